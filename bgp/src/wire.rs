@@ -1,0 +1,261 @@
+//! BGP messages as values, and their form in octets.
+//!
+//! Decoding normalises: however a prefix was carried (the NLRI field or `MP_REACH_NLRI`), it arrives in
+//! [`Update::reach`]; a 2-octet AS path has been merged with `AS4_PATH`. What RFC 7606 decides is decided here:
+//! an UPDATE whose errors allow it comes out with its routes moved to [`Update::withdrawn`] and the reason in
+//! [`Update::errors`]; only what must end the session is a [`DecodeError`].
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bytes::Bytes;
+use ipnetwork::IpNetwork;
+
+/// Any message of RFC 4271 §4 and RFC 2918.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// The first message on a connection.
+    Open(Open),
+    /// Routes announced and withdrawn.
+    Update(Update),
+    /// The last message on a connection.
+    Notification(Notification),
+    /// The peer is alive.
+    Keepalive,
+    /// The peer asks for a family's routes again.
+    RouteRefresh(Family),
+}
+
+/// An address family and subsequent address family that this speaker carries (RFC 4760).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// AFI 1, SAFI 1.
+    Ipv4Unicast,
+    /// AFI 2, SAFI 1.
+    Ipv6Unicast,
+}
+
+/// OPEN, RFC 4271 §4.2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The sender's AS: that of the four-octet capability where it was sent, else the "My Autonomous System" field.
+    pub asn: u32,
+    /// Proposed hold time; 0 for none. 1 and 2 do not decode.
+    pub hold_time_secs: u16,
+    /// Never zero.
+    pub router_id: Ipv4Addr,
+    /// In the order of the message.
+    pub capabilities: Vec<Capability>,
+}
+
+/// A capability, RFC 5492.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capability {
+    /// Code 1, RFC 4760, for a family that this speaker knows; others are `Unknown`.
+    MultiProtocol(Family),
+    /// Code 2, RFC 2918.
+    RouteRefresh,
+    /// Code 64, RFC 4724.
+    GracefulRestart(GracefulRestart),
+    /// Code 65, RFC 6793.
+    FourOctetAs(u32),
+    /// Anything else, kept as it came.
+    Unknown {
+        /// Capability code.
+        code: u8,
+        /// Capability value.
+        value: Bytes,
+    },
+}
+
+/// The graceful restart capability, RFC 4724 §3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GracefulRestart {
+    /// The R bit: the sender has restarted.
+    pub restarted: bool,
+    /// How long the sender may be away; 12 bits.
+    pub restart_time_secs: u16,
+    /// Families (that we know) for which the sender keeps its peers' routes over a restart.
+    pub families: Vec<GracefulRestartFamily>,
+}
+
+/// One family of [`GracefulRestart`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GracefulRestartFamily {
+    /// Which.
+    pub family: Family,
+    /// The F bit: forwarding state was kept over the restart.
+    pub forwarding_preserved: bool,
+}
+
+/// UPDATE, RFC 4271 §4.3 and RFC 4760, normalised.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Update {
+    /// Prefixes announced, with what is reached through which next hop. At most one entry per family.
+    pub reach: Vec<Reach>,
+    /// Shared by all of `reach`; meaningless if that is empty.
+    pub attributes: Attributes,
+    /// Prefixes withdrawn, of any family, including those that RFC 7606 §2 treats as withdrawn.
+    pub withdrawn: Vec<IpNetwork>,
+    /// RFC 4724 §2: this is the End-of-RIB marker of a family. Then all else is empty.
+    pub end_of_rib: Option<Family>,
+    /// What was wrong and was survived, for logs and counters; empty in a good message.
+    pub errors: Vec<AttributeError>,
+}
+
+/// Prefixes of one family and their next hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The family of every prefix in `prefixes`.
+    pub family: Family,
+    /// Where to send packets for them.
+    pub next_hop: NextHop,
+    /// Host bits are zero.
+    pub prefixes: Vec<IpNetwork>,
+}
+
+/// A next hop as carried: RFC 4271 §5.1.3, RFC 4760 §3, RFC 2545 §3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NextHop {
+    /// For IPv4 prefixes.
+    V4(Ipv4Addr),
+    /// For IPv6 prefixes: the global address (or a lone link-local one).
+    V6 {
+        /// First address of the field.
+        global: Ipv6Addr,
+        /// Second address, where 32 octets were sent.
+        link_local: Option<Ipv6Addr>,
+    },
+}
+
+impl NextHop {
+    /// The address to resolve: the global one.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        match self {
+            Self::V4(address) => IpAddr::V4(*address),
+            Self::V6 { global, .. } => IpAddr::V6(*global),
+        }
+    }
+}
+
+/// Path attributes but for next hop and NLRI. Ordered and hashable, so that equal sets can be interned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Attributes {
+    /// ORIGIN.
+    pub origin: Origin,
+    /// AS_PATH with four-octet numbers.
+    pub as_path: AsPath,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// LOCAL_PREF; only sent to and taken from internal peers.
+    pub local_pref: Option<u32>,
+    /// ATOMIC_AGGREGATE.
+    pub atomic_aggregate: bool,
+    /// AGGREGATOR: AS and router.
+    pub aggregator: Option<(u32, Ipv4Addr)>,
+    /// COMMUNITIES, RFC 1997, as they came.
+    pub communities: Vec<u32>,
+    /// ORIGINATOR_ID, RFC 4456.
+    pub originator_id: Option<Ipv4Addr>,
+    /// CLUSTER_LIST, RFC 4456.
+    pub cluster_list: Vec<Ipv4Addr>,
+    /// Everything else that is optional and transitive, to be passed on with the partial bit.
+    pub unknown_transitive: Vec<UnknownAttribute>,
+}
+
+/// An attribute that this speaker passes on unread.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnknownAttribute {
+    /// Attribute flags as received.
+    pub flags: u8,
+    /// Attribute type code.
+    pub code: u8,
+    /// Attribute value.
+    pub value: Bytes,
+}
+
+/// ORIGIN, RFC 4271 §5.1.1; ordered best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Origin {
+    /// Interior to the originating AS.
+    #[default]
+    Igp,
+    /// Learned by EGP.
+    Egp,
+    /// Learned otherwise.
+    Incomplete,
+}
+
+/// AS_PATH, RFC 4271 §5.1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct AsPath {
+    /// In the order of the message: the neighbour's AS comes first.
+    pub segments: Vec<AsPathSegment>,
+}
+
+/// A segment of an AS_PATH; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum AsPathSegment {
+    /// AS_SEQUENCE.
+    Sequence(Vec<u32>),
+    /// AS_SET.
+    Set(Vec<u32>),
+    /// AS_CONFED_SEQUENCE, RFC 5065.
+    ConfedSequence(Vec<u32>),
+    /// AS_CONFED_SET, RFC 5065.
+    ConfedSet(Vec<u32>),
+}
+
+/// NOTIFICATION, RFC 4271 §4.5.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", code::describe(*.code, *.subcode))]
+pub struct Notification {
+    /// Error code.
+    pub code: u8,
+    /// Error subcode.
+    pub subcode: u8,
+    /// What the code says it carries.
+    pub data: Bytes,
+}
+
+/// A message that ends the session, with the NOTIFICATION that says so (RFC 4271 §6).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DecodeError {
+    /// To be sent to the peer.
+    pub notification: Notification,
+    /// For people.
+    pub reason: String,
+}
+
+/// An error in an UPDATE that RFC 7606 lets the session survive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("attribute {code}: {reason} ({treatment:?})")]
+pub struct AttributeError {
+    /// Attribute type code.
+    pub code: u8,
+    /// What was done about it.
+    pub treatment: Treatment,
+    /// For people.
+    pub reason: String,
+}
+
+/// RFC 7606 §2, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Treatment {
+    /// The attribute was left out.
+    AttributeDiscard,
+    /// The routes of the message were withdrawn.
+    TreatAsWithdraw,
+}
+
+/// What the two ends' capabilities mean for the octets of an UPDATE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codec {
+    /// Both sent the four-octet AS capability (RFC 6793).
+    pub four_octet_as: bool,
+    /// The peer is in another AS: LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST from it are discarded (RFC 7606 §7).
+    pub external: bool,
+}
+
+pub mod code;

@@ -1,0 +1,2 @@
+//! What the node should look like.
+pub mod desired;
