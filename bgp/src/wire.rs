@@ -5,10 +5,39 @@
 //! an UPDATE whose errors allow it comes out with its routes moved to [`Update::withdrawn`] and the reason in
 //! [`Update::errors`]; only what must end the session is a [`DecodeError`].
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ipnetwork::IpNetwork;
+
+use framer::Kind;
+use update::Unencodable;
+
+pub mod code;
+pub mod framer;
+
+mod as_path;
+mod attribute;
+mod capability;
+pub mod community;
+mod family;
+mod next_hop;
+mod nlri;
+mod notification;
+mod open;
+mod origin;
+mod route_refresh;
+pub mod update;
+
+#[cfg(test)]
+mod tests;
+
+pub use as_path::ParseAsPathError;
+pub use community::Community;
+pub use family::ParseFamilyError;
+pub use next_hop::ParseNextHopError;
+pub use origin::ParseOriginError;
 
 /// Any message of RFC 4271 §4 and RFC 2918.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,11 +119,13 @@ pub struct GracefulRestartFamily {
 /// UPDATE, RFC 4271 §4.3 and RFC 4760, normalised.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
-    /// Prefixes announced, with what is reached through which next hop. At most one entry per family.
+    /// Prefixes announced, with what is reached through which next hop: at most one entry of the NLRI field and one
+    /// of `MP_REACH_NLRI`, hence as a rule one per family.
     pub reach: Vec<Reach>,
     /// Shared by all of `reach`; meaningless if that is empty.
     pub attributes: Attributes,
-    /// Prefixes withdrawn, of any family, including those that RFC 7606 §2 treats as withdrawn.
+    /// Prefixes withdrawn, of any family, including those that RFC 7606 §2 treats as withdrawn. They count before
+    /// `reach`: a prefix in both is announced (RFC 4271 §4.3).
     pub withdrawn: Vec<IpNetwork>,
     /// RFC 4724 §2: this is the End-of-RIB marker of a family. Then all else is empty.
     pub end_of_rib: Option<Family>,
@@ -230,7 +261,7 @@ pub struct DecodeError {
 
 /// An error in an UPDATE that RFC 7606 lets the session survive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("attribute {code}: {reason} ({treatment:?})")]
+#[error("{} {reason}: {treatment}", code::attribute_name(*.code))]
 pub struct AttributeError {
     /// Attribute type code.
     pub code: u8,
@@ -258,4 +289,50 @@ pub struct Codec {
     pub external: bool,
 }
 
-pub mod code;
+impl Message {
+    /// Reads the body of a framed message. `None` is a good message to be ignored: a route refresh for a family
+    /// that this speaker does not carry (RFC 2918 §4).
+    ///
+    /// # Errors
+    /// What must end the session, with the NOTIFICATION that says so.
+    pub fn decode(kind: Kind, body: &[u8], codec: &Codec) -> Result<Option<Self>, DecodeError> {
+        Ok(match kind {
+            Kind::Open => Some(Self::Open(Open::decode(body)?)),
+            Kind::Update => Some(Self::Update(Update::decode(body, codec)?)),
+            Kind::Notification => Notification::decode(body).map(Self::Notification),
+            Kind::Keepalive => Some(Self::Keepalive),
+            Kind::RouteRefresh => route_refresh::decode(body).map(Self::RouteRefresh),
+        })
+    }
+
+    /// Appends the message; an UPDATE may take several (see [`update`]).
+    ///
+    /// # Errors
+    /// Some routes of an UPDATE could not be announced and were withdrawn instead. What is written stands.
+    pub fn encode(&self, codec: &Codec, out: &mut BytesMut) -> Result<(), Unencodable> {
+        match self {
+            Self::Open(open) => open.encode(out),
+            Self::Update(update) => return update.encode(codec, out),
+            Self::Notification(notification) => notification.encode(out),
+            Self::Keepalive => framer::encode(Kind::Keepalive, out, |_| {}),
+            Self::RouteRefresh(family) => route_refresh::encode(*family, out),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Treatment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AttributeDiscard => "attribute discarded",
+            Self::TreatAsWithdraw => "treated as withdrawal",
+        })
+    }
+}
+
+impl Default for Codec {
+    /// What holds before OPENs are exchanged: no UPDATE is read or written with it.
+    fn default() -> Self {
+        Self { four_octet_as: true, external: true }
+    }
+}

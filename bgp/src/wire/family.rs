@@ -1,0 +1,78 @@
+//! Address families: their code points, their prefixes, their names ("ipv4-unicast").
+
+use std::fmt;
+use std::str::FromStr;
+
+use ipnetwork::IpNetwork;
+
+use super::Family;
+use super::code::family::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST};
+
+#[cfg(test)]
+mod tests;
+
+impl Family {
+    /// Every family that this speaker knows.
+    pub const ALL: [Self; 2] = [Self::Ipv4Unicast, Self::Ipv6Unicast];
+
+    /// The family with these numbers, if this speaker knows it.
+    #[must_use]
+    pub fn from_codes(afi: u16, safi: u8) -> Option<Self> {
+        match (afi, safi) {
+            (AFI_IPV4, SAFI_UNICAST) => Some(Self::Ipv4Unicast),
+            (AFI_IPV6, SAFI_UNICAST) => Some(Self::Ipv6Unicast),
+            _ => None,
+        }
+    }
+
+    /// The family that carries this prefix.
+    #[must_use]
+    pub fn of(prefix: &IpNetwork) -> Self {
+        match prefix {
+            IpNetwork::V4(_) => Self::Ipv4Unicast,
+            IpNetwork::V6(_) => Self::Ipv6Unicast,
+        }
+    }
+
+    /// Address family identifier.
+    #[must_use]
+    pub fn afi(self) -> u16 {
+        match self {
+            Self::Ipv4Unicast => AFI_IPV4,
+            Self::Ipv6Unicast => AFI_IPV6,
+        }
+    }
+
+    /// Subsequent address family identifier.
+    #[must_use]
+    pub fn safi(self) -> u8 {
+        match self {
+            Self::Ipv4Unicast | Self::Ipv6Unicast => SAFI_UNICAST,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ipv4Unicast => "ipv4-unicast",
+            Self::Ipv6Unicast => "ipv6-unicast",
+        })
+    }
+}
+
+/// A text that names no family.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown address family {0:?}: give ipv4-unicast or ipv6-unicast")]
+pub struct ParseFamilyError(String);
+
+impl FromStr for Family {
+    type Err = ParseFamilyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|family| family.to_string() == text)
+            .ok_or_else(|| ParseFamilyError(text.to_owned()))
+    }
+}

@@ -1,0 +1,111 @@
+//! UPDATE, RFC 4271 §4.3, RFC 4760 and RFC 7606: octets → normalised routes; the way back is in [`encode`].
+//!
+//! ```text
+//! length │ withdrawn IPv4 prefixes … │ length │ path attributes … │ announced IPv4 prefixes …
+//! ```
+//!
+//! Decoding finds all prefixes first, then judges: where an attribute is so wrong that its routes cannot be used,
+//! they become withdrawals (RFC 7606 §2); where it is unknown which routes those are, the session ends.
+
+use bytes::Bytes;
+use nom::combinator::rest;
+use nom::multi::length_data;
+use nom::number::complete::be_u16;
+use nom::{IResult, Parser};
+
+use super::attribute::decode::{self, Decoded};
+use super::code::{self, attribute, error, update_error};
+use super::{Codec, DecodeError, Family, NextHop, Notification, Reach, Treatment, Update, nlri};
+
+mod encode;
+#[cfg(test)]
+mod tests;
+
+pub use encode::{Unencodable, encode_end_of_rib, encode_reach, encode_withdrawals};
+
+/// Withdrawn prefixes, path attributes, announced prefixes.
+type Sections<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+fn sections(body: &[u8]) -> IResult<&[u8], Sections<'_>> {
+    (length_data(be_u16), length_data(be_u16), rest).parse(body)
+}
+
+impl Update {
+    /// # Errors
+    /// What RFC 7606 leaves to a session reset: the prefixes cannot be told.
+    pub(super) fn decode(body: &[u8], codec: &Codec) -> Result<Self, DecodeError> {
+        let (_, (withdrawn, list, announced)) =
+            sections(body).map_err(|_| malformed_list("the lengths reach beyond the message"))?;
+        let mut update = Self::default();
+        read_prefixes(withdrawn, &mut update.withdrawn)?;
+        let mut prefixes = Vec::new();
+        read_prefixes(announced, &mut prefixes)?;
+        let mut decoded = decode::decode(list, codec)?;
+        if announced.is_empty() && withdrawn.is_empty() {
+            update.end_of_rib = end_of_rib(list, &decoded);
+        }
+        check_mandatory(&mut decoded, !prefixes.is_empty());
+        let treatment = decoded.errors.iter().map(|error| error.treatment).max();
+        let has_reach = !prefixes.is_empty() || decoded.seen.contains(attribute::MP_REACH_NLRI);
+        if treatment == Some(Treatment::TreatAsWithdraw) && !has_reach {
+            // RFC 7606 §5.2: the routes that the attributes were for may be what was lost.
+            let reasons: Vec<String> = decoded.errors.iter().map(ToString::to_string).collect();
+            return Err(malformed_list(format!("no routes beside {}", reasons.join(", "))));
+        }
+        update.attributes = decoded.attributes;
+        update.errors = decoded.errors;
+        update.withdrawn.extend(decoded.unreach.into_iter().flat_map(|(_, prefixes)| prefixes));
+        match treatment {
+            Some(Treatment::TreatAsWithdraw) => {
+                update.withdrawn.extend(prefixes);
+                update.withdrawn.extend(decoded.reach.into_iter().flat_map(|reach| reach.prefixes));
+            }
+            Some(Treatment::AttributeDiscard) | None => {
+                if let (Some(next_hop), false) = (decoded.next_hop, prefixes.is_empty()) {
+                    let next_hop = NextHop::V4(next_hop);
+                    update.reach.push(Reach { family: Family::Ipv4Unicast, next_hop, prefixes });
+                }
+                update.reach.extend(decoded.reach.filter(|reach| !reach.prefixes.is_empty()));
+            }
+        }
+        Ok(update)
+    }
+}
+
+/// RFC 4271 §6.3 and RFC 7606 §5.3: a prefix that cannot be read ends the session, in either field.
+fn read_prefixes(field: &[u8], out: &mut Vec<ipnetwork::IpNetwork>) -> Result<(), DecodeError> {
+    nlri::decode(Family::Ipv4Unicast, field, out).map_err(|error| {
+        Notification::new(error::UPDATE, update_error::INVALID_NETWORK_FIELD, Bytes::new())
+            .because(error.to_string())
+    })
+}
+
+/// RFC 4724 §2: nothing at all, or an `MP_UNREACH_NLRI` without prefixes and nothing else.
+fn end_of_rib(list: &[u8], decoded: &Decoded) -> Option<Family> {
+    if list.is_empty() {
+        return Some(Family::Ipv4Unicast);
+    }
+    let (family, prefixes) = decoded.unreach.as_ref()?;
+    (prefixes.is_empty() && decoded.seen.only(attribute::MP_UNREACH_NLRI)).then_some(*family)
+}
+
+/// RFC 7606 §3 d. LOCAL_PREF is not asked for: what an internal peer leaves out has a usual default.
+fn check_mandatory(decoded: &mut Decoded, classic: bool) {
+    let mut mandatory = Vec::new();
+    if classic || decoded.reach.is_some() {
+        mandatory.extend([attribute::ORIGIN, attribute::AS_PATH]);
+    }
+    if classic {
+        mandatory.push(attribute::NEXT_HOP);
+    }
+    for code in mandatory {
+        if !decoded.seen.contains(code) {
+            decoded.survive(code, Treatment::TreatAsWithdraw, "is missing".into());
+        }
+    }
+}
+
+fn malformed_list(reason: impl Into<String>) -> DecodeError {
+    Notification::new(code::error::UPDATE, update_error::MALFORMED_ATTRIBUTE_LIST, Bytes::new())
+        .because(reason)
+}
