@@ -1,5 +1,8 @@
 //! Code points: IANA's numbers and RFC names, apart from the code that uses them.
 
+#[cfg(test)]
+mod tests;
+
 /// Message types, RFC 4271 §4.1 and RFC 2918 §3.
 pub mod message {
     /// OPEN.

@@ -1,1 +1,87 @@
+use bytes::BytesMut;
+use ipnetwork::IpNetwork;
+use proptest::prelude::*;
 
+use super::{NlriError, decode, encode, octets as octets_of};
+use crate::wire::Family;
+use crate::wire::tests::{octets, prefix, prefixes};
+
+fn decoded(family: Family, field: &str) -> Result<Vec<String>, NlriError> {
+    let mut out = Vec::new();
+    decode(family, &octets(field), &mut out)?;
+    Ok(out.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn prefixes_of_every_shape() {
+    let v4 = [
+        ("", vec![]),
+        ("00", vec!["0.0.0.0/0"]),
+        ("08 0a", vec!["10.0.0.0/8"]),
+        ("18 c00002 20 c0000201", vec!["192.0.2.0/24", "192.0.2.1/32"]),
+        ("09 0aff", vec!["10.128.0.0/9"]),
+        ("1e c00002ff", vec!["192.0.2.252/30"]),
+    ];
+    for (field, expected) in v4 {
+        assert_eq!(decoded(Family::Ipv4Unicast, field).unwrap(), expected, "{field}");
+    }
+    let v6 = [
+        ("00", vec!["::/0"]),
+        ("20 20010db8", vec!["2001:db8::/32"]),
+        ("31 20010db80001ff", vec!["2001:db8:1:8000::/49"]),
+        ("80 20010db8000000000000000000000001 00", vec!["2001:db8::1/128", "::/0"]),
+    ];
+    for (field, expected) in v6 {
+        assert_eq!(decoded(Family::Ipv6Unicast, field).unwrap(), expected, "{field}");
+    }
+}
+
+#[test]
+fn refuses_what_is_none() {
+    let table = [
+        (Family::Ipv4Unicast, "21 0a00000100", NlriError::TooLong(33, 32)),
+        (Family::Ipv4Unicast, "ff", NlriError::TooLong(255, 32)),
+        (Family::Ipv4Unicast, "18 c000", NlriError::Truncated(24)),
+        (Family::Ipv4Unicast, "08 0a 01", NlriError::Truncated(1)),
+        (Family::Ipv6Unicast, "81 20010db8000000000000000000000001ff", NlriError::TooLong(129, 128)),
+        (Family::Ipv6Unicast, "40 20010db8", NlriError::Truncated(64)),
+    ];
+    for (family, field, error) in table {
+        assert_eq!(decoded(family, field), Err(error), "{field}");
+    }
+}
+
+#[test]
+fn host_bits_are_not_sent() {
+    let mut out = BytesMut::new();
+    encode(&"192.0.2.255/25".parse().unwrap(), &mut out);
+    assert_eq!(out, octets("19 c0000280"));
+}
+
+proptest! {
+    #[test]
+    fn octets_and_back(list in prefixes(Family::Ipv6Unicast, 0..40), family4 in prefixes(Family::Ipv4Unicast, 0..40)) {
+        for (family, list) in [(Family::Ipv6Unicast, list), (Family::Ipv4Unicast, family4)] {
+            let mut out = BytesMut::new();
+            list.iter().for_each(|prefix| encode(prefix, &mut out));
+            prop_assert_eq!(out.len(), list.iter().map(octets_of).sum::<usize>());
+            let mut back: Vec<IpNetwork> = Vec::new();
+            prop_assert_eq!(decode(family, &out, &mut back), Ok(()));
+            prop_assert_eq!(back, list);
+        }
+    }
+
+    #[test]
+    fn no_octets_panic_and_no_host_bits_come_out(field in prop::collection::vec(any::<u8>(), 0..80)) {
+        for family in Family::ALL {
+            let mut out = Vec::new();
+            let _ = decode(family, &field, &mut out);
+            prop_assert!(out.iter().all(|prefix| prefix.ip() == prefix.network() && Family::of(prefix) == family));
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_our_own_strategy_has_no_host_bits(prefix in prefix(Family::Ipv4Unicast)) {
+        prop_assert_eq!(prefix.ip(), prefix.network());
+    }
+}
