@@ -26,7 +26,9 @@ pub fn compile(model: &Model, local: &BTreeSet<EndpointId>) -> Program {
     let mut program = Program::default();
     let mut definitions: BTreeMap<SetId, SetDefinition> = BTreeMap::new();
     for id in local {
-        let Some(endpoint) = model.endpoints.get(id).filter(|endpoint| endpoint.is_policed()) else { continue };
+        let Some(endpoint) = model.endpoints.get(id).filter(|endpoint| endpoint.is_policed()) else {
+            continue;
+        };
         let policies: Vec<&Policy> =
             model.policies.values().filter(|policy| model.selects(&policy.subjects(), endpoint)).collect();
         let mut profile = |direction| {
@@ -40,7 +42,8 @@ pub fn compile(model: &Model, local: &BTreeSet<EndpointId>) -> Program {
         let addresses = endpoint.addresses.clone();
         program.endpoints.insert(id.clone(), EndpointProgram { addresses, ingress, egress });
     }
-    program.sets = definitions.into_iter().map(|(id, definition)| (id, members(model, &definition))).collect();
+    program.sets =
+        definitions.into_iter().map(|(id, definition)| (id, members(model, &definition))).collect();
     program
 }
 

@@ -8,8 +8,8 @@
 use std::net::IpAddr;
 
 use crate::program::{
-    Direction, EndpointId, EndpointProgram, PeerMatch, Profile, ProfileId, Program, Protocol, Rule, RuleOrigin,
-    ServiceMatch, Set, Verdict,
+    Direction, EndpointId, EndpointProgram, PeerMatch, Profile, ProfileId, Program, Protocol, Rule,
+    RuleOrigin, ServiceMatch, Set, Verdict,
 };
 
 #[cfg(test)]
@@ -115,7 +115,9 @@ pub fn evaluate(program: &Program, packet: &Packet) -> Evaluation {
             _ if itself => Reason::Itself,
             None => Reason::NotIsolated,
             // A program that lacks the profile is broken; it must not open an endpoint.
-            Some(id) => program.profiles.get(id).map_or(Reason::NoRule, |profile| judge(program, profile, packet)),
+            Some(id) => {
+                program.profiles.get(id).map_or(Reason::NoRule, |profile| judge(program, profile, packet))
+            }
         };
         Decision { direction, endpoint: id.clone(), profile, reason }
     };
@@ -161,8 +163,9 @@ fn service_matches(program: &Program, service: &ServiceMatch, packet: &Packet) -
             Some(Set::AddressPorts(members)) => members.contains(&(packet.destination, protocol, port)),
             Some(Set::Addresses(_) | Set::Networks(_)) | None => false,
         },
-        (ServiceMatch::Protocol(_) | ServiceMatch::Ports(..) | ServiceMatch::NamedPort(_), Transport::Other(_)) => {
-            false
-        }
+        (
+            ServiceMatch::Protocol(_) | ServiceMatch::Ports(..) | ServiceMatch::NamedPort(_),
+            Transport::Other(_),
+        ) => false,
     }
 }

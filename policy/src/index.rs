@@ -286,7 +286,10 @@ impl Index {
         let matched_by = self.namespaces.get(namespace).into_iter().flat_map(|entry| &entry.matched_by);
         let matching = matched_by.filter_map(|scope| self.matching.get(scope));
         let files = self.local.get(namespace).into_iter().chain(matching);
-        files.flat_map(|file| file.candidates(labels)).filter(|handle| self.accepts(*handle, labels)).collect()
+        files
+            .flat_map(|file| file.candidates(labels))
+            .filter(|handle| self.accepts(*handle, labels))
+            .collect()
     }
 
     fn accepts(&self, handle: SelectorHandle, labels: &Labels) -> bool {

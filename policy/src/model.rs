@@ -146,7 +146,9 @@ impl Policy {
 
     /// The directions that it isolates in.
     pub fn directions(&self) -> impl Iterator<Item = Direction> + '_ {
-        [Direction::Ingress, Direction::Egress].into_iter().filter(|direction| self.rules(*direction).is_some())
+        [Direction::Ingress, Direction::Egress]
+            .into_iter()
+            .filter(|direction| self.rules(*direction).is_some())
     }
 
     /// Its subject with its namespace.

@@ -78,9 +78,12 @@ fn rule_text(rule: &Rule, direction: Direction) -> String {
         ServiceMatch::Any => {}
         ServiceMatch::Protocol(protocol) => words.push(format!("l4proto {protocol}")),
         ServiceMatch::Ports(protocol, ranges) => {
-            let ranges = ranges.iter().map(|(first, last)| {
-                if first == last { first.to_string() } else { format!("{first}-{last}") }
-            });
+            let ranges =
+                ranges.iter().map(
+                    |(first, last)| {
+                        if first == last { first.to_string() } else { format!("{first}-{last}") }
+                    },
+                );
             words.push(format!("{protocol} dport {{ {} }}", list(ranges)));
         }
         ServiceMatch::NamedPort(set) => words.push(format!("daddr . l4proto . dport @{}", set.0)),
@@ -98,7 +101,8 @@ fn write_set(f: &mut Formatter<'_>, id: &SetId, set: &Set) -> Result {
     let (kind, members) = match set {
         Set::Addresses(addresses) => ("addresses", list(addresses)),
         Set::AddressPorts(members) => {
-            let tuples = members.iter().map(|(address, protocol, port)| format!("{address} . {protocol} . {port}"));
+            let tuples =
+                members.iter().map(|(address, protocol, port)| format!("{address} . {protocol} . {port}"));
             ("address ports", list(tuples))
         }
         Set::Networks(networks) => ("networks", list(networks)),

@@ -49,7 +49,9 @@ impl SetDefinition {
                 let digest = write_selector(Digest::of("services"), of);
                 let digest = match within {
                     None => digest.number(0),
-                    Some(networks) => digest.number(1).list(networks, |digest, network| digest.network(network)),
+                    Some(networks) => {
+                        digest.number(1).list(networks, |digest, network| digest.network(network))
+                    }
                 };
                 digest.protocol(*protocol).text(port_name)
             }

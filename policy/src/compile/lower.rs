@@ -115,7 +115,8 @@ impl Lowering<'_> {
                 }
                 Service::Named(protocol, name) => match self.direction {
                     Direction::Ingress => {
-                        let numbers = self.subject.ports_named(name, *protocol).map(|number| (number, number));
+                        let numbers =
+                            self.subject.ports_named(name, *protocol).map(|number| (number, number));
                         ports.entry(*protocol).or_default().extend(numbers);
                     }
                     Direction::Egress => {}
@@ -124,7 +125,9 @@ impl Lowering<'_> {
         }
         ports.retain(|protocol, ranges| !ranges.is_empty() && !whole.contains(protocol));
         let whole = whole.into_iter().map(ServiceMatch::Protocol);
-        whole.chain(ports.into_iter().map(|(protocol, ranges)| ServiceMatch::Ports(protocol, merge(ranges)))).collect()
+        whole
+            .chain(ports.into_iter().map(|(protocol, ranges)| ServiceMatch::Ports(protocol, merge(ranges))))
+            .collect()
     }
 
     /// Services that the destination gives names to.
@@ -175,7 +178,8 @@ fn profile_id(profile: &Profile) -> ProfileId {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     });
-    let digest = digest.list(&profile.isolated_by, |digest, (namespace, name)| digest.text(namespace).text(name));
+    let digest =
+        digest.list(&profile.isolated_by, |digest, (namespace, name)| digest.text(namespace).text(name));
     let digest = digest.list(&profile.rules, |digest, rule| {
         let RuleOrigin { namespace, policy, rule: index } = &rule.origin;
         let digest = digest.text(namespace).text(policy).number((*index).into());
@@ -188,7 +192,9 @@ fn profile_id(profile: &Profile) -> ProfileId {
             ServiceMatch::Protocol(protocol) => digest.number(1).protocol(*protocol),
             ServiceMatch::Ports(protocol, ranges) => {
                 let digest = digest.number(2).protocol(*protocol);
-                digest.list(ranges, |digest, (first, last)| digest.number((*first).into()).number((*last).into()))
+                digest.list(ranges, |digest, (first, last)| {
+                    digest.number((*first).into()).number((*last).into())
+                })
             }
             ServiceMatch::NamedPort(set) => digest.number(3).text(&set.0),
         };

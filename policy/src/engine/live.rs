@@ -68,7 +68,9 @@ impl Live {
     /// An endpoint joined or left the endpoints of a selector.
     pub(super) fn member_changed(&mut self, selector: SelectorHandle, endpoint: &Endpoint, joined: bool) {
         for id in self.fed.get(&selector).into_iter().flatten() {
-            let (Some(used), Some(set)) = (self.sets.get_mut(id), self.program.sets.get_mut(id)) else { continue };
+            let (Some(used), Some(set)) = (self.sets.get_mut(id), self.program.sets.get_mut(id)) else {
+                continue;
+            };
             for element in used.definition.elements(endpoint) {
                 if joined {
                     *used.sources.entry(element).or_default() += 1;

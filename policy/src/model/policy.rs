@@ -11,7 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
-    EndpointSelector, NAMESPACE_NAME_LABEL, NamespaceScope, Peer, Policy, PolicyId, PolicyRule, Problem, Service,
+    EndpointSelector, NAMESPACE_NAME_LABEL, NamespaceScope, Peer, Policy, PolicyId, PolicyRule, Problem,
+    Service,
 };
 use crate::program::Protocol;
 use crate::selector::{Condition, Selector};
@@ -50,7 +51,9 @@ fn read_subject(spec: &NetworkPolicySpec, problems: &mut Vec<Problem>) -> (Selec
     let before = problems.len();
     let subject = Selector::read(selector, "spec.podSelector", problems);
     for problem in &mut problems[before..] {
-        problem.what.push_str("; the policy isolates what the rest of the selector selects, and allows nothing");
+        problem
+            .what
+            .push_str("; the policy isolates what the rest of the selector selects, and allows nothing");
     }
     (subject, problems.len() == before)
 }
@@ -68,7 +71,9 @@ fn directions(spec: &NetworkPolicySpec, problems: &mut Vec<Problem>) -> (bool, b
             "Egress" => egress = true,
             other => {
                 (ingress, egress) = (true, true);
-                let what = format!("{other:?} is not one of Ingress, Egress; the policy isolates in both directions");
+                let what = format!(
+                    "{other:?} is not one of Ingress, Egress; the policy isolates in both directions"
+                );
                 problems.push(Problem::new(format!("spec.policyTypes[{index}]"), what));
             }
         }
@@ -102,7 +107,12 @@ impl Reader<'_> {
         read
     }
 
-    fn items<T, U>(&mut self, items: &[T], field: &str, read: fn(&mut Self, &T, &str) -> Option<U>) -> Vec<U> {
+    fn items<T, U>(
+        &mut self,
+        items: &[T],
+        field: &str,
+        read: fn(&mut Self, &T, &str) -> Option<U>,
+    ) -> Vec<U> {
         let numbered = items.iter().enumerate();
         numbered.filter_map(|(index, item)| read(self, item, &format!("{field}[{index}]"))).collect()
     }

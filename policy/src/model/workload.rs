@@ -34,7 +34,9 @@ impl Endpoint {
     /// What policy needs of a Pod, and what of it could not be used.
     pub fn from_kubernetes(pod: &Pod) -> Result<(Self, Vec<Problem>), Unnamed> {
         let metadata = &pod.metadata;
-        let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { return Err(Unnamed) };
+        let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else {
+            return Err(Unnamed);
+        };
         let mut problems = Vec::new();
         let spec = pod.spec.as_ref();
         let status = pod.status.as_ref();
@@ -59,7 +61,9 @@ fn addresses(pod: &Pod, problems: &mut Vec<Problem>) -> BTreeSet<IpAddr> {
     for text in texts {
         match text.parse() {
             Ok(address) => drop(addresses.insert(address)),
-            Err(_) => problems.push(Problem::new("status.podIPs", format!("{text:?} is no address; ignored"))),
+            Err(_) => {
+                problems.push(Problem::new("status.podIPs", format!("{text:?} is no address; ignored")))
+            }
         }
     }
     addresses
@@ -72,7 +76,8 @@ fn named_ports(pod: &Pod, problems: &mut Vec<Problem>) -> BTreeSet<NamedPort> {
     let is_sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
     let sidecars = spec.init_containers.iter().flatten().filter(is_sidecar);
     let mut ports = BTreeSet::new();
-    for port in spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten()) {
+    for port in spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten())
+    {
         let Some(name) = port.name.clone().filter(|name| !name.is_empty()) else { continue };
         let protocol = match port.protocol.as_deref() {
             None | Some("TCP") => Some(Protocol::Tcp),

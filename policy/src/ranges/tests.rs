@@ -16,7 +16,8 @@ fn cut(network: &str, except: &[&str]) -> Vec<String> {
 
 #[test]
 fn adjacent_and_overlapping_ranges_become_one() {
-    let merged = merge(vec![(80u16, 80), (443, 445), (81, 90), (85, 100), (65535, 65535), (9, 8), (65534, 65535)]);
+    let merged =
+        merge(vec![(80u16, 80), (443, 445), (81, 90), (85, 100), (65535, 65535), (9, 8), (65534, 65535)]);
     assert_eq!(merged, [(80, 100), (443, 445), (65534, 65535)]);
 }
 

@@ -51,13 +51,34 @@ fn equal_meaning_by_form_is_equal() {
 #[test]
 fn what_the_api_rejects_is_reported_and_left_out() {
     let cases = [
-        ("matchExpressions: [{key: app, operator: in, values: [a]}]", "podSelector.matchExpressions[0].operator: \"in\" is not one of In, NotIn, Exists, DoesNotExist"),
-        ("matchExpressions: [{key: app, operator: In}]", "podSelector.matchExpressions[0].values: In needs at least one value"),
-        ("matchExpressions: [{key: app, operator: NotIn, values: []}]", "podSelector.matchExpressions[0].values: NotIn needs at least one value"),
-        ("matchExpressions: [{key: app, operator: Exists, values: [a]}]", "podSelector.matchExpressions[0].values: Exists takes no values"),
-        ("matchExpressions: [{key: -app, operator: Exists}]", "podSelector.matchExpressions[0].key: \"-app\" is no label key (like app or example.com/app)"),
-        ("matchLabels: {Example.com/app: x}", "podSelector.matchLabels: \"Example.com/app\" is no label key (like app or example.com/app)"),
-        ("matchLabels: {app: 'a b'}", "podSelector.matchLabels: \"a b\" is no label value (up to 63 letters, digits, '-', '_' and '.', a letter or digit at both ends)"),
+        (
+            "matchExpressions: [{key: app, operator: in, values: [a]}]",
+            "podSelector.matchExpressions[0].operator: \"in\" is not one of In, NotIn, Exists, DoesNotExist",
+        ),
+        (
+            "matchExpressions: [{key: app, operator: In}]",
+            "podSelector.matchExpressions[0].values: In needs at least one value",
+        ),
+        (
+            "matchExpressions: [{key: app, operator: NotIn, values: []}]",
+            "podSelector.matchExpressions[0].values: NotIn needs at least one value",
+        ),
+        (
+            "matchExpressions: [{key: app, operator: Exists, values: [a]}]",
+            "podSelector.matchExpressions[0].values: Exists takes no values",
+        ),
+        (
+            "matchExpressions: [{key: -app, operator: Exists}]",
+            "podSelector.matchExpressions[0].key: \"-app\" is no label key (like app or example.com/app)",
+        ),
+        (
+            "matchLabels: {Example.com/app: x}",
+            "podSelector.matchLabels: \"Example.com/app\" is no label key (like app or example.com/app)",
+        ),
+        (
+            "matchLabels: {app: 'a b'}",
+            "podSelector.matchLabels: \"a b\" is no label value (up to 63 letters, digits, '-', '_' and '.', a letter or digit at both ends)",
+        ),
     ];
     for (yaml, wanted) in cases {
         let (selector, problems) = read(yaml);
@@ -84,10 +105,20 @@ fn label_keys_of_the_api_are_valid() {
 fn the_anchor_is_the_narrowest_label_that_must_exist() {
     let anchor = |yaml| format!("{:?}", read(yaml).0.anchor());
     assert_eq!(anchor("{}"), "Nowhere");
-    assert_eq!(anchor("matchExpressions: [{key: a, operator: NotIn, values: [x]}, {key: b, operator: DoesNotExist}]"), "Nowhere");
-    assert_eq!(anchor("matchExpressions: [{key: b, operator: Exists}, {key: c, operator: NotIn, values: [x]}]"), "Key(\"b\")");
     assert_eq!(
-        anchor("{matchLabels: {z: y}, matchExpressions: [{key: a, operator: In, values: [p, q]}, {key: b, operator: Exists}]}"),
+        anchor(
+            "matchExpressions: [{key: a, operator: NotIn, values: [x]}, {key: b, operator: DoesNotExist}]"
+        ),
+        "Nowhere"
+    );
+    assert_eq!(
+        anchor("matchExpressions: [{key: b, operator: Exists}, {key: c, operator: NotIn, values: [x]}]"),
+        "Key(\"b\")"
+    );
+    assert_eq!(
+        anchor(
+            "{matchLabels: {z: y}, matchExpressions: [{key: a, operator: In, values: [p, q]}, {key: b, operator: Exists}]}"
+        ),
         "Values(\"z\", {\"y\"})"
     );
 }
