@@ -1,1 +1,34 @@
-//! stub
+//! Plans which block and address to take or give back, as compare-and-swap writes; performs none.
+//!
+//! A [`Pool`] is cut into [`Block`]s of equal size. A node claims whole blocks and hands out their addresses, so
+//! that the fabric carries one route a block instead of one a pod. Everything is kept in a shared store that
+//! can only compare and swap single records; no lock is held anywhere. Hence the shape of this crate: a
+//! [`Snapshot`] of (part of) the store goes in, a list of [`Write`]s comes out, to be committed in order. A
+//! write that meets a conflict ends the attempt: read again, plan again.
+//!
+//! Invariants, which hold between any two writes of any number of planners, crashes included:
+//! - an address belongs to one handle, since it is one entry of one block record;
+//! - a block belongs to one node, since creating its record is the one step that decides;
+//! - every address in use can be found by its handle, since the handle is written before the block, in every
+//!   attempt (see [`plan`] for why *every*);
+//! - a block is never announced by two nodes, if nodes announce only what is [`AffinityState::Confirmed`].
+//!
+//! Deliberately absent: clocks, randomness, IO, and the check that a pod still exists.
+
+mod affinity;
+mod block;
+mod family;
+mod handle;
+mod ordinals;
+pub mod plan;
+pub mod pool;
+mod snapshot;
+pub mod usage;
+
+pub use affinity::{Affinity, AffinityState};
+pub use block::{Allocation, Attributes, Block, CorruptBlock};
+pub use family::Family;
+pub use handle::Handle;
+pub use ordinals::{Ordinal, Ordinals};
+pub use pool::{AssignmentMode, Pool};
+pub use snapshot::{Key, Record, Revision, Scope, Snapshot, Versioned, Write, block_name};

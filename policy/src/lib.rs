@@ -1,2 +1,45 @@
-//! stub
+//! Network policy: what the objects say, what a node must enforce, and why a packet passes or not.
+//!
+//! ```text
+//!  NetworkPolicy ─┐                     ┌─ evaluate ── does this packet pass?
+//!  Pod            ├─► model ─► program ─┼─ explain ─── which policy and rule decide?
+//!  Namespace     ─┘     (compile/engine)├─ render ──── how does it look?
+//!                                       └─ the agent lowers it to its kernel
+//! ```
+//!
+//! - [`model`] validates Kubernetes objects. What cannot be used is reported and never widens a policy.
+//! - [`compile`](compile::compile) makes the [`Program`](program::Program) of the local endpoints from all that is
+//!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change.
+//! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
+//!   into words; [`render`](render::render) shows a program.
+//! - [`spec`] decides packets from the text of the API alone, slowly. Tests hold everything else against it.
+//!
+//! Everything is pure: no clock, no IO, no kernel. Two things of the API's semantics belong to the kernel and are
+//! the agent's: traffic between a pod and its own node, and neighbour discovery under isolation.
+
 pub mod program;
+
+pub mod selector;
+
+pub mod model;
+
+mod ranges;
+
+pub mod compile;
+
+mod index;
+
+pub mod engine;
+
+pub mod evaluate;
+
+pub mod explain;
+
+pub mod render;
+
+pub mod spec;
+
+#[cfg(test)]
+mod scenario;
+
+pub use engine::Engine;

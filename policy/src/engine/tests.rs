@@ -1,0 +1,202 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::program::Set;
+use crate::scenario::random::{self, NAMESPACES, packets, scenarios};
+use crate::scenario::{endpoint_id, ids, policy_id, town, yaml};
+
+/// One update, as a watcher would bring it.
+#[derive(Debug, Clone)]
+enum Update {
+    Policy(PolicyId, Option<NetworkPolicy>),
+    Namespace(String, Option<Namespace>),
+    Endpoint(EndpointId, Option<Endpoint>),
+    Local(BTreeSet<EndpointId>),
+}
+
+fn updates() -> impl Strategy<Value = Update> {
+    let policy = (0usize..6, prop::option::weighted(0.8, random::policy_spec())).prop_map(|(index, spec)| {
+        let object = random::policy(index, spec.clone().unwrap_or_default());
+        let id = policy_id(&format!("{}/p{index}", NAMESPACES[index % NAMESPACES.len()]));
+        Update::Policy(id, spec.map(|_| object))
+    });
+    let namespace = prop::sample::select(NAMESPACES.to_vec())
+        .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::namespace(name))))
+        .prop_map(|(name, object)| {
+            let namespace = object.map(|object| Namespace::from_kubernetes(&object).unwrap().1);
+            Update::Namespace(name.to_owned(), namespace)
+        });
+    let endpoint = (random::pods(), any::<u8>()).prop_map(|(pod, chance)| {
+        let (endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
+        Update::Endpoint(endpoint.id.clone(), (chance > 40).then_some(endpoint))
+    });
+    let local = prop::collection::vec(any::<bool>(), 8).prop_map(|flags| {
+        let numbers = flags.into_iter().enumerate().filter(|(_, local)| *local);
+        let id = |(index, _)| endpoint_id(&format!("{}/pod{index}", NAMESPACES[index % NAMESPACES.len()]));
+        Update::Local(numbers.map(id).collect())
+    });
+    prop_oneof![4 => policy, 2 => namespace, 6 => endpoint, 1 => local]
+}
+
+fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
+    fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+        match value {
+            Some(value) => drop(map.insert(key, value)),
+            None => drop(map.remove(&key)),
+        }
+    }
+    match update {
+        Update::Policy(id, object) => {
+            engine.set_policy(&id.namespace, &id.name, object.as_ref());
+            let policy = object.map(|object| Policy::from_kubernetes(id.clone(), &object));
+            put(&mut model.policies, id, policy);
+        }
+        Update::Namespace(name, namespace) => {
+            engine.set_namespace(&name, namespace.clone());
+            put(&mut model.namespaces, name, namespace);
+        }
+        Update::Endpoint(id, endpoint) => {
+            engine.set_endpoint(&id, endpoint.clone());
+            put(&mut model.endpoints, id, endpoint);
+        }
+        Update::Local(local) => engine.set_local(local),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_any_updates_it_is_what_compiling_from_scratch_gives(
+        updates in prop::collection::vec((updates(), any::<bool>()), 1..50),
+    ) {
+        let mut engine = Engine::new();
+        let mut model = Model::default();
+        engine.set_local((0..8).map(|index| endpoint_id(&format!("{}/pod{index}", NAMESPACES[index % 3]))).collect());
+        for (update, look) in updates {
+            apply(&mut engine, &mut model, update);
+            // Not after each, so that changes also pile up.
+            if look {
+                let expected = compile(&model, &engine.local().clone());
+                prop_assert_eq!(engine.program(), &expected);
+            }
+        }
+        let expected = compile(&model, &engine.local().clone());
+        prop_assert_eq!(engine.program(), &expected);
+        prop_assert_eq!(engine.model(), &model);
+        for endpoint in model.endpoints.values() {
+            let selecting = model.policies.values().filter(|policy| model.selects(&policy.subjects(), endpoint));
+            let selecting: BTreeSet<&PolicyId> = selecting.map(|policy| &policy.id).collect();
+            prop_assert_eq!(engine.policies_of(&endpoint.id), selecting);
+        }
+        for summary in engine.summaries() {
+            let subjects = model.policies[&summary.id].subjects();
+            let selected = model.endpoints.values().filter(|endpoint| model.selects(&subjects, endpoint));
+            prop_assert_eq!(summary.endpoints, selected.count());
+        }
+    }
+
+    #[test]
+    fn explanations_say_what_the_program_decides(
+        scenario in scenarios(),
+        packets in prop::collection::vec(packets(), 20),
+    ) {
+        let engine = scenario.engine();
+        let program = scenario.program();
+        for packet in packets {
+            let evaluation = crate::evaluate::evaluate(&program, &packet);
+            let explanation = engine.explain(&packet);
+            prop_assert_eq!(explanation.verdict, evaluation.verdict());
+            let decided: Vec<_> = evaluation.ends().map(|end| (end.direction, &end.endpoint, end.verdict())).collect();
+            let explained: Vec<_> =
+                explanation.directions.iter().map(|end| (end.direction, &end.endpoint, end.verdict)).collect();
+            prop_assert_eq!(explained, decided);
+        }
+    }
+}
+
+#[test]
+fn forgetting_everything_leaves_nothing() {
+    let scenario = town()
+        .policy("shop/a", "{policyTypes: [Ingress, Egress], ingress: [{from: [{namespaceSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8}}]}], egress: [{ports: [{port: sql}]}]}")
+        .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {matchLabels: {team: red}}}]}]}");
+    let mut engine = scenario.engine();
+    assert_eq!(engine.program().sets.len(), 4);
+    let model = scenario.model();
+    for id in model.policies.keys() {
+        engine.set_policy(&id.namespace, &id.name, None);
+    }
+    for id in model.endpoints.keys() {
+        engine.set_endpoint(id, None);
+    }
+    for name in model.namespaces.keys() {
+        engine.set_namespace(name, None);
+    }
+    engine.set_local(BTreeSet::new());
+    assert_eq!(engine.program(), &Program::default());
+    assert_eq!(format!("{:?}", engine.index).matches("SelectorHandle(").count(), 0);
+    assert_eq!(format!("{:?}", engine.live), format!("{:?}", Live::default()));
+    assert!(engine.owners.is_empty() && engine.isolating.is_empty() && engine.subjects.is_empty());
+}
+
+#[test]
+fn only_what_local_endpoints_need_is_in_the_program() {
+    let scenario = town()
+        .policy("shop/a", "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}")
+        .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {}}]}]}");
+    let mut engine = scenario.engine();
+    engine.set_local(ids(&["shop/web"]));
+    let program = engine.program();
+    assert_eq!((program.endpoints.len(), program.profiles.len(), program.sets.len()), (1, 0, 0));
+    engine.set_local(ids(&["shop/web", "shop/db", "shop/unknown"]));
+    let program = engine.program();
+    assert_eq!((program.endpoints.len(), program.profiles.len(), program.sets.len()), (2, 1, 1));
+}
+
+#[test]
+fn an_address_that_passes_from_one_pod_to_the_next_stays_in_the_set() {
+    let mut engine = town()
+        .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {matchLabels: {team: red}}}]}]}")
+        .engine();
+    let addresses = |engine: &mut Engine| match engine.program().sets.values().next() {
+        Some(Set::Addresses(addresses)) => addresses.iter().filter(|address| address.is_ipv4()).count(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(addresses(&mut engine), 2);
+    let mut heir = Endpoint::new(endpoint_id("shop/heir"));
+    heir.addresses.insert("10.0.0.1".parse().unwrap());
+    engine.set_endpoint(&heir.id.clone(), Some(heir));
+    assert_eq!(addresses(&mut engine), 2);
+    engine.set_endpoint(&endpoint_id("shop/web"), None);
+    assert_eq!(addresses(&mut engine), 2);
+    assert_eq!(engine.owner("10.0.0.1".parse().unwrap()), Some(&endpoint_id("shop/heir")));
+    engine.set_endpoint(&endpoint_id("shop/heir"), None);
+    assert_eq!(addresses(&mut engine), 1);
+}
+
+#[test]
+fn summaries_tell_types_endpoints_and_problems() {
+    let mut engine = town()
+        .policy("shop/a", "{podSelector: {matchLabels: {app: db}}, policyTypes: [Egress]}")
+        .policy("bank/b", "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}")
+        .engine();
+    let expected = [
+        PolicySummary {
+            id: policy_id("bank/b"),
+            directions: vec![Direction::Ingress],
+            endpoints: 2,
+            problems: vec![
+                "spec.ingress[0].from[0].ipBlock.cidr: \"10.0.0.0\" is no network (like 10.0.0.0/8 or fd00::/64); this peer matches nothing"
+                    .to_owned(),
+            ],
+        },
+        PolicySummary { id: policy_id("shop/a"), directions: vec![Direction::Egress], endpoints: 1, problems: vec![] },
+    ];
+    assert_eq!(engine.summaries(), expected);
+    assert_eq!(engine.policies_of(&endpoint_id("shop/db")), BTreeSet::from([&policy_id("shop/a")]));
+    assert_eq!(engine.policies_of(&endpoint_id("shop/unknown")), BTreeSet::new());
+
+    let object: NetworkPolicy = yaml("{metadata: {}, spec: {podSelector: {}}}");
+    engine.set_policy("shop", "a", Some(&object));
+    assert_eq!(engine.summaries()[1].endpoints, 2);
+}
