@@ -5,7 +5,7 @@ use crate::scenario::random::{packets, scenarios};
 use crate::scenario::town;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn programs_decide_as_the_specification(
