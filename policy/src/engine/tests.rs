@@ -8,7 +8,7 @@ use crate::scenario::{endpoint_id, ids, policy_id, town, yaml};
 /// One update, as a watcher would bring it.
 #[derive(Debug, Clone)]
 enum Update {
-    Policy(PolicyId, Option<NetworkPolicy>),
+    Policy(PolicyId, Option<Box<NetworkPolicy>>),
     Namespace(String, Option<Namespace>),
     Endpoint(EndpointId, Option<Endpoint>),
     Local(BTreeSet<EndpointId>),
@@ -18,7 +18,7 @@ fn updates() -> impl Strategy<Value = Update> {
     let policy = (0usize..6, prop::option::weighted(0.8, random::policy_spec())).prop_map(|(index, spec)| {
         let object = random::policy(index, spec.clone().unwrap_or_default());
         let id = policy_id(&format!("{}/p{index}", NAMESPACES[index % NAMESPACES.len()]));
-        Update::Policy(id, spec.map(|_| object))
+        Update::Policy(id, spec.map(|_| Box::new(object)))
     });
     let namespace = prop::sample::select(NAMESPACES.to_vec())
         .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::namespace(name))))
@@ -47,7 +47,7 @@ fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
     }
     match update {
         Update::Policy(id, object) => {
-            engine.set_policy(&id.namespace, &id.name, object.as_ref());
+            engine.set_policy(&id.namespace, &id.name, object.as_deref());
             let policy = object.map(|object| Policy::from_kubernetes(id.clone(), &object));
             put(&mut model.policies, id, policy);
         }
