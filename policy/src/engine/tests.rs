@@ -27,7 +27,11 @@ fn updates() -> impl Strategy<Value = Update> {
             Update::Namespace(name.to_owned(), namespace)
         });
     let endpoint = (random::pods(), any::<u8>()).prop_map(|(pod, chance)| {
-        let (endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
+        let (mut endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
+        // Two pods may have one address while it passes from one to the other.
+        if chance % 4 == 0 {
+            endpoint.addresses.insert("10.0.0.1".parse().unwrap());
+        }
         Update::Endpoint(endpoint.id.clone(), (chance > 40).then_some(endpoint))
     });
     let local = prop::collection::vec(any::<bool>(), 8).prop_map(|flags| {
