@@ -3,7 +3,7 @@
 //! A change of an endpoint or a namespace touches the members of those sets whose selector it joined or left, at
 //! once; it makes only those local endpoints *stale* whose policies or port names changed. Stale endpoints are compiled
 //! again when the program is asked for, so a burst of changes costs each endpoint one compilation. At any time the
-//! program equals [`compile`](crate::compile::compile) of the same model.
+//! program equals [`compile`] of the same model.
 //!
 //! Sets exist only while a profile of a local endpoint uses them: what a remote policy selects is counted, and its
 //! peers are not looked up.

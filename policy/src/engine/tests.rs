@@ -29,17 +29,17 @@ fn updates() -> impl Strategy<Value = Update> {
     let endpoint = (random::pods(), any::<u8>()).prop_map(|(pod, chance)| {
         let (mut endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
         // Two pods may have one address while it passes from one to the other.
-        if chance % 4 == 0 {
+        if chance % 2 == 0 {
             endpoint.addresses.insert("10.0.0.1".parse().unwrap());
         }
         Update::Endpoint(endpoint.id.clone(), (chance > 40).then_some(endpoint))
     });
-    let local = prop::collection::vec(any::<bool>(), 8).prop_map(|flags| {
+    let local = prop::collection::vec(prop::bool::weighted(0.8), 8).prop_map(|flags| {
         let numbers = flags.into_iter().enumerate().filter(|(_, local)| *local);
         let id = |(index, _)| endpoint_id(&format!("{}/pod{index}", NAMESPACES[index % NAMESPACES.len()]));
         Update::Local(numbers.map(id).collect())
     });
-    prop_oneof![4 => policy, 2 => namespace, 6 => endpoint, 1 => local]
+    prop_oneof![4 => policy, 2 => namespace, 12 => endpoint, 1 => local]
 }
 
 fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
@@ -68,15 +68,16 @@ fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_any_updates_it_is_what_compiling_from_scratch_gives(
-        updates in prop::collection::vec((updates(), any::<bool>()), 1..50),
+        scenario in scenarios(),
+        updates in prop::collection::vec((updates(), any::<bool>()), 1..80),
     ) {
-        let mut engine = Engine::new();
-        let mut model = Model::default();
-        engine.set_local((0..8).map(|index| endpoint_id(&format!("{}/pod{index}", NAMESPACES[index % 3]))).collect());
+        let mut engine = scenario.engine();
+        let mut model = scenario.model();
+        prop_assert_eq!(engine.program(), &scenario.program());
         for (update, look) in updates {
             apply(&mut engine, &mut model, update);
             // Not after each, so that changes also pile up.
