@@ -205,3 +205,20 @@ fn summaries_tell_types_endpoints_and_problems() {
     engine.set_policy("shop", "a", Some(&object));
     assert_eq!(engine.summaries()[1].endpoints, 2);
 }
+
+#[test]
+fn a_pod_that_finishes_leaves_and_its_address_is_nobodys() {
+    let mut engine = town().policy("shop/p", "{ingress: [{from: [{podSelector: {}}]}]}").engine();
+    let id = endpoint_id("shop/web");
+    let running = engine.model().endpoints[&id].clone();
+    let before = engine.program().clone();
+    for finished in [true, false] {
+        engine.set_endpoint(&id, Some(Endpoint { finished, ..running.clone() }));
+        assert_eq!(engine.owner("10.0.0.1".parse().unwrap()).is_none(), finished);
+        assert_eq!(engine.policies_of(&id).is_empty(), finished);
+        assert_eq!(engine.program().endpoints.contains_key(&id), !finished);
+        assert_eq!(engine.program() == &before, !finished);
+        let expected = compile(engine.model(), &engine.local().clone());
+        assert_eq!(engine.program(), &expected);
+    }
+}
