@@ -1,8 +1,8 @@
 //! From everything known to the program of the local endpoints, from scratch.
 //!
 //! Pure, and deliberately simple: every endpoint is held against every selector. [`Engine`](crate::engine::Engine)
-//! gives the same program after each change for the work of the change; both share [`lower`], which turns the
-//! policies of one endpoint into a profile, and [`definition`], which says what a set consists of.
+//! gives the same program after each change for the work of the change; both share `lower`, which turns the
+//! policies of one endpoint into a profile, and `definition`, which says what a set consists of.
 
 use std::collections::{BTreeMap, BTreeSet};
 

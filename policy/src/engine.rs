@@ -3,7 +3,7 @@
 //! A change of an endpoint or a namespace touches the members of those sets whose selector it joined or left, at
 //! once; it makes only those local endpoints *stale* whose policies or port names changed. Stale endpoints are compiled
 //! again when the program is asked for, so a burst of changes costs each endpoint one compilation. At any time the
-//! program equals [`compile`](crate::compile::compile) of the same model.
+//! program equals [`compile`] of the same model.
 //!
 //! Sets exist only while a profile of a local endpoint uses them: what a remote policy selects is counted, and its
 //! peers are not looked up.
@@ -170,7 +170,23 @@ impl Engine {
     pub fn explain(&self, packet: &Packet) -> Explanation {
         let ends = [packet.source, packet.destination];
         let owners = ends.iter().filter_map(|address| self.owner(*address)).cloned().collect();
-        explain(&compile(&self.model, &owners), packet)
+        explain(&compile(&self.model_around(&ends), &owners), packet)
+    }
+
+    /// The part of the model that a packet between these addresses depends on: who else is in a set does not
+    /// matter to it.
+    fn model_around(&self, addresses: &[IpAddr]) -> Model {
+        let mut part = Model::default();
+        for id in addresses.iter().filter_map(|address| self.owners.get(address)).flatten() {
+            let Some(endpoint) = self.model.endpoints.get(id) else { continue };
+            part.endpoints.insert(id.clone(), endpoint.clone());
+            if let Some(namespace) = self.model.namespaces.get(&id.namespace) {
+                part.namespaces.insert(id.namespace.clone(), namespace.clone());
+            }
+            let policies = self.policies_of(id).into_iter().filter_map(|id| self.model.policies.get(id));
+            part.policies.extend(policies.map(|policy| (policy.id.clone(), policy.clone())));
+        }
+        part
     }
 
     /// The endpoint that has an address; the local one, if (for a moment) several have it.

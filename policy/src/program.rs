@@ -26,7 +26,8 @@ pub struct Program {
     pub endpoints: BTreeMap<EndpointId, EndpointProgram>,
 }
 
-/// Content-addressed name of a set: `s` and 16 hexadecimal digits.
+/// Content-addressed name of a set: `s` and 16 hexadecimal digits. The name covers what the set consists of (a
+/// selector, a selector and a port's name, or networks), not who is selected now: members change under it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetId(pub String);
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +7,7 @@ use crate::scenario::random::{packets, scenarios};
 use crate::scenario::town;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn programs_decide_as_the_specification(
@@ -13,8 +15,54 @@ proptest! {
         packets in prop::collection::vec(packets(), 100),
     ) {
         let program = scenario.program();
+        check_contract(&program);
         for packet in packets {
             scenario.agreed(&program, &packet);
+        }
+    }
+}
+
+/// What the documentation of [`Program`] promises to whoever lowers it.
+fn check_contract(program: &Program) {
+    let mut profiles = BTreeSet::new();
+    for endpoint in program.endpoints.values() {
+        for (profile, direction) in
+            [(&endpoint.ingress, Direction::Ingress), (&endpoint.egress, Direction::Egress)]
+        {
+            let Some(id) = profile else { continue };
+            assert_eq!(program.profiles[id].direction, direction);
+            profiles.insert(id);
+        }
+    }
+    assert!(profiles.into_iter().eq(program.profiles.keys()), "just the profiles that are used\n{program}");
+
+    let mut sets = BTreeSet::new();
+    for rule in program.profiles.values().flat_map(|profile| &profile.rules) {
+        if let PeerMatch::In(id) = &rule.peer {
+            assert!(matches!(program.sets[id], Set::Addresses(_) | Set::Networks(_)));
+            sets.insert(id);
+        }
+        match &rule.service {
+            ServiceMatch::Any | ServiceMatch::Protocol(_) => {}
+            ServiceMatch::Ports(_, ranges) => {
+                assert!(!ranges.is_empty() && ranges.iter().all(|(first, last)| first <= last));
+                assert!(ranges.windows(2).all(|pair| u32::from(pair[0].1) + 1 < u32::from(pair[1].0)));
+            }
+            ServiceMatch::NamedPort(id) => {
+                assert_eq!(rule.peer, PeerMatch::Any);
+                assert!(matches!(program.sets[id], Set::AddressPorts(_)));
+                sets.insert(id);
+            }
+        }
+    }
+    assert!(sets.into_iter().eq(program.sets.keys()), "just the sets that are used\n{program}");
+
+    for (id, set) in &program.sets {
+        let Set::Networks(networks) = set else { continue };
+        assert!(!networks.is_empty());
+        for network in networks {
+            let others = networks.iter().filter(|other| *other != network);
+            assert_eq!(others.filter(|other| other.contains(network.ip())).count(), 0, "{id:?}: disjoint");
         }
     }
 }
