@@ -1,0 +1,20 @@
+//! The kernel's side of the node: each module reads one kind of kernel object back as the planner's own type
+//! ([`crate::plan::desired`]) and applies a [`crate::diff::Diff`] to it.
+//!
+//! Invariants, the same for every kind:
+//! - Ours is told from the kernel alone: routes by protocol number, host ends of pod links by their name's prefix.
+//!   What is not ours is never changed.
+//! - What is written reads back equal; so a second diff is empty.
+//! - One object that cannot be made true does not stop the others; the answer says what truly holds.
+//!
+//! Nothing here decides anything, keeps state between calls, or removes anything on exit.
+
+pub mod netlink;
+
+pub mod links;
+
+pub mod neighbours;
+
+pub mod routes;
+
+pub mod sysctl;
