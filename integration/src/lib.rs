@@ -1,1 +1,31 @@
-//! stub
+//! Whole fabrics on one machine: real kernels' worth of nodes, routers that we did not write, pods, and the demo.
+//!
+//! A [`lab::Lab`] owns what it makes and removes it again, even after a crash. In it stand [`namespace`]s joined by
+//! [`link`]s; [`process`]es run there: top-of-rack routers (tor: BIRD and FRR as Debian packages them), nodes
+//! (node: a `felix-agent` each) and pods, attached the way a container runtime does it. topology puts them
+//! together, [`probe`] counts what gets through, [`eventually`] waits for what takes time, and demo shows it all to a
+//! person, checking every claim.
+//!
+//! Nothing is mocked. All traffic stays inside the lab's namespaces; the namespace that this runs in is never changed.
+//! Errors are `anyhow`'s throughout: whoever drives a lab can only stop and show them, so they say what was being tried.
+//!
+//! Deliberately absent: knowledge of how the crates under test work inside. The lab starts their programs and speaks
+//! their published interfaces.
+
+pub mod lab;
+pub mod namespace;
+
+pub mod link;
+pub mod process;
+pub mod programs;
+
+pub mod eventually;
+pub mod probe;
+
+pub mod tor;
+
+//NODE
+//POD
+//TOPO
+
+//DEMO
