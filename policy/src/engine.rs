@@ -135,12 +135,16 @@ impl Engine {
         self.local = local;
     }
 
-    /// The program of the local endpoints. Cheap if little changed since the last call.
-    pub fn program(&mut self) -> &Program {
+    /// Brings the program up to date with all changes so far. Cheap if few were made.
+    pub fn settle(&mut self) {
         for id in std::mem::take(&mut self.stale) {
             let compiled = self.compile_endpoint(&id);
             self.live.replace(&id, compiled, &mut self.index, &self.model);
         }
+    }
+
+    /// The program of the local endpoints, as of the last [`settle`](Self::settle).
+    pub fn program(&self) -> &Program {
         self.live.program()
     }
 

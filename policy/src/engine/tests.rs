@@ -5,6 +5,11 @@ use crate::program::Set;
 use crate::scenario::random::{self, NAMESPACES, packets, scenarios};
 use crate::scenario::{endpoint_id, ids, policy_id, town, yaml};
 
+fn settled(engine: &mut Engine) -> &Program {
+    engine.settle();
+    engine.program()
+}
+
 /// One update, as a watcher would bring it.
 #[derive(Debug, Clone)]
 enum Update {
@@ -77,17 +82,17 @@ proptest! {
     ) {
         let mut engine = scenario.engine();
         let mut model = scenario.model();
-        prop_assert_eq!(engine.program(), &scenario.program());
+        prop_assert_eq!(settled(&mut engine), &scenario.program());
         for (update, look) in updates {
             apply(&mut engine, &mut model, update);
             // Not after each, so that changes also pile up.
             if look {
                 let expected = compile(&model, &engine.local().clone());
-                prop_assert_eq!(engine.program(), &expected);
+                prop_assert_eq!(settled(&mut engine), &expected);
             }
         }
         let expected = compile(&model, &engine.local().clone());
-        prop_assert_eq!(engine.program(), &expected);
+        prop_assert_eq!(settled(&mut engine), &expected);
         prop_assert_eq!(engine.model(), &model);
         for endpoint in model.endpoints.values() {
             let selecting = model.policies.values().filter(|policy| model.selects(&policy.subjects(), endpoint));
@@ -126,7 +131,7 @@ fn forgetting_everything_leaves_nothing() {
         .policy("shop/a", "{policyTypes: [Ingress, Egress], ingress: [{from: [{namespaceSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8}}]}], egress: [{ports: [{port: sql}]}]}")
         .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {matchLabels: {team: red}}}]}]}");
     let mut engine = scenario.engine();
-    assert_eq!(engine.program().sets.len(), 4);
+    assert_eq!(settled(&mut engine).sets.len(), 4);
     let model = scenario.model();
     for id in model.policies.keys() {
         engine.set_policy(&id.namespace, &id.name, None);
@@ -138,7 +143,7 @@ fn forgetting_everything_leaves_nothing() {
         engine.set_namespace(name, None);
     }
     engine.set_local(BTreeSet::new());
-    assert_eq!(engine.program(), &Program::default());
+    assert_eq!(settled(&mut engine), &Program::default());
     assert_eq!(format!("{:?}", engine.index).matches("SelectorHandle(").count(), 0);
     assert_eq!(format!("{:?}", engine.live), format!("{:?}", Live::default()));
     assert!(engine.owners.is_empty() && engine.isolating.is_empty() && engine.subjects.is_empty());
@@ -151,10 +156,10 @@ fn only_what_local_endpoints_need_is_in_the_program() {
         .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {}}]}]}");
     let mut engine = scenario.engine();
     engine.set_local(ids(&["shop/web"]));
-    let program = engine.program();
+    let program = settled(&mut engine);
     assert_eq!((program.endpoints.len(), program.profiles.len(), program.sets.len()), (1, 0, 0));
     engine.set_local(ids(&["shop/web", "shop/db", "shop/unknown"]));
-    let program = engine.program();
+    let program = settled(&mut engine);
     assert_eq!((program.endpoints.len(), program.profiles.len(), program.sets.len()), (2, 1, 1));
 }
 
@@ -163,7 +168,7 @@ fn an_address_that_passes_from_one_pod_to_the_next_stays_in_the_set() {
     let mut engine = town()
         .policy("bank/b", "{ingress: [{from: [{namespaceSelector: {matchLabels: {team: red}}}]}]}")
         .engine();
-    let addresses = |engine: &mut Engine| match engine.program().sets.values().next() {
+    let addresses = |engine: &mut Engine| match settled(engine).sets.values().next() {
         Some(Set::Addresses(addresses)) => addresses.iter().filter(|address| address.is_ipv4()).count(),
         other => panic!("{other:?}"),
     };
@@ -211,14 +216,14 @@ fn a_pod_that_finishes_leaves_and_its_address_is_nobodys() {
     let mut engine = town().policy("shop/p", "{ingress: [{from: [{podSelector: {}}]}]}").engine();
     let id = endpoint_id("shop/web");
     let running = engine.model().endpoints[&id].clone();
-    let before = engine.program().clone();
+    let before = settled(&mut engine).clone();
     for finished in [true, false] {
         engine.set_endpoint(&id, Some(Endpoint { finished, ..running.clone() }));
         assert_eq!(engine.owner("10.0.0.1".parse().unwrap()).is_none(), finished);
         assert_eq!(engine.policies_of(&id).is_empty(), finished);
-        assert_eq!(engine.program().endpoints.contains_key(&id), !finished);
-        assert_eq!(engine.program() == &before, !finished);
+        assert_eq!(settled(&mut engine).endpoints.contains_key(&id), !finished);
+        assert_eq!(settled(&mut engine) == &before, !finished);
         let expected = compile(engine.model(), &engine.local().clone());
-        assert_eq!(engine.program(), &expected);
+        assert_eq!(settled(&mut engine), &expected);
     }
 }
