@@ -23,8 +23,8 @@ impl Speaker {
             self.outputs.push_back(Output::Disconnect(conn));
             return;
         }
-        peer.dialer.on(dialer::Event::Accepted, now);
         self.end_unfinished(address, now);
+        self.dial(address, dialer::Event::Accepted, "", now);
         self.begin(conn, address, Direction::Accepted, local, now);
     }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::peer::{Established, Peer};
 use super::{Output, Speaker};
 use crate::config::Config;
+use crate::rib::adj_in::AdjRibIn;
 use crate::rib::adj_out::AdjRibOut;
 use crate::session::machine::Cause;
 use crate::session::negotiation::Negotiated;
@@ -107,13 +108,12 @@ impl Speaker {
         let restart = negotiated.graceful_restart.iter().flat_map(|restart| &restart.families);
         let preserved: BTreeSet<_> =
             restart.filter(|entry| entry.forwarding_preserved).map(|entry| entry.family).collect();
-        let mut any = false;
         for family in [Family::Ipv4Unicast, Family::Ipv6Unicast] {
             if !(preserved.contains(&family) && negotiated.families.contains(&family)) {
                 self.rib.flush_stale(address, family);
             }
         }
-        any |= self.rib.adj_in(address).is_some_and(crate::rib::adj_in::AdjRibIn::has_stale);
+        let any = self.rib.adj_in(address).is_some_and(AdjRibIn::has_stale);
         peer.helper = if any { Helper::Resyncing { until: now + STALE_TIME } } else { Helper::Quiet };
     }
 

@@ -150,6 +150,25 @@ fn dialled_connections_are_numbered_apart_from_accepted_ones() {
 }
 
 #[test]
+fn a_peer_that_connects_again_has_given_up_its_first_attempt() {
+    let now = Instant::now();
+    let mut config = config();
+    config.peers.values_mut().for_each(|peer| peer.passive = false);
+    let mut speaker = Speaker::new();
+    speaker.handle(Input::Configure(config), now);
+    speaker.handle(Input::ConnectFailed(ConnId::FIRST_DIALLED, "refused".to_owned()), now);
+    speaker.handle(Input::Accepted(CONN, PEER, LocalAddresses::default()), now);
+    outputs(&mut speaker);
+    let again = ConnId(1);
+    speaker.handle(Input::Accepted(again, PEER, LocalAddresses::default()), now);
+    assert!(outputs(&mut speaker).contains(&Output::Disconnect(CONN)));
+    assert_eq!(speaker.view(now).peers[0].state, State::OpenSent);
+    // And while that one stands, nobody dials.
+    speaker.handle(Input::Deadline, now + Duration::from_secs(60));
+    assert!(outputs(&mut speaker).iter().all(|output| !matches!(output, Output::Connect(..))));
+}
+
+#[test]
 fn a_connection_from_a_resting_peer_is_refused() {
     let now = Instant::now();
     let mut speaker = established(now);
