@@ -13,5 +13,7 @@
 //! any product. This crate knows nothing of the workspace around it.
 
 pub mod config;
+pub mod rib;
+pub mod session;
 pub mod speaker;
 pub mod wire;

@@ -6,20 +6,57 @@
 //! poll_transmit(conn, now)    the next message for a connection whose socket can take it, until None
 //! deadline()                  when to call handle(Input::Deadline, now) at the latest
 //! view(now), routes(query)    what there is to see
+//!
+//! peer/          one peer: its dialer, its sessions, what it has been told
+//! connection/    one TCP connection: its session, its control messages
+//! connections/   inputs about connections
+//! sessions/      what sessions want done: establish, learn routes, go down
+//! configuration/ inputs from the owner: configuration, own prefixes, resets
+//! restart/       RFC 4724, both roles
+//! transmit/      messages for sockets that can take them
+//! view/          what people see
 //! ```
+//!
+//! Each input is worked off completely, RIB included, before `handle` returns. The same inputs at the same times give
+//! the same outputs: nothing here reads a clock, draws a random number or depends on the order of a hash map.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use ipnetwork::IpNetwork;
 
-use crate::config::Config;
-use crate::wire::{DecodeError, Message, NextHop};
+use crate::config::{Config, GracefulRestart};
+use crate::rib::Rib;
+use crate::session::State;
+use crate::wire::{DecodeError, Family, Message, NextHop};
 
-/// A TCP connection, numbered by the shell; never reused.
+mod configuration;
+mod connection;
+mod connections;
+mod peer;
+mod restart;
+mod sessions;
+mod transmit;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use connection::Connection;
+use peer::Peer;
+use restart::Synchronisation;
+pub use view::{FamilyView, PathView, PeerView, RouteQuery, RouteView, Table, View};
+
+/// A TCP connection; never reused. The shell numbers those that it accepts, from 0 up; the speaker numbers those that
+/// it asks for in [`Output::Connect`], from [`FIRST_DIALLED`](Self::FIRST_DIALLED) up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// The lowest number of a connection that the speaker asked for.
+    pub const FIRST_DIALLED: Self = Self(1 << 63);
+}
 
 /// What happened.
 #[derive(Debug)]
@@ -42,6 +79,8 @@ pub enum Input {
     LinkDown(IpAddr),
     /// Drop the session with this peer and start anew (administrative reset).
     Reset(IpAddr),
+    /// Ask this peer for all routes of a family again (RFC 2918).
+    Refresh(IpAddr, Family),
     /// Time has passed; see [`deadline`](self).
     Deadline,
 }
@@ -78,5 +117,133 @@ pub enum Output {
     PeerChanged(IpAddr, &'static str, String),
 }
 
-/// Placeholder for the clock type in this contract.
-pub type Now = Instant;
+/// A BGP speaker.
+#[derive(Debug)]
+pub struct Speaker {
+    config: Config,
+    peers: BTreeMap<IpAddr, Peer>,
+    connections: BTreeMap<ConnId, Connection>,
+    /// Connections of strangers that are yet to be told so.
+    rejected: BTreeSet<ConnId>,
+    rib: Rib,
+    synchronisation: Synchronisation,
+    next_dialled: u64,
+    outputs: VecDeque<Output>,
+    to_transmit: BTreeSet<ConnId>,
+}
+
+impl Default for Speaker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Speaker {
+    /// A speaker that waits for its first [`Input::Configure`].
+    #[must_use]
+    pub fn new() -> Self {
+        let graceful_restart = GracefulRestart {
+            enabled: false,
+            restart_time: std::time::Duration::ZERO,
+            restarting: false,
+            deferral_time: std::time::Duration::ZERO,
+        };
+        Self {
+            config: Config {
+                local_as: 0,
+                router_id: Ipv4Addr::UNSPECIFIED,
+                peers: BTreeMap::new(),
+                graceful_restart,
+                multipath_limit: 1,
+            },
+            peers: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            rejected: BTreeSet::new(),
+            rib: Rib::default(),
+            synchronisation: Synchronisation::default(),
+            next_dialled: ConnId::FIRST_DIALLED.0,
+            outputs: VecDeque::new(),
+            to_transmit: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in what happened, and works it off.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Configure(config) => self.configure(config, now),
+            Input::Originate(prefixes) => self.rib.originate(prefixes, now),
+            Input::Accepted(conn, peer, local) => self.accepted(conn, peer, local, now),
+            Input::Connected(conn, local) => self.connected(conn, local, now),
+            Input::ConnectFailed(conn, why) => self.connect_failed(conn, &why, now),
+            Input::Received(conn, message) => self.received(conn, message, now),
+            Input::Closed(conn, why) => self.closed(conn, why, now),
+            Input::LinkDown(peer) => self.link_down(peer, now),
+            Input::Reset(peer) => self.reset(peer, now),
+            Input::Refresh(peer, family) => self.refresh(peer, family),
+            Input::Deadline => self.fire_timers(now),
+        }
+        self.synchronise(now);
+        self.mark_changes();
+    }
+
+    /// What to do next; none when everything is done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if self.rib.forwarding_changed() {
+            return Some(Output::BestPaths(self.rib.take_forwarding()));
+        }
+        self.to_transmit.pop_first().map(Output::Transmit)
+    }
+
+    /// When to call [`handle`](Self::handle) with [`Input::Deadline`] at the latest; none if only for other inputs.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let peers = self.peers.values().filter_map(Peer::deadline);
+        let connections = self.connections.values().filter_map(Connection::deadline);
+        peers.chain(connections).chain(self.synchronisation.deadline(&self.config)).min()
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let connections: Vec<_> =
+            self.connections.iter().filter(|(_, c)| due(c.deadline())).map(|(conn, _)| *conn).collect();
+        for conn in connections {
+            self.drive(conn, crate::session::machine::Event::Timers, now);
+        }
+        let peers: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| due(peer.deadline())).map(|(address, _)| *address).collect();
+        for address in peers {
+            self.expire_stale(address, now);
+            self.dial(address, crate::session::dialer::Event::Timers, "", now);
+        }
+    }
+
+    /// Passes on to the peers which best paths have changed.
+    fn mark_changes(&mut self) {
+        for prefix in self.rib.take_best_changed() {
+            let family = crate::rib::family_of(&prefix);
+            for peer in self.peers.values_mut() {
+                if let Some(conn) = peer.established_conn()
+                    && peer.carries(family)
+                {
+                    peer.adj_out.mark(prefix);
+                    self.to_transmit.insert(conn);
+                }
+            }
+        }
+    }
+
+    /// Tells the owner if a peer's visible state is another than it was told last.
+    fn report(&mut self, address: IpAddr, reason: &str, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&address) else { return };
+        let sessions = peer.sessions.iter().filter_map(|conn| self.connections.get(conn));
+        let state = sessions.map(|c| c.session.state()).max().unwrap_or(State::Idle).max(peer.dialer.state());
+        if state != peer.state {
+            peer.state = state;
+            peer.state_since = now;
+            self.outputs.push_back(Output::PeerChanged(address, state.name(), reason.to_owned()));
+        }
+    }
+}
