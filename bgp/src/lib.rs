@@ -15,3 +15,6 @@
 pub mod config;
 pub mod speaker;
 pub mod wire;
+
+#[cfg(feature = "net")]
+pub mod net;
