@@ -17,3 +17,6 @@ pub mod rib;
 pub mod session;
 pub mod speaker;
 pub mod wire;
+
+#[cfg(feature = "net")]
+pub mod net;

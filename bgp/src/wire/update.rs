@@ -1,4 +1,4 @@
-//! UPDATE, RFC 4271 §4.3, RFC 4760 and RFC 7606: octets → normalised routes; the way back is in [`encode`].
+//! UPDATE, RFC 4271 §4.3, RFC 4760 and RFC 7606: octets ↔ normalised routes.
 //!
 //! ```text
 //! length │ withdrawn IPv4 prefixes … │ length │ path attributes … │ announced IPv4 prefixes …
