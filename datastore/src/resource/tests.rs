@@ -1,0 +1,61 @@
+use super::*;
+
+fn samples() -> Vec<Resource> {
+    let cidr = "10.0.0.64/26".parse().unwrap();
+    let allocation = ipam::Allocation { handle: "c1.eth0".into(), attributes: ipam::Attributes::default() };
+    let block =
+        ipam::Block::new(cidr, "n1").unwrap().taking("10.0.0.70".parse().unwrap(), allocation).unwrap();
+    let pool: ipam::Pool = serde_json::from_value(json!({ "cidr": "10.0.0.0/16" })).unwrap();
+    let pool = ipam::Pool { name: "default".into(), ..pool };
+    let endpoint = WorkloadEndpoint {
+        namespace: "shop".into(),
+        name: "web".into(),
+        node: "n1".into(),
+        container_id: "c1".into(),
+        interface: "eth0".into(),
+        host_interface: "fab123".into(),
+        mac: "aa:bb:cc:dd:ee:ff".into(),
+        addresses: vec!["10.0.0.70".parse().unwrap()],
+        labels: [("app".to_owned(), "web".to_owned())].into(),
+        netns: "/run/netns/c1".into(),
+    };
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": { "name": "deny", "namespace": "shop" }, "spec": { "podSelector": {} },
+    });
+    let state = ipam::AffinityState::Confirmed;
+    vec![
+        Resource::IpPool(Box::new(pool)),
+        Resource::IpamBlock(Box::new(block)),
+        Resource::BlockAffinity(Box::new(ipam::Affinity { node: "n1".into(), cidr, state })),
+        Resource::IpamHandle(Box::new(ipam::Handle { id: "c1.eth0".into(), blocks: [(cidr, 1)].into() })),
+        Resource::WorkloadEndpoint(Box::new(endpoint)),
+        Resource::NetworkPolicy(serde_json::from_value(policy).unwrap()),
+    ]
+}
+
+#[test]
+fn manifests_survive_the_way_there_and_back() {
+    for resource in samples() {
+        let value = resource.encode().unwrap();
+        assert_eq!(value["kind"], resource.kind().name());
+        assert_eq!(value["metadata"]["name"], resource.key().name);
+        assert_eq!(Resource::decode(resource.kind(), value).unwrap(), resource);
+    }
+}
+
+#[test]
+fn keys_read_like_names() {
+    let keys: Vec<String> = samples().iter().map(|resource| resource.key().to_string()).collect();
+    assert_eq!(
+        keys,
+        [
+            "IPPool default",
+            "IPAMBlock 10-0-0-64-26",
+            "BlockAffinity n1.10-0-0-64-26",
+            "IPAMHandle c1.eth0",
+            "WorkloadEndpoint shop/web",
+            "NetworkPolicy shop/deny",
+        ]
+    );
+}

@@ -1,0 +1,196 @@
+use std::fs;
+use std::process::Command;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Namespace;
+use tempfile::TempDir;
+
+use super::*;
+use crate::contract::{self, Backend};
+
+struct InFile(TempDir);
+
+impl InFile {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("fabric.db")
+    }
+}
+
+impl Backend for InFile {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        async { Arc::new(SqliteStore::open(&self.path()).await.unwrap()) as Arc<dyn Store> }.boxed()
+    }
+
+    fn compact(&self) -> BoxFuture<'_, ()> {
+        async { SqliteStore::open(&self.path()).await.unwrap().compact().await.unwrap() }.boxed()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_the_contract() {
+    contract::run_all(&InFile::new()).await;
+}
+
+fn namespace(name: &str) -> Resource {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    Resource::Namespace(Box::new(namespace))
+}
+
+/// Makes a store with a few resources, and closes it: no log is left beside it.
+async fn closed_store(path: &Path) {
+    let store = SqliteStore::open(path).await.unwrap();
+    for index in 0..200 {
+        store.put(namespace(&format!("n{index}")), Precondition::None).await.unwrap();
+    }
+    drop(store);
+    // The writer's thread closes its connection after the store is gone.
+    while file::log_path(path).exists() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Opening is refused with a message that has `complaint`, and leaves the directory as it was.
+async fn assert_refused(path: &Path, complaint: &str) {
+    let contents = || {
+        let mut files: Vec<_> = fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = contents();
+    let Err(Error::Refused(message)) = SqliteStore::open(path).await else {
+        panic!("{complaint}: not refused")
+    };
+    assert!(message.contains(complaint), "{message}");
+    assert!(message.contains("fabric.db"), "{message}");
+    assert!(before == contents(), "{complaint}: touched");
+}
+
+#[tokio::test]
+async fn damaged_files_are_refused_and_left_alone() {
+    let directory = InFile::new();
+    let path = directory.path();
+    closed_store(&path).await;
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 3 * 4096);
+    for (length, complaint) in [
+        (0, "is empty"),
+        (10, "is not an SQLite database"),
+        (100, "fabric.db"),
+        (4096, "is truncated"),
+        (whole.len() - 4096, "is truncated"),
+        (whole.len() - 1, "is truncated"),
+    ] {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert_refused(&path, complaint).await;
+    }
+    let mut scribbled = whole.clone();
+    scribbled[4096..8192].fill(0xa5);
+    fs::write(&path, &scribbled).unwrap();
+    assert_refused(&path, "is damaged").await;
+    fs::write(&path, "apiVersion: v1\nkind: Namespace\n".repeat(400)).unwrap();
+    assert_refused(&path, "is not an SQLite database").await;
+    // And whole again, it opens, with everything in it.
+    fs::write(&path, &whole).unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.list(Kind::Namespace).await.unwrap().items.len(), 200);
+}
+
+#[tokio::test]
+async fn other_and_newer_databases_are_refused_and_left_alone() {
+    let directory = InFile::new();
+    let path = directory.path();
+    closed_store(&path).await;
+    let pragma = |name, value: i64| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, name, value).unwrap();
+        connection.close().unwrap();
+    };
+    pragma("user_version", 7);
+    assert_refused(&path, "has schema version 7, and this program knows up to 1").await;
+    pragma("user_version", 1);
+    pragma("application_id", 1);
+    assert_refused(&path, "not of Fabric").await;
+}
+
+#[tokio::test]
+async fn a_newer_version_still_in_the_log_is_refused() {
+    let directory = InFile::new();
+    let path = directory.path();
+    closed_store(&path).await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 7).unwrap();
+    assert!(file::log_path(&path).exists());
+    let before = fs::read(&path).unwrap();
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(message) if message.contains("schema version 7")), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let directory = InFile::new();
+    let path = directory.0.path().join("nowhere/fabric.db");
+    let refused = SqliteStore::open(&path).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("there is no directory") && refused.contains("nowhere; create that first"),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_may_create_it_at_once() {
+    let directory = InFile::new();
+    let opening = (0..6).map(|_| {
+        let path = directory.path();
+        tokio::spawn(async move { SqliteStore::open(&path).await })
+    });
+    for (index, open) in opening.collect::<Vec<_>>().into_iter().enumerate() {
+        let store = open.await.unwrap().unwrap();
+        store.put(namespace(&format!("n{index}")), Precondition::Absent).await.unwrap();
+    }
+    let store = SqliteStore::open(&directory.path()).await.unwrap();
+    assert_eq!(store.list(Kind::Namespace).await.unwrap().items.len(), 6);
+    let left: Vec<_> =
+        fs::read_dir(directory.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".new")), "{left:?}");
+}
+
+const CHILD: &str = "FABRIC_TEST_DATASTORE";
+
+/// The other process of the next test; alone it checks that it can write.
+#[tokio::test]
+async fn writes_and_ends() {
+    let directory = InFile::new();
+    let path = std::env::var_os(CHILD).map_or_else(|| directory.path(), PathBuf::from);
+    let store = SqliteStore::open(&path).await.unwrap();
+    for index in 0..20 {
+        store.put(namespace(&format!("child-{index}")), Precondition::Absent).await.unwrap();
+    }
+    assert!(store.list(Kind::Namespace).await.unwrap().items.len() >= 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_is_heard() {
+    let directory = InFile::new();
+    let store = SqliteStore::open(&directory.path()).await.unwrap();
+    let mut changes = store.watch(Revision(0)).await.unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sqlite::tests::writes_and_ends"])
+        .env(CHILD, directory.path())
+        .output();
+    let output = tokio::task::spawn_blocking(move || child.unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    for index in 0..20 {
+        let change = changes.next().await.unwrap().unwrap();
+        assert_eq!(change.key.name, format!("child-{index}"));
+    }
+}
