@@ -1,2 +1,3 @@
 //! stub
+pub mod dataplane;
 pub mod plan;

@@ -1,0 +1,3 @@
+//! What makes the kernel agree with the plan.
+
+pub mod nftables;
