@@ -1,8 +1,6 @@
 //! Code points of `linux/netlink.h`, `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`, named as there
 //! so that one can look them up.
 
-#![allow(missing_docs)]
-
 pub(in super::super) const NLM_F_REQUEST: u16 = 0x1;
 pub(in super::super) const NLM_F_ACK: u16 = 0x4;
 pub(in super::super) const NLM_F_DUMP_INTR: u16 = 0x10;
