@@ -18,3 +18,5 @@ pub mod neighbours;
 pub mod routes;
 
 pub mod sysctl;
+
+pub mod nftables;

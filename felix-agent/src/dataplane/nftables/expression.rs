@@ -1,0 +1,221 @@
+//! What a statement is to the kernel: loads into registers, then something that reads them.
+//!
+//! `compile` and `recognise` are inverse on everything this crate writes; the expressions chosen are those of `nft`,
+//! so `nft list` recognises them too. Registers are counted in 32-bit words from the first data register
+//! (`NFT_REG32_00`), of which there are sixteen.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::IpNetwork;
+
+use super::table::{ConntrackState, Family, Field, Side, Statement, Verdict};
+
+mod recognise;
+#[cfg(test)]
+mod tests;
+
+pub(super) use recognise::recognise;
+
+/// One nf_tables expression (`include/uapi/linux/netfilter/nf_tables.h`), as far as this crate uses them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expression {
+    /// Puts a value of the packet into a register.
+    Load { source: Source, register: u32 },
+    /// `register &= mask`
+    Mask { register: u32, mask: Vec<u8> },
+    /// Ends the rule unless the comparison holds.
+    Compare { register: u32, comparison: Comparison, data: Vec<u8> },
+    /// Ends the rule unless the set has the key at the first register; `verdict` takes the map's.
+    Lookup { set: String, verdict: bool },
+    /// A verdict.
+    Immediate(Verdict),
+    /// Counts packets and bytes.
+    Counter,
+}
+
+/// Where a register's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// `meta` with a key of `enum nft_meta_keys`.
+    Meta(u32),
+    /// `ct` with a key of `enum nft_ct_keys`.
+    Conntrack(u32),
+    /// Bytes of a header: base of `enum nft_payload_bases`, offset, length.
+    Payload(u32, u32, u32),
+}
+
+/// `enum nft_cmp_ops`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    AtMost,
+    AtLeast,
+}
+
+// enum nft_meta_keys
+const META_IIFNAME: u32 = 6;
+const META_OIFNAME: u32 = 7;
+const META_NFPROTO: u32 = 15;
+const META_L4PROTO: u32 = 16;
+// enum nft_ct_keys
+const CT_STATE: u32 = 0;
+// enum nft_payload_bases
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
+
+pub(super) const INTERFACE_NAME_BYTES: usize = 16;
+
+const FAMILY: Source = Source::Meta(META_NFPROTO);
+const PROTOCOL: Source = Source::Meta(META_L4PROTO);
+const DESTINATION_PORT: Source = Source::Payload(TRANSPORT_HEADER, 2, 2);
+const ICMPV6_TYPE: Source = Source::Payload(TRANSPORT_HEADER, 0, 1);
+const CONNTRACK_STATE: Source = Source::Conntrack(CT_STATE);
+
+/// The kernel's words for a rule.
+pub(super) fn compile(statements: &[Statement]) -> Vec<Expression> {
+    statements.iter().flat_map(statement_expressions).collect()
+}
+
+fn statement_expressions(statement: &Statement) -> Vec<Expression> {
+    match statement {
+        Statement::Family(family) => equal(FAMILY, vec![family_number(*family)]),
+        Statement::Protocol(protocol) => equal(PROTOCOL, vec![*protocol]),
+        Statement::InterfaceIs(side, name) => equal(interface(*side), interface_bytes(name)),
+        Statement::InterfaceBegins(side, prefix) => equal(interface(*side), prefix.as_bytes().to_vec()),
+        Statement::AddressIn(side, network) => address_in(*side, network),
+        Statement::PortIn(first, last) => {
+            within(DESTINATION_PORT, first.to_be_bytes().to_vec(), last.to_be_bytes().to_vec())
+        }
+        Statement::Icmpv6TypeIn(first, last) => within(ICMPV6_TYPE, vec![*first], vec![*last]),
+        Statement::ConntrackState(states) => {
+            let mask = states.iter().fold(0, |mask, state| mask | state_bit(*state));
+            vec![
+                load(CONNTRACK_STATE),
+                Expression::Mask { register: 0, mask: mask.to_ne_bytes().to_vec() },
+                compare(Comparison::NotEqual, vec![0; 4]),
+            ]
+        }
+        Statement::InSet(fields, set) => lookup(fields, set, false),
+        Statement::VerdictMap(fields, map) => lookup(fields, map, true),
+        Statement::Counter => vec![Expression::Counter],
+        Statement::Verdict(verdict) => vec![Expression::Immediate(verdict.clone())],
+    }
+}
+
+fn load(source: Source) -> Expression {
+    Expression::Load { source, register: 0 }
+}
+
+fn compare(comparison: Comparison, data: Vec<u8>) -> Expression {
+    Expression::Compare { register: 0, comparison, data }
+}
+
+fn equal(source: Source, data: Vec<u8>) -> Vec<Expression> {
+    vec![load(source), compare(Comparison::Equal, data)]
+}
+
+fn within(source: Source, first: Vec<u8>, last: Vec<u8>) -> Vec<Expression> {
+    if first == last {
+        return equal(source, first);
+    }
+    vec![load(source), compare(Comparison::AtLeast, first), compare(Comparison::AtMost, last)]
+}
+
+fn address_in(side: Side, network: &IpNetwork) -> Vec<Expression> {
+    let source = field_source(Field::Address(side, Family::of(&network.ip())));
+    let mask = address_bytes(network.mask());
+    let mut expressions = vec![load(source)];
+    if mask.iter().any(|byte| *byte != u8::MAX) {
+        expressions.push(Expression::Mask { register: 0, mask });
+    }
+    expressions.push(compare(Comparison::Equal, address_bytes(network.network())));
+    expressions
+}
+
+/// The fields one after the other, each from the next 32-bit register on, as the key of a concatenation lies in memory.
+fn lookup(fields: &[Field], set: &str, verdict: bool) -> Vec<Expression> {
+    let mut expressions = Vec::with_capacity(fields.len() + 1);
+    let mut register = 0;
+    for field in fields {
+        expressions.push(Expression::Load { source: field_source(*field), register });
+        register += field_words(*field);
+    }
+    expressions.push(Expression::Lookup { set: set.to_owned(), verdict });
+    expressions
+}
+
+fn field_words(field: Field) -> u32 {
+    match field {
+        Field::Interface(_) | Field::Address(_, Family::V6) => 4,
+        Field::Address(_, Family::V4) | Field::Protocol | Field::DestinationPort => 1,
+    }
+}
+
+fn field_source(field: Field) -> Source {
+    match field {
+        Field::Interface(side) => interface(side),
+        Field::Address(Side::Source, Family::V4) => Source::Payload(NETWORK_HEADER, 12, 4),
+        Field::Address(Side::Destination, Family::V4) => Source::Payload(NETWORK_HEADER, 16, 4),
+        Field::Address(Side::Source, Family::V6) => Source::Payload(NETWORK_HEADER, 8, 16),
+        Field::Address(Side::Destination, Family::V6) => Source::Payload(NETWORK_HEADER, 24, 16),
+        Field::Protocol => PROTOCOL,
+        Field::DestinationPort => DESTINATION_PORT,
+    }
+}
+
+fn interface(side: Side) -> Source {
+    match side {
+        Side::Source => Source::Meta(META_IIFNAME),
+        Side::Destination => Source::Meta(META_OIFNAME),
+    }
+}
+
+fn family_number(family: Family) -> u8 {
+    match family {
+        Family::V4 => NFPROTO_IPV4,
+        Family::V6 => NFPROTO_IPV6,
+    }
+}
+
+/// `NF_CT_STATE_BIT` of `enum ip_conntrack_info`.
+fn state_bit(state: ConntrackState) -> u32 {
+    match state {
+        ConntrackState::Invalid => 1,
+        ConntrackState::Established => 2,
+        ConntrackState::Related => 4,
+    }
+}
+
+/// Padded with zeros to the kernel's `IFNAMSIZ`, of which the last stays zero.
+pub(super) fn interface_bytes(name: &str) -> Vec<u8> {
+    let mut bytes: Vec<u8> = name.bytes().take(INTERFACE_NAME_BYTES - 1).collect();
+    bytes.resize(INTERFACE_NAME_BYTES, 0);
+    bytes
+}
+
+/// The inverse of [`interface_bytes`].
+pub(super) fn interface_name(bytes: &[u8]) -> Option<String> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let (name, padding) = bytes.split_at(end);
+    let well_formed = !name.is_empty() && padding.iter().all(|byte| *byte == 0);
+    well_formed.then(|| String::from_utf8(name.to_vec()).ok()).flatten()
+}
+
+pub(super) fn address_bytes(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// The inverse of [`address_bytes`].
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+        return Some(Ipv4Addr::from(octets).into());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(|octets| Ipv6Addr::from(octets).into())
+}

@@ -1,0 +1,135 @@
+//! From expressions that the kernel holds back to statements.
+
+use std::collections::BTreeSet;
+
+use ipnetwork::IpNetwork;
+
+use crate::dataplane::nftables::table::{ConntrackState, Family, Field, Side, Statement};
+
+use super::{
+    CONNTRACK_STATE, Comparison, DESTINATION_PORT, Expression, FAMILY, ICMPV6_TYPE, INTERFACE_NAME_BYTES,
+    NFPROTO_IPV4, NFPROTO_IPV6, PROTOCOL, Source, address, compile, field_source, interface, interface_name,
+    state_bit,
+};
+
+/// The statements that compile to exactly these expressions, or `None` if there are none: then somebody else wrote
+/// the rule.
+pub(in crate::dataplane::nftables) fn recognise(expressions: &[Expression]) -> Option<Vec<Statement>> {
+    let mut statements = Vec::new();
+    let mut rest = expressions;
+    while !rest.is_empty() {
+        let (statement, after) = first_statement(rest)?;
+        statements.push(statement);
+        rest = after;
+    }
+    (compile(&statements) == expressions).then_some(statements)
+}
+
+/// Guesses by shape; registers are checked by compiling the guess again.
+fn first_statement(expressions: &[Expression]) -> Option<(Statement, &[Expression])> {
+    match expressions {
+        [Expression::Counter, rest @ ..] => Some((Statement::Counter, rest)),
+        [Expression::Immediate(verdict), rest @ ..] => Some((Statement::Verdict(verdict.clone()), rest)),
+        [
+            Expression::Load { source, .. },
+            Expression::Compare { comparison: Comparison::Equal, data, .. },
+            rest @ ..,
+        ] => Some((equality(*source, data)?, rest)),
+        [
+            Expression::Load { source, .. },
+            Expression::Compare { comparison: Comparison::AtLeast, data: first, .. },
+            Expression::Compare { comparison: Comparison::AtMost, data: last, .. },
+            rest @ ..,
+        ] => Some((between(*source, first, last)?, rest)),
+        [
+            Expression::Load { source, .. },
+            Expression::Mask { mask, .. },
+            Expression::Compare { data, .. },
+            rest @ ..,
+        ] => Some((masked(*source, mask, data)?, rest)),
+        [Expression::Load { .. }, ..] => looked_up(expressions),
+        _ => None,
+    }
+}
+
+fn equality(source: Source, data: &[u8]) -> Option<Statement> {
+    if let Some((side, family)) = address_side(source) {
+        let address = address(data).filter(|address| Family::of(address) == family)?;
+        return Some(Statement::AddressIn(side, IpNetwork::from(address)));
+    }
+    match (source, data) {
+        (FAMILY, [NFPROTO_IPV4]) => Some(Statement::Family(Family::V4)),
+        (FAMILY, [NFPROTO_IPV6]) => Some(Statement::Family(Family::V6)),
+        (PROTOCOL, [protocol]) => Some(Statement::Protocol(*protocol)),
+        (DESTINATION_PORT | ICMPV6_TYPE, _) => between(source, data, data),
+        _ => interface_equality(source, data),
+    }
+}
+
+fn interface_equality(source: Source, data: &[u8]) -> Option<Statement> {
+    let side = [Side::Source, Side::Destination].into_iter().find(|side| interface(*side) == source)?;
+    if data.len() == INTERFACE_NAME_BYTES {
+        return Some(Statement::InterfaceIs(side, interface_name(data)?));
+    }
+    Some(Statement::InterfaceBegins(side, String::from_utf8(data.to_vec()).ok()?))
+}
+
+fn between(source: Source, first: &[u8], last: &[u8]) -> Option<Statement> {
+    match (source, first, last) {
+        (DESTINATION_PORT, &[a, b], &[c, d]) => {
+            Some(Statement::PortIn(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        }
+        (ICMPV6_TYPE, &[first], &[last]) => Some(Statement::Icmpv6TypeIn(first, last)),
+        _ => None,
+    }
+}
+
+fn masked(source: Source, mask: &[u8], data: &[u8]) -> Option<Statement> {
+    if source == CONNTRACK_STATE {
+        let mask = u32::from_ne_bytes(mask.try_into().ok()?);
+        let states = [ConntrackState::Invalid, ConntrackState::Established, ConntrackState::Related];
+        let set: BTreeSet<_> = states.into_iter().filter(|state| mask & state_bit(*state) != 0).collect();
+        return Some(Statement::ConntrackState(set));
+    }
+    let (side, _) = address_side(source)?;
+    let network = IpNetwork::with_netmask(address(data)?, address(mask)?).ok()?;
+    Some(Statement::AddressIn(side, network))
+}
+
+fn address_side(source: Source) -> Option<(Side, Family)> {
+    all_fields().find_map(|field| match field {
+        Field::Address(side, family) if field_source(field) == source => Some((side, family)),
+        Field::Address(..) | Field::Interface(_) | Field::Protocol | Field::DestinationPort => None,
+    })
+}
+
+fn all_fields() -> impl Iterator<Item = Field> {
+    let sides = [Side::Source, Side::Destination];
+    let addresses = sides
+        .into_iter()
+        .flat_map(|side| [Family::V4, Family::V6].map(|family| Field::Address(side, family)));
+    addresses.chain(sides.map(Field::Interface)).chain([Field::Protocol, Field::DestinationPort])
+}
+
+fn looked_up(expressions: &[Expression]) -> Option<(Statement, &[Expression])> {
+    let mut fields = Vec::new();
+    for (at, expression) in expressions.iter().enumerate() {
+        match expression {
+            Expression::Load { source, .. } => {
+                fields.push(all_fields().find(|f| field_source(*f) == *source)?)
+            }
+            Expression::Lookup { set, verdict } => {
+                let statement = match verdict {
+                    true => Statement::VerdictMap(fields, set.clone()),
+                    false => Statement::InSet(fields, set.clone()),
+                };
+                return Some((statement, expressions.get(at + 1..).unwrap_or_default()));
+            }
+            Expression::Mask { .. }
+            | Expression::Compare { .. }
+            | Expression::Immediate(_)
+            | Expression::Counter => return None,
+        }
+    }
+    None
+}

@@ -1,0 +1,80 @@
+//! The program's sets, split by family.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::IpNetwork;
+use policy::program::{Protocol, Set as ProgramSet, SetId};
+
+use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Value};
+
+use super::{family_set, speaks};
+
+/// One or two sets of the kernel for one of the program.
+pub(super) fn lower(id: &SetId, set: &ProgramSet) -> impl Iterator<Item = (String, Set)> {
+    [Family::V4, Family::V6]
+        .into_iter()
+        .filter(|family| speaks(set, *family))
+        .map(|family| (family_set(id, family), of_family(set, family)))
+}
+
+fn of_family(set: &ProgramSet, family: Family) -> Set {
+    match set {
+        ProgramSet::Addresses(addresses) => {
+            let members = addresses.iter().filter(|address| Family::of(address) == family);
+            let keys = members.map(|address| vec![Value::Address(*address)]).collect();
+            Set { key: vec![family.datatype()], elements: Elements::Keys(keys) }
+        }
+        ProgramSet::AddressPorts(tuples) => {
+            let members = tuples.iter().filter(|(address, _, _)| Family::of(address) == family);
+            let keys = members
+                .map(|(address, protocol, port)| {
+                    vec![Value::Address(*address), Value::Protocol(number(*protocol)), Value::Port(*port)]
+                })
+                .collect();
+            let key = vec![family.datatype(), Datatype::Protocol, Datatype::Port];
+            Set { key, elements: Elements::Keys(keys) }
+        }
+        ProgramSet::Networks(networks) => {
+            let members = networks.iter().filter(|network| Family::of(&network.ip()) == family);
+            let ranges = merge(members.map(|network| (network.network(), last(network))).collect());
+            Set { key: vec![family.datatype()], elements: Elements::Ranges(ranges) }
+        }
+    }
+}
+
+/// The IP protocol number (IANA protocol-numbers).
+pub(super) fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+        Protocol::Sctp => 132,
+    }
+}
+
+fn last(network: &IpNetwork) -> IpAddr {
+    match network {
+        IpNetwork::V4(network) => IpAddr::V4(network.broadcast()),
+        IpNetwork::V6(network) => IpAddr::V6(network.broadcast()),
+    }
+}
+
+/// Joins what overlaps or touches: the kernel refuses overlaps, and every range it need not hold is a faster lookup.
+fn merge(ranges: BTreeSet<(IpAddr, IpAddr)>) -> BTreeSet<(IpAddr, IpAddr)> {
+    let mut merged: Vec<(IpAddr, IpAddr)> = Vec::with_capacity(ranges.len());
+    for (first, last) in ranges {
+        match merged.last_mut() {
+            Some((_, end)) if successor(*end).is_none_or(|next| first <= next) => *end = (*end).max(last),
+            Some(_) | None => merged.push((first, last)),
+        }
+    }
+    merged.into_iter().collect()
+}
+
+/// The next address of the same family, if there is one.
+pub(in crate::dataplane::nftables) fn successor(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => address.to_bits().checked_add(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(address) => address.to_bits().checked_add(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
+    }
+}

@@ -1,0 +1,229 @@
+//! Making the kernel's table equal to the desired one.
+//!
+//! What was last applied is remembered together with the generation at which it was true. A transaction names that
+//! generation, so the kernel itself refuses it (`ERESTART`) if anyone has changed any table since. Then, and at the
+//! start, the table is read and the difference to what is really there is applied. If the kernel contradicts even that
+//! (`ENOENT`, `EEXIST`, `EBUSY`), the whole table is replaced in one transaction. Packets see none of it: each
+//! transaction is atomic, and established connections live in connection tracking, which is not ours to touch.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::diff::{Change, Transaction, diff, replace};
+use super::encode::encode;
+use super::events::Events;
+use super::read::{Actual, Snapshot, is_transient, read, read_generation};
+use super::socket::{Answer, NetfilterSocket, Rejection, answer};
+use super::table::Table;
+
+/// Attempts against changes by others.
+const ATTEMPTS: usize = 8;
+
+/// The table `inet fabric` of the network namespace that it was opened in.
+pub struct Nftables {
+    socket: NetfilterSocket,
+    known: Option<Snapshot>,
+}
+
+/// What an [`Nftables::apply`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// Changes sent; 0 if the kernel already held what was desired.
+    pub changes: usize,
+    /// Somebody else had altered or removed our table since we last applied.
+    pub disturbed: bool,
+    /// The table was replaced as a whole, which resets its counters.
+    pub replaced: bool,
+}
+
+/// Why the kernel does not hold the desired table. It then holds what it held before.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The socket does not work: privileges (`CAP_NET_ADMIN`) or the kernel's `nf_tables` are missing. Retrying alone
+    /// does not help.
+    #[error("netlink to nf_tables: {0}; the agent needs CAP_NET_ADMIN and a kernel with nf_tables")]
+    Socket(#[source] io::Error),
+    /// The kernel will not have this table, or lacks something it needs. Retrying the same does not help.
+    #[error("the kernel refused to {action}: {source}{}", text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Refused {
+        /// The change that it refused.
+        action: String,
+        /// Its reason.
+        source: io::Error,
+        /// Its own words, if it had some.
+        text: Option<String>,
+    },
+    /// Others changed the ruleset all the time. Try again later.
+    #[error("other programs changed the nftables ruleset during each of {ATTEMPTS} attempts")]
+    Contended,
+}
+
+enum Outcome {
+    Committed,
+    /// Somebody else was faster, or the answer was lost: what the kernel holds is not known.
+    Unknown,
+    Refused(Error),
+}
+
+impl Nftables {
+    /// Opens the socket in the calling thread's network namespace. Reads and changes nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Socket`].
+    pub fn open() -> Result<Nftables, Error> {
+        let socket = NetfilterSocket::connect().map_err(Error::Socket)?;
+        Ok(Nftables { socket, known: None })
+    }
+
+    /// Tells when others touch the table. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Socket`].
+    pub fn watch(&self) -> Result<Events, Error> {
+        Events::watch(self.socket.port()).map_err(Error::Socket)
+    }
+
+    /// Makes the kernel hold `desired`. Blocks for the time the kernel takes: microseconds for a few elements, tens of
+    /// milliseconds for a first load of 10,000.
+    ///
+    /// # Errors
+    /// The table is then as it was before.
+    pub fn apply(&mut self, desired: &Table) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        let mut refused = false;
+        for _ in 0..ATTEMPTS {
+            let known = self.look(&mut applied)?;
+            let (transaction, whole) = plan(&known.actual, desired, refused);
+            if transaction.changes.is_empty() {
+                let unchanged = read_generation(&mut self.socket).map_err(Error::Socket)? == known.generation;
+                let generation = if unchanged { known.generation } else { STALE };
+                self.known = Some(Snapshot { generation, ..known });
+                if unchanged {
+                    return Ok(applied);
+                }
+                continue;
+            }
+            match self.commit(&transaction, known.generation)? {
+                Outcome::Committed => {
+                    self.known = Some(successor(known, desired));
+                    return Ok(Applied { changes: transaction.changes.len(), replaced: whole, ..applied });
+                }
+                Outcome::Unknown => self.known = Some(Snapshot { generation: STALE, ..known }),
+                Outcome::Refused(error) if refused => return Err(error),
+                Outcome::Refused(_) => refused = true,
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// What the kernel holds: remembered if that is still worth trying, else read.
+    fn look(&mut self, applied: &mut Applied) -> Result<Snapshot, Error> {
+        match self.known.take() {
+            Some(known) if known.generation != STALE => Ok(known),
+            before => {
+                let snapshot = read(&mut self.socket).map_err(|error| match is_transient(&error) {
+                    true => Error::Contended,
+                    false => Error::Socket(error),
+                })?;
+                applied.disturbed |= before.is_some_and(|before| before.actual != snapshot.actual);
+                Ok(snapshot)
+            }
+        }
+    }
+
+    fn commit(&mut self, transaction: &Transaction, generation: u32) -> Result<Outcome, Error> {
+        let sequence = self.socket.next_sequence(0);
+        let batch = encode(transaction, generation, sequence);
+        let messages = u32::try_from(batch.changes.len()).unwrap_or(u32::MAX).saturating_add(2);
+        self.socket.next_sequence(messages);
+        match self.socket.send(&batch.bytes) {
+            Err(error) if is_transient(&error) => return Ok(Outcome::Unknown),
+            other => other.map_err(Error::Socket)?,
+        }
+        let mut done = false;
+        let mut rejection: Option<Rejection> = None;
+        loop {
+            match self.socket.receive() {
+                Ok(None) => break,
+                Ok(Some(datagram)) => {
+                    for answer in super::wire::messages(&datagram).filter_map(|message| answer(&message)) {
+                        match answer {
+                            Answer::Done { sequence } => done |= sequence == batch.last(),
+                            Answer::Rejected(first) => rejection = rejection.or(Some(first)),
+                        }
+                    }
+                }
+                Err(error) if is_transient(&error) => return Ok(Outcome::Unknown),
+                Err(error) => return Err(Error::Socket(error)),
+            }
+        }
+        Ok(match rejection {
+            None if done => Outcome::Committed,
+            None => Outcome::Unknown,
+            Some(Rejection { error, .. })
+                if is_transient(&error) || error.raw_os_error() == Some(libc::ERESTART) =>
+            {
+                Outcome::Unknown
+            }
+            Some(Rejection { sequence, error, text }) => {
+                let index = batch.changes.iter().find(|(of, _)| *of == sequence).map(|(_, index)| *index);
+                let change = index.and_then(|index| transaction.changes.get(index));
+                let action = change.map_or_else(|| "commit the transaction".to_owned(), describe);
+                Outcome::Refused(Error::Refused { action, source: error, text })
+            }
+        })
+    }
+}
+
+/// No generation ever is zero.
+const STALE: u32 = 0;
+
+fn plan(actual: &Actual, desired: &Table, refused: bool) -> (Transaction, bool) {
+    match actual {
+        Actual::Table(actual) if !refused => (diff(actual, desired), false),
+        Actual::Table(_) | Actual::Absent | Actual::Unlike => (replace(desired), true),
+    }
+}
+
+/// What the kernel holds after our transaction: the desired table, one generation later. Only what changed is copied.
+fn successor(before: Snapshot, desired: &Table) -> Snapshot {
+    let generation = before.generation.checked_add(1).unwrap_or(1);
+    let mut table = match before.actual {
+        Actual::Table(table) => table,
+        Actual::Absent | Actual::Unlike => Table::default(),
+    };
+    follow(&mut table.sets, &desired.sets);
+    follow(&mut table.chains, &desired.chains);
+    Snapshot { generation, actual: Actual::Table(table) }
+}
+
+fn follow<T: Clone + PartialEq>(
+    old: &mut std::collections::BTreeMap<String, T>,
+    new: &std::collections::BTreeMap<String, T>,
+) {
+    old.retain(|name, value| new.get(name) == Some(&*value));
+    for (name, value) in new {
+        if !old.contains_key(name) {
+            old.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// For a message to people.
+fn describe(change: &Change) -> String {
+    match change {
+        Change::AddTable => "add the table".to_owned(),
+        Change::DeleteTable => "delete the table".to_owned(),
+        Change::AddSet(name, _) => format!("add set {name}"),
+        Change::DeleteSet(name) => format!("delete set {name}"),
+        Change::AddElements(name, set) => format!("add {} elements to set {name}", set.elements.len()),
+        Change::DeleteElements(name, set) => format!("delete {} elements of set {name}", set.elements.len()),
+        Change::AddChain(name, _) => format!("add chain {name}"),
+        Change::FlushChain(name) => format!("flush chain {name}"),
+        Change::DeleteChain(name) => format!("delete chain {name}"),
+        Change::AddRule(chain, rule) => {
+            format!("add rule «{}» to chain {chain}", super::render::rule_text(rule))
+        }
+    }
+}

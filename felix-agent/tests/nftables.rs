@@ -1,0 +1,21 @@
+//! The nf_tables part of the dataplane against the real kernel, each test in network namespaces of its own.
+//!
+//! Needs root and `nft`; without them the tests fail and say so.
+
+// Helpers outside of `#[test]` functions fail a test by panic as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use felix_agent::dataplane::nftables::table;
+
+#[path = "nftables/apply.rs"]
+mod apply;
+#[path = "nftables/events.rs"]
+mod events;
+#[path = "nftables/namespace.rs"]
+mod namespace;
+#[path = "nftables/packets.rs"]
+mod packets;
+#[path = "nftables/programs.rs"]
+mod programs;
+#[path = "nftables/tables.rs"]
+mod tables;
