@@ -1,5 +1,6 @@
 //! The way to an agent's Unix socket.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,4 +24,17 @@ pub async fn connect(socket: &Path) -> Result<Channel, tonic::transport::Error> 
             async move { tokio::net::UnixStream::connect(path).await.map(TokioIo::new) }
         }))
         .await
+}
+
+/// What the kernel said when no connection could be made: `NotFound` and `ConnectionRefused` where no agent
+/// listens, `PermissionDenied` where the socket is not for this user.
+pub fn io_cause(error: &tonic::transport::Error) -> Option<&std::io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
 }
