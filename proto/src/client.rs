@@ -7,6 +7,9 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint, Uri};
 
+#[cfg(test)]
+mod tests;
+
 /// How long to try to reach the socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
