@@ -17,13 +17,20 @@ pub(crate) mod value;
 #[command(name = "fabricctl", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// The agent's Unix socket.
-    #[arg(long, global = true, env = "FABRIC_SOCKET", default_value = proto::DEFAULT_SOCKET, value_name = "PATH")]
+    #[arg(long, global = true, help_heading = "Global options", env = "FABRIC_SOCKET", default_value = proto::DEFAULT_SOCKET, value_name = "PATH")]
     pub(crate) socket: PathBuf,
     /// How to print: `table` for people, `json` or `yaml` for programs.
-    #[arg(long, short, global = true, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        help_heading = "Global options",
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
     pub(crate) output: Format,
     /// How long to wait for an answer, such as 500ms, 10s or 2m.
-    #[arg(long, global = true, default_value = "10s", value_parser = decode_duration, value_name = "DURATION")]
+    #[arg(long, global = true, help_heading = "Global options", default_value = "10s", value_parser = decode_duration, value_name = "DURATION")]
     pub(crate) timeout: Duration,
     /// What to do.
     #[command(subcommand)]
