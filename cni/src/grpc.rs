@@ -1,6 +1,5 @@
 //! From the agent's failures to the specification's error codes: one table.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -77,7 +76,7 @@ pub fn explain_status(socket: &Path, failure: Failure) -> Error {
 }
 
 fn explain_unreachable(socket: &str, error: &tonic::transport::Error) -> Error {
-    match find_io_error(error) {
+    match proto::client::io_cause(error) {
         Some(io) if io.kind() == ErrorKind::PermissionDenied => {
             Error::new(Code::Io, format!("no permission to connect to the agent at {socket}"))
                 .with_details("the plugin must run as root, or as a member of the socket's group")
@@ -88,15 +87,4 @@ fn explain_unreachable(socket: &str, error: &tonic::transport::Error) -> Error {
                 .with_details(format!("{cause}; is felix-agent running? {RETRY}"))
         }
     }
-}
-
-fn find_io_error(error: &tonic::transport::Error) -> Option<&std::io::Error> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io);
-        }
-        cause = error.source();
-    }
-    None
 }

@@ -1,10 +1,14 @@
 //! The way to an agent's Unix socket.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint, Uri};
+
+#[cfg(test)]
+mod tests;
 
 /// How long to try to reach the socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,4 +27,17 @@ pub async fn connect(socket: &Path) -> Result<Channel, tonic::transport::Error> 
             async move { tokio::net::UnixStream::connect(path).await.map(TokioIo::new) }
         }))
         .await
+}
+
+/// What the kernel said when no connection could be made: `NotFound` and `ConnectionRefused` where no agent
+/// listens, `PermissionDenied` where the socket is not for this user.
+pub fn io_cause(error: &tonic::transport::Error) -> Option<&std::io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -1,0 +1,271 @@
+//! What can be typed. The doc comments here are the help texts.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::value::{PortSpec, Prefix, decode_duration, decode_ip_version};
+
+#[cfg(test)]
+mod tests;
+pub(crate) mod value;
+
+/// Ask the Fabric agent of this node, and tell it what should be.
+#[derive(Debug, Parser)]
+#[command(name = "fabricctl", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// The agent's Unix socket.
+    #[arg(long, global = true, help_heading = "Global options", env = "FABRIC_SOCKET", default_value = proto::DEFAULT_SOCKET, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// How to print: `table` for people, `json` or `yaml` for programs.
+    #[arg(
+        long,
+        short,
+        global = true,
+        help_heading = "Global options",
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+    /// How long to wait for an answer, such as 500ms, 10s or 2m.
+    #[arg(long, global = true, help_heading = "Global options", default_value = "10s", value_parser = decode_duration, value_name = "DURATION")]
+    pub(crate) timeout: Duration,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people.
+    Table,
+    /// JSON, indented.
+    Json,
+    /// YAML of the same shape.
+    Yaml,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List BGP peers and the state of their sessions.
+    Peers,
+    /// List BGP routes: by default those that this node has chosen from (the Loc-RIB).
+    Routes(RoutesArgs),
+    /// Ask about pools, blocks and addresses.
+    #[command(subcommand)]
+    Ipam(IpamCommand),
+    /// List attached pods.
+    Endpoints(EndpointsArgs),
+    /// Ask what policies decide, and why.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Create or change resources from manifests.
+    Apply(ApplyArgs),
+    /// Show resources of a kind.
+    Get(GetArgs),
+    /// Delete resources.
+    Delete(DeleteArgs),
+    /// Ask about this node.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// For which.
+        shell: clap_complete::Shell,
+    },
+    /// Print the versions of this program and of the agent.
+    Version,
+}
+
+/// `routes`.
+#[derive(Debug, Args)]
+pub(crate) struct RoutesArgs {
+    /// Only this prefix, exactly.
+    pub(crate) prefix: Option<Prefix>,
+    /// Only paths learned from this peer.
+    #[arg(long, value_name = "PEER", group = "table")]
+    pub(crate) peer: Option<IpAddr>,
+    /// What this peer announced to us, before import filters (its Adj-RIB-In).
+    #[arg(long, value_name = "PEER", group = "table")]
+    pub(crate) received: Option<IpAddr>,
+    /// What we announce to this peer (its Adj-RIB-Out).
+    #[arg(long, value_name = "PEER", group = "table")]
+    pub(crate) advertised: Option<IpAddr>,
+}
+
+/// `ipam`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IpamCommand {
+    /// Show pools and how full they are; or blocks, or addresses.
+    Show(IpamShowArgs),
+}
+
+/// `ipam show`.
+#[derive(Debug, Args)]
+pub(crate) struct IpamShowArgs {
+    /// Show blocks.
+    #[arg(long)]
+    pub(crate) blocks: bool,
+    /// Show addresses in use.
+    #[arg(long)]
+    pub(crate) allocations: bool,
+    /// Only what this node has; alone, it shows both blocks and addresses.
+    #[arg(long)]
+    pub(crate) node: Option<String>,
+    /// Only what is of this pool.
+    #[arg(long)]
+    pub(crate) pool: Option<String>,
+    /// Only addresses of pods of this Kubernetes namespace.
+    #[arg(long, short, conflicts_with = "blocks")]
+    pub(crate) namespace: Option<String>,
+    /// Show who has this address.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["blocks", "allocations", "node", "pool", "namespace"])]
+    pub(crate) ip: Option<IpAddr>,
+}
+
+/// `endpoints`.
+#[derive(Debug, Args)]
+pub(crate) struct EndpointsArgs {
+    /// Those of the whole fabric, not only of this node.
+    #[arg(long)]
+    pub(crate) all_nodes: bool,
+    /// Only this Kubernetes namespace.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List policies and how many endpoints each selects.
+    List,
+    /// Say which rules decide whether SOURCE may talk to DESTINATION. The exit status is 0 for either verdict.
+    Explain(ExplainArgs),
+}
+
+/// `policy explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Who talks: namespace/pod, or an address.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+    /// To whom: namespace/pod, or an address.
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: String,
+    /// Destination port, such as 8080 or 53/udp.
+    #[arg(value_name = "PORT[/PROTOCOL]")]
+    pub(crate) port: Option<PortSpec>,
+    /// tcp unless said otherwise.
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(crate) protocol: Option<Protocol>,
+    /// 4 or 6, where both ends have both.
+    #[arg(long, value_name = "VERSION", value_parser = decode_ip_version)]
+    pub(crate) ip_version: Option<u32>,
+}
+
+/// A protocol that policies know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+    /// ICMP, or ICMPv6 between IPv6 addresses.
+    Icmp,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Manifest to read; - for standard input. May be given several times.
+    #[arg(long = "file", short, required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// Which kind: NetworkPolicy, networkpolicies and netpol are the same.
+    pub(crate) kind: String,
+    /// Only that of this name.
+    pub(crate) name: Option<String>,
+    /// Only this Kubernetes namespace.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Which kind.
+    #[arg(required_unless_present = "files", requires = "name")]
+    pub(crate) kind: Option<String>,
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// Its Kubernetes namespace.
+    #[arg(long, short, conflicts_with = "files")]
+    pub(crate) namespace: Option<String>,
+    /// Delete what this manifest holds; - for standard input. May be given several times.
+    #[arg(long = "file", short, value_name = "FILE", conflicts_with_all = ["kind", "name"])]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `node`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Show how this node is.
+    Status,
+}
+
+impl Protocol {
+    /// As the agent spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::Icmp => "icmp",
+        }
+    }
+
+    fn has_ports(self) -> bool {
+        match self {
+            Self::Tcp | Self::Udp | Self::Sctp => true,
+            Self::Icmp => false,
+        }
+    }
+}
+
+impl ExplainArgs {
+    /// Protocol and port (0 for none) that `PORT/PROTOCOL` and `--protocol` mean together.
+    ///
+    /// # Errors
+    /// A sentence, where they contradict each other or the port is missing.
+    pub(crate) fn decode_target(&self) -> Result<(Protocol, u16), String> {
+        let written = self.port.and_then(|spec| spec.protocol);
+        let protocol = match (written, self.protocol) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(format!("the port says {}, --protocol says {}", one.name(), other.name()));
+            }
+            (one, other) => one.or(other).unwrap_or(Protocol::Tcp),
+        };
+        match self.port {
+            Some(_) if !protocol.has_ports() => {
+                Err(format!("{} has no ports: leave it out", protocol.name()))
+            }
+            None if protocol.has_ports() => Err(format!(
+                "{name} needs a destination port, such as `fabricctl policy explain {} {} 8080/{name}`",
+                self.source,
+                self.destination,
+                name = protocol.name()
+            )),
+            port => Ok((protocol, port.map_or(0, |spec| spec.port))),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::value::{PortSpec, Prefix, decode_duration};
+use super::{Cli, Command, PolicyCommand, Protocol};
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn durations() {
+    let table = [
+        ("500ms", Some(500)),
+        ("10s", Some(10_000)),
+        ("7", Some(7_000)),
+        ("2m", Some(120_000)),
+        ("1440m", Some(86_400_000)),
+        ("1441m", None),
+        ("0s", None),
+        ("", None),
+        ("s", None),
+        ("-1s", None),
+        ("1.5s", None),
+        ("1h", None),
+        ("ß", None),
+        ("18446744073709551615m", None),
+    ];
+    for (text, expected) in table {
+        assert_eq!(decode_duration(text).ok(), expected.map(Duration::from_millis), "{text:?}");
+    }
+}
+
+#[test]
+fn prefixes() {
+    let table = [
+        ("10.65.0.0/26", Ok("10.65.0.0/26")),
+        ("FD65::0/122", Ok("fd65::/122")),
+        ("0.0.0.0/0", Ok("0.0.0.0/0")),
+        ("10.65.0.5", Err("the length is missing; for exactly this address write 10.65.0.5/32")),
+        ("fd65::5", Err("the length is missing; for exactly this address write fd65::5/128")),
+        ("10.65.0.0/33", Err("the length \"33\" is not within 0 and 32")),
+        ("10.65.0/24", Err("\"10.65.0\" is not an IP address")),
+        ("web", Err("not a prefix such as 10.65.0.0/26")),
+    ];
+    for (text, expected) in table {
+        let expected = expected.map(|text| Prefix(text.to_owned())).map_err(str::to_owned);
+        assert_eq!(text.parse::<Prefix>(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn ports() {
+    let table = [
+        ("80", Some((80, None))),
+        ("53/udp", Some((53, Some(Protocol::Udp)))),
+        ("53/UDP", Some((53, Some(Protocol::Udp)))),
+        ("65535/sctp", Some((65535, Some(Protocol::Sctp)))),
+        ("0", None),
+        ("65536", None),
+        ("http", None),
+        ("80/", None),
+        ("80/http", None),
+    ];
+    for (text, expected) in table {
+        let expected = expected.map(|(port, protocol)| PortSpec { port, protocol });
+        assert_eq!(text.parse::<PortSpec>().ok(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn what_port_and_protocol_mean_together() {
+    let table = [
+        (&["80"][..], Ok((Protocol::Tcp, 80))),
+        (&["53/udp"], Ok((Protocol::Udp, 53))),
+        (&["53", "--protocol", "udp"], Ok((Protocol::Udp, 53))),
+        (&["53/udp", "--protocol", "udp"], Ok((Protocol::Udp, 53))),
+        (&["--protocol", "icmp"], Ok((Protocol::Icmp, 0))),
+        (&["53/udp", "--protocol", "tcp"], Err("the port says udp, --protocol says tcp")),
+        (&["8/icmp"], Err("icmp has no ports: leave it out")),
+        (&[], Err("tcp needs a destination port, such as `fabricctl policy explain a/b c/d 8080/tcp`")),
+        (
+            &["--protocol", "udp"],
+            Err("udp needs a destination port, such as `fabricctl policy explain a/b c/d 8080/udp`"),
+        ),
+    ];
+    for (arguments, expected) in table {
+        let all = ["fabricctl", "policy", "explain", "a/b", "c/d"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(all).expect("parses");
+        let Command::Policy(PolicyCommand::Explain(args)) = cli.command else { panic!("{arguments:?}") };
+        assert_eq!(args.decode_target(), expected.map_err(str::to_owned), "{arguments:?}");
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let table = [
+        "",
+        "routes --peer 10.0.0.1 --received 10.0.0.2",
+        "routes --advertised 10.0.0.1 --received 10.0.0.2",
+        "routes --peer web",
+        "ipam",
+        "ipam show --ip 10.0.0.1 --blocks",
+        "ipam show --blocks -n shop",
+        "apply",
+        "get",
+        "delete",
+        "delete netpol",
+        "delete netpol x -f file",
+        "delete -n shop -f file",
+        "policy explain a/b",
+        "policy explain a/b c/d 80 --ip-version 5",
+        "peers --output xml",
+        "peers --timeout soon",
+        "completions cobol",
+    ];
+    for line in table {
+        let arguments = std::iter::once("fabricctl").chain(line.split_whitespace());
+        assert!(Cli::try_parse_from(arguments).is_err(), "{line}");
+    }
+}

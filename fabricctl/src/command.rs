@@ -1,0 +1,51 @@
+//! From a command to what is asked of the agent, and which view shows the answer.
+
+mod bgp;
+mod ipam;
+mod node;
+mod policy;
+mod resources;
+
+use clap::CommandFactory as _;
+
+use crate::agent::Agent;
+use crate::cli::{Cli, Command, IpamCommand, NodeCommand, PolicyCommand};
+use crate::failure::Failure;
+use crate::output::{self, Output};
+
+/// Runs a command to its end.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { socket, output, timeout, command } = cli;
+    let output = Output::new(output);
+    let agent = || Agent::connect(&socket, timeout);
+    match command {
+        Command::Completions { shell } => complete(shell),
+        Command::Version => node::version(agent().await.ok(), &output).await,
+        Command::Peers => bgp::peers(&agent().await?, &output).await,
+        Command::Routes(args) => bgp::routes(&agent().await?, &output, args).await,
+        Command::Ipam(IpamCommand::Show(args)) => ipam::show(&agent().await?, &output, args).await,
+        Command::Endpoints(args) => node::endpoints(&agent().await?, &output, args).await,
+        Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,
+        Command::Policy(PolicyCommand::List) => policy::list(&agent().await?, &output).await,
+        Command::Policy(PolicyCommand::Explain(args)) => {
+            // What was typed is judged before anybody is asked.
+            let request = policy::plan_explain(args)?;
+            policy::explain(&agent().await?, &output, request).await
+        }
+        Command::Apply(args) => {
+            let manifests = resources::read_manifests(&args.files)?;
+            resources::apply(&agent().await?, &output, manifests).await
+        }
+        Command::Get(args) => resources::get(&agent().await?, &output, args).await,
+        Command::Delete(args) => {
+            let requests = resources::plan_delete(args)?;
+            resources::delete(&agent().await?, &output, requests).await
+        }
+    }
+}
+
+fn complete(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fabricctl", &mut script);
+    output::write_stdout(&script)
+}

@@ -1,0 +1,53 @@
+//! Ages and amounts, as short as people want them.
+
+/// Cells of a usage bar.
+const BAR_CELLS: usize = 10;
+
+/// An age in kubectl's manner: two units while the second one matters, then one.
+pub(crate) fn render_age(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..600 => two(minutes, 'm', seconds % 60, 's'),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two(hours, 'h', minutes % 60, 'm'),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two(days, 'd', hours % 24, 'h'),
+        691_200..63_072_000 => format!("{days}d"),
+        _ => two(days / 365, 'y', days % 365, 'd'),
+    }
+}
+
+fn two(large: u64, large_unit: char, small: u64, small_unit: char) -> String {
+    if small == 0 {
+        format!("{large}{large_unit}")
+    } else {
+        format!("{large}{large_unit}{small}{small_unit}")
+    }
+}
+
+/// A decimal count of any length: as it is up to a million, `2^80` for the powers of two that IPv6 prefixes are.
+pub(crate) fn render_count(decimal: &str) -> String {
+    match decimal.parse::<u128>() {
+        Ok(count) if count > 1_000_000 && count.is_power_of_two() => format!("2^{}", count.trailing_zeros()),
+        _ if decimal == "340282366920938463463374607431768211456" => "2^128".to_owned(),
+        _ => decimal.to_owned(),
+    }
+}
+
+/// `[###-------] 27%` of a decimal total. What is used is never shown as nothing, nor what is free as full.
+pub(crate) fn render_usage(used: u64, total: &str) -> String {
+    let Ok(total) = total.parse::<f64>() else { return String::new() };
+    if total <= 0.0 {
+        return String::new();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+    let share = (used as f64 / total).clamp(0.0, 1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 100")]
+    let (percent, nearest) = ((share * 100.0) as u64, (share * 10.0).round() as usize);
+    let cells = if percent == 100 { BAR_CELLS } else { nearest.clamp(usize::from(used > 0), BAR_CELLS - 1) };
+    let bar = "#".repeat(cells) + &"-".repeat(BAR_CELLS - cells);
+    let percent = if used > 0 && percent == 0 { "<1".to_owned() } else { percent.to_string() };
+    format!("[{bar}] {percent}%")
+}

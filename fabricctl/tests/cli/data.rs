@@ -1,0 +1,261 @@
+//! The fixed data: a node with two ToRs, one of them away, and a shop.
+
+use proto::v1::*;
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub fn peers() -> ListPeersResponse {
+    let family = |family: &str, received, accepted, advertised| PeerFamily {
+        family: family.to_owned(),
+        received,
+        accepted,
+        advertised,
+        end_of_rib_received: true,
+    };
+    ListPeersResponse {
+        local_as: 65001,
+        router_id: "10.0.1.1".to_owned(),
+        peers: vec![
+            Peer {
+                address: "10.0.1.254".to_owned(),
+                remote_as: 65100,
+                state: "Established".to_owned(),
+                state_age_ms: 192_000,
+                peer_router_id: "10.0.0.254".to_owned(),
+                hold_time_secs: 90,
+                keepalive_secs: 30,
+                capabilities: texts(&["route-refresh", "4-octet-as"]),
+                families: vec![family("ipv4-unicast", 5, 4, 2), family("ipv6-unicast", 3, 3, 1)],
+                messages_received: 20,
+                messages_sent: 21,
+                updates_received: 6,
+                updates_sent: 3,
+                flaps: 1,
+                description: "tor-a".to_owned(),
+                ..Peer::default()
+            },
+            Peer {
+                address: "fd00:2::fe".to_owned(),
+                remote_as: 65200,
+                state: "Active".to_owned(),
+                state_age_ms: 4_000,
+                last_down_reason: "hold timer expired".to_owned(),
+                families: vec![family("ipv6-unicast", 7, 7, 0)],
+                stale: true,
+                ..Peer::default()
+            },
+        ],
+    }
+}
+
+pub fn routes() -> ListRoutesResponse {
+    let path = |peer: &str, next_hop: &str, as_path: &str| Path {
+        peer: peer.to_owned(),
+        next_hop: next_hop.to_owned(),
+        as_path: as_path.to_owned(),
+        origin: "IGP".to_owned(),
+        age_ms: 60_000,
+        ..Path::default()
+    };
+    ListRoutesResponse {
+        routes: vec![
+            Route {
+                prefix: "10.65.0.0/26".to_owned(),
+                installed: false,
+                paths: vec![Path { best: true, local_pref: Some(100), ..path("", "10.0.1.1", "") }],
+            },
+            Route {
+                prefix: "10.65.0.64/26".to_owned(),
+                installed: true,
+                paths: vec![
+                    Path {
+                        best: true,
+                        med: Some(0),
+                        communities: texts(&["65100:1"]),
+                        ..path("10.0.1.254", "10.0.1.254", "65100 65002")
+                    },
+                    Path { multipath: true, stale: true, ..path("10.0.2.254", "10.0.2.254", "65200 65002") },
+                    Path {
+                        reason: "longer AS path than 10.0.1.254".to_owned(),
+                        ..path("10.0.3.254", "10.0.3.254", "65300 65100 65002")
+                    },
+                ],
+            },
+        ],
+    }
+}
+
+pub fn pools() -> ListPoolsResponse {
+    ListPoolsResponse {
+        pools: vec![
+            Pool {
+                name: "default-v4".to_owned(),
+                cidr: "10.65.0.0/16".to_owned(),
+                block_size: 26,
+                disabled: false,
+                addresses_total: "65536".to_owned(),
+                addresses_used: 20_000,
+                blocks_total: "1024".to_owned(),
+                blocks_used: 400,
+            },
+            Pool {
+                name: "default-v6".to_owned(),
+                cidr: "fd65::/48".to_owned(),
+                block_size: 122,
+                disabled: true,
+                addresses_total: "1208925819614629174706176".to_owned(),
+                addresses_used: 3,
+                blocks_total: "18889465931478580854784".to_owned(),
+                blocks_used: 3,
+            },
+        ],
+    }
+}
+
+pub fn blocks() -> ListBlocksResponse {
+    let block = |cidr: &str, node: &str, state: &str, used| Block {
+        cidr: cidr.to_owned(),
+        node: node.to_owned(),
+        pool: "default-v4".to_owned(),
+        affinity_state: state.to_owned(),
+        addresses_total: 64,
+        addresses_used: used,
+    };
+    ListBlocksResponse {
+        blocks: vec![
+            block("10.65.0.0/26", "node-1", "confirmed", 64),
+            block("10.65.0.64/26", "node-2", "pending", 0),
+        ],
+    }
+}
+
+pub fn allocations() -> ListAllocationsResponse {
+    let allocation = |address: &str, handle: &str, namespace: &str, name: &str| Allocation {
+        address: address.to_owned(),
+        handle: handle.to_owned(),
+        node: "node-1".to_owned(),
+        block: "10.65.0.0/26".to_owned(),
+        pool: "default-v4".to_owned(),
+        pod_namespace: namespace.to_owned(),
+        pod_name: name.to_owned(),
+    };
+    ListAllocationsResponse {
+        allocations: vec![
+            allocation("10.65.0.1", "node-1.tunnel", "", ""),
+            allocation("10.65.0.2", "c1.eth0", "shop", "web-0"),
+        ],
+    }
+}
+
+pub fn status() -> NodeStatus {
+    NodeStatus {
+        node: "node-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        uptime_ms: 12_000_000,
+        ready: true,
+        problems: texts(&["peer fd00:2::fe is down: hold timer expired", "pool default-v6 is disabled"]),
+        endpoints: 2,
+        routes_installed: 4,
+        peers_established: 1,
+        peers_configured: 2,
+        addresses: texts(&["10.0.1.1", "fd00:1::1"]),
+    }
+}
+
+pub fn endpoints() -> ListEndpointsResponse {
+    ListEndpointsResponse {
+        endpoints: vec![
+            Endpoint {
+                namespace: "shop".to_owned(),
+                name: "web-0".to_owned(),
+                node: "node-1".to_owned(),
+                addresses: texts(&["10.65.0.2", "fd65::2"]),
+                host_interface: "fab0123456789".to_owned(),
+                container_id: "c1".to_owned(),
+                labels: [("tier", "front"), ("app", "web")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+                policies: texts(&["shop/default-deny", "shop/web"]),
+                state: "ready".to_owned(),
+            },
+            Endpoint {
+                namespace: "shop".to_owned(),
+                name: "db-0".to_owned(),
+                node: "node-2".to_owned(),
+                addresses: texts(&["10.65.0.66"]),
+                ..Endpoint::default()
+            },
+        ],
+    }
+}
+
+pub fn policies() -> ListPoliciesResponse {
+    ListPoliciesResponse {
+        policies: vec![
+            PolicySummary {
+                namespace: "shop".to_owned(),
+                name: "default-deny".to_owned(),
+                types: texts(&["Ingress", "Egress"]),
+                endpoints: 12,
+                problems: Vec::new(),
+            },
+            PolicySummary {
+                namespace: "shop".to_owned(),
+                name: "web".to_owned(),
+                types: texts(&["Ingress"]),
+                endpoints: 1,
+                problems: texts(&["no endpoint has a port named http"]),
+            },
+        ],
+    }
+}
+
+pub fn explanation() -> ExplainResponse {
+    ExplainResponse {
+        allowed: false,
+        source_address: "10.65.0.2".to_owned(),
+        destination_address: "10.65.0.66".to_owned(),
+        directions: vec![
+            DirectionVerdict {
+                direction: "Egress".to_owned(),
+                endpoint: "shop/web-0".to_owned(),
+                allowed: true,
+                reason: "allowed by shop/web, egress rule 1".to_owned(),
+                decided_by: Some(RuleRef {
+                    namespace: "shop".to_owned(),
+                    policy: "web".to_owned(),
+                    direction: "Egress".to_owned(),
+                    rule: 1,
+                }),
+                considered: texts(&["shop/default-deny", "shop/web"]),
+            },
+            DirectionVerdict {
+                direction: "Ingress".to_owned(),
+                endpoint: "shop/db-0".to_owned(),
+                allowed: false,
+                reason: "denied: selected by shop/default-deny and no rule allows it".to_owned(),
+                decided_by: None,
+                considered: texts(&["shop/default-deny"]),
+            },
+        ],
+    }
+}
+
+fn outcome(resource: &str, outcome: &str) -> AppliedResource {
+    AppliedResource { resource: resource.to_owned(), outcome: outcome.to_owned() }
+}
+
+pub fn applied() -> Vec<AppliedResource> {
+    vec![outcome("Namespace shop", "unchanged"), outcome("NetworkPolicy shop/web", "created")]
+}
+
+pub fn deleted() -> Vec<AppliedResource> {
+    vec![outcome("NetworkPolicy shop/web", "deleted")]
+}
+
+pub fn objects() -> Vec<String> {
+    texts(&[
+        r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"web","namespace":"shop"},"spec":{"podSelector":{"matchLabels":{"app":"web","tier":"front"}},"policyTypes":["Ingress","Egress"]}}"#,
+        r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"default-deny","namespace":"shop"},"spec":{"podSelector":{},"policyTypes":["Ingress"]}}"#,
+    ])
+}

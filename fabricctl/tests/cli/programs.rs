@@ -1,0 +1,228 @@
+//! What programs see: the shapes are a promise.
+
+use serde_json::{Value, json};
+
+use crate::fixture::Agent;
+
+#[track_caller]
+fn check(line: &str, expected: &Value) {
+    let agent = Agent::start();
+    let text = agent.show(&format!("{line} -o json"));
+    let shown: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(&shown, expected, "{line}\n{text}");
+    assert!(text.ends_with("}\n"), "{line}: closed by a newline");
+    let text = agent.show(&format!("{line} -o yaml"));
+    let shown: Value = serde_saphyr::from_str(&text).expect("YAML");
+    assert_eq!(&shown, expected, "{line}\n{text}");
+    assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{line}: closed by one newline");
+}
+
+#[test]
+fn peers() {
+    let down = json!({
+        "address": "fd00:2::fe", "description": "", "remoteAs": 65200, "peerRouterId": "", "state": "Active",
+        "stateAgeMs": 4000, "stale": true, "lastDownReason": "hold timer expired", "flaps": 0, "holdTimeSecs": 0,
+        "keepaliveSecs": 0, "capabilities": [],
+        "families": [
+            {"family": "ipv6-unicast", "received": 7, "accepted": 7, "advertised": 0, "endOfRibReceived": true},
+        ],
+        "messagesReceived": 0, "messagesSent": 0, "updatesReceived": 0, "updatesSent": 0,
+    });
+    let up = json!({
+        "address": "10.0.1.254", "description": "tor-a", "remoteAs": 65100, "peerRouterId": "10.0.0.254",
+        "state": "Established", "stateAgeMs": 192_000, "stale": false, "lastDownReason": "", "flaps": 1,
+        "holdTimeSecs": 90, "keepaliveSecs": 30, "capabilities": ["route-refresh", "4-octet-as"],
+        "families": [
+            {"family": "ipv4-unicast", "received": 5, "accepted": 4, "advertised": 2, "endOfRibReceived": true},
+            {"family": "ipv6-unicast", "received": 3, "accepted": 3, "advertised": 1, "endOfRibReceived": true},
+        ],
+        "messagesReceived": 20, "messagesSent": 21, "updatesReceived": 6, "updatesSent": 3,
+    });
+    check("peers", &json!({"localAs": 65001, "routerId": "10.0.1.1", "peers": [up, down]}));
+}
+
+#[test]
+fn routes() {
+    let path = |changes: Value| {
+        let mut path = json!({
+            "peer": "", "nextHop": "", "asPath": "", "origin": "IGP", "localPref": null, "med": null,
+            "communities": [], "best": false, "multipath": false, "stale": false, "reason": "", "ageMs": 60_000,
+        });
+        for (key, value) in changes.as_object().expect("an object") {
+            path[key] = value.clone();
+        }
+        path
+    };
+    let routes = json!({"routes": [
+        {
+            "prefix": "10.65.0.0/26",
+            "installed": false,
+            "paths": [path(json!({"nextHop": "10.0.1.1", "localPref": 100, "best": true}))],
+        },
+        {
+            "prefix": "10.65.0.64/26",
+            "installed": true,
+            "paths": [
+                path(json!({
+                    "peer": "10.0.1.254", "nextHop": "10.0.1.254", "asPath": "65100 65002", "med": 0, "best": true,
+                    "communities": ["65100:1"],
+                })),
+                path(json!({
+                    "peer": "10.0.2.254", "nextHop": "10.0.2.254", "asPath": "65200 65002", "multipath": true,
+                    "stale": true,
+                })),
+                path(json!({
+                    "peer": "10.0.3.254", "nextHop": "10.0.3.254", "asPath": "65300 65100 65002",
+                    "reason": "longer AS path than 10.0.1.254",
+                })),
+            ],
+        },
+    ]});
+    check("routes", &routes);
+}
+
+#[test]
+fn ipam() {
+    let pools = json!([
+        {
+            "name": "default-v4", "cidr": "10.65.0.0/16", "blockSize": 26, "disabled": false,
+            "addressesTotal": "65536", "addressesUsed": 20_000, "blocksTotal": "1024", "blocksUsed": 400,
+        },
+        {
+            "name": "default-v6", "cidr": "fd65::/48", "blockSize": 122, "disabled": true,
+            "addressesTotal": "1208925819614629174706176", "addressesUsed": 3,
+            "blocksTotal": "18889465931478580854784", "blocksUsed": 3,
+        },
+    ]);
+    let blocks = json!([
+        {
+            "cidr": "10.65.0.0/26", "node": "node-1", "pool": "default-v4", "affinityState": "confirmed",
+            "addressesTotal": 64, "addressesUsed": 64,
+        },
+        {
+            "cidr": "10.65.0.64/26", "node": "node-2", "pool": "default-v4", "affinityState": "pending",
+            "addressesTotal": 64, "addressesUsed": 0,
+        },
+    ]);
+    let allocation = |address: &str, handle: &str, namespace: &str, name: &str| {
+        json!({
+            "address": address, "handle": handle, "node": "node-1", "block": "10.65.0.0/26", "pool": "default-v4",
+            "podNamespace": namespace, "podName": name,
+        })
+    };
+    let of_pod = allocation("10.65.0.2", "c1.eth0", "shop", "web-0");
+    let allocations = json!([allocation("10.65.0.1", "node-1.tunnel", "", ""), of_pod]);
+    check("ipam show", &json!({"pools": pools}));
+    check("ipam show --blocks --allocations", &json!({"blocks": blocks, "allocations": allocations}));
+    check("ipam show --ip 10.65.0.2", &json!({"allocations": [of_pod]}));
+}
+
+#[test]
+fn endpoints() {
+    let endpoints = json!({"endpoints": [
+        {
+            "namespace": "shop", "name": "web-0", "node": "node-1", "addresses": ["10.65.0.2", "fd65::2"],
+            "hostInterface": "fab0123456789", "containerId": "c1", "labels": {"app": "web", "tier": "front"},
+            "policies": ["shop/default-deny", "shop/web"], "state": "ready",
+        },
+        {
+            "namespace": "shop", "name": "db-0", "node": "node-2", "addresses": ["10.65.0.66"],
+            "hostInterface": "", "containerId": "", "labels": {}, "policies": [], "state": "",
+        },
+    ]});
+    check("endpoints", &endpoints);
+}
+
+#[test]
+fn policy() {
+    let policies = json!({"policies": [
+        {"namespace": "shop", "name": "default-deny", "types": ["Ingress", "Egress"], "endpoints": 12, "problems": []},
+        {
+            "namespace": "shop", "name": "web", "types": ["Ingress"], "endpoints": 1,
+            "problems": ["no endpoint has a port named http"],
+        },
+    ]});
+    check("policy list", &policies);
+    let explanation = json!({
+        "source": "shop/web-0", "destination": "shop/db-0", "protocol": "tcp", "port": 5432, "allowed": false,
+        "sourceAddress": "10.65.0.2", "destinationAddress": "10.65.0.66",
+        "directions": [
+            {
+                "direction": "Egress", "endpoint": "shop/web-0", "allowed": true,
+                "reason": "allowed by shop/web, egress rule 1",
+                "decidedBy": {"namespace": "shop", "policy": "web", "direction": "Egress", "rule": 1},
+                "considered": ["shop/default-deny", "shop/web"],
+            },
+            {
+                "direction": "Ingress", "endpoint": "shop/db-0", "allowed": false,
+                "reason": "denied: selected by shop/default-deny and no rule allows it",
+                "decidedBy": null, "considered": ["shop/default-deny"],
+            },
+        ],
+    });
+    check("policy explain shop/web-0 shop/db-0 5432/tcp", &explanation);
+}
+
+#[test]
+fn node() {
+    let status = json!({
+        "node": "node-1", "version": "0.1.0", "uptimeMs": 12_000_000, "ready": true,
+        "problems": ["peer fd00:2::fe is down: hold timer expired", "pool default-v6 is disabled"],
+        "endpoints": 2, "routesInstalled": 4, "peersEstablished": 1, "peersConfigured": 2,
+        "addresses": ["10.0.1.1", "fd00:1::1"],
+    });
+    check("node status", &status);
+    check("version", &json!({"client": env!("CARGO_PKG_VERSION"), "agent": "0.1.0"}));
+}
+
+#[test]
+fn resources() {
+    let objects: Vec<Value> =
+        crate::data::objects().iter().map(|text| serde_json::from_str(text).expect("JSON")).collect();
+    check("get netpol", &json!({"apiVersion": "v1", "kind": "List", "items": objects}));
+    check("get netpol default-deny", &objects[1]);
+    let deleted = json!({"results": [{"resource": "NetworkPolicy shop/web", "outcome": "deleted"}]});
+    check("delete netpol web", &deleted);
+}
+
+#[test]
+fn an_empty_listing_is_an_empty_list() {
+    let agent = Agent::start();
+    agent.clear();
+    assert_eq!(agent.show("routes -o json"), "{\n  \"routes\": []\n}\n");
+    assert_eq!(agent.show("routes -o yaml"), "routes: []\n");
+}
+
+#[test]
+fn yaml_is_readable() {
+    assert_eq!(
+        Agent::start().show("get netpol web -o yaml"),
+        "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: web
+  namespace: shop
+spec:
+  podSelector:
+    matchLabels:
+      app: web
+      tier: front
+  policyTypes:
+  - Ingress
+  - Egress
+"
+    );
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let agent = Agent::start();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = agent.show(&format!("completions {shell}"));
+        for word in ["peers", "endpoints", "explain", "socket"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    assert!(agent.asked().is_empty(), "no agent is needed");
+}

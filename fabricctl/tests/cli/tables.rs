@@ -1,0 +1,198 @@
+//! What people see.
+
+use crate::fixture::{Agent, Outcome};
+
+#[track_caller]
+fn check(line: &str, expected: &str) {
+    let shown = Agent::start().show(line);
+    // The expected text starts on its own line so that the columns can be compared by eye.
+    assert_eq!(shown, expected.trim_start_matches('\n'), "{line}\n{shown}");
+}
+
+#[test]
+fn peers() {
+    check(
+        "peers",
+        "
+PEER         AS      STATE                  AGE     IPV4-RX/OK/TX   IPV6-RX/OK/TX   FLAPS   LAST-DOWN
+10.0.1.254   65100   Established            3m12s   5/4/2           3/3/1           1       -
+fd00:2::fe   65200   Active (routes kept)   4s      -               7/7/0           0       hold timer expired
+",
+    );
+}
+
+#[test]
+fn routes() {
+    check("routes", "
+PREFIX          STATE        PEER         NEXT-HOP     AS-PATH             ORIGIN   PREF   MED   KERNEL   AGE   REASON
+10.65.0.0/26    best         local        10.0.1.1     -                   IGP      100    -     no       60s   -
+10.65.0.64/26   best         10.0.1.254   10.0.1.254   65100 65002         IGP      -      0     yes      60s   -
+10.65.0.64/26   ecmp,stale   10.0.2.254   10.0.2.254   65200 65002         IGP      -      -     yes      60s   -
+10.65.0.64/26   -            10.0.3.254   10.0.3.254   65300 65100 65002   IGP      -      -     no       60s   longer AS path than 10.0.1.254
+");
+}
+
+#[test]
+fn pools() {
+    check(
+        "ipam show",
+        "
+POOL         CIDR           BLOCK   BLOCKS     ADDRESSES     USAGE              STATE
+default-v4   10.65.0.0/16   /26     400/1024   20000/65536   [###-------] 30%   enabled
+default-v6   fd65::/48      /122    3/2^74     3/2^80        [#---------] <1%   disabled
+",
+    );
+}
+
+#[test]
+fn one_pool() {
+    check(
+        "ipam show --pool default-v6",
+        "
+POOL         CIDR        BLOCK   BLOCKS   ADDRESSES   USAGE              STATE
+default-v6   fd65::/48   /122    3/2^74   3/2^80      [#---------] <1%   disabled
+",
+    );
+}
+
+#[test]
+fn blocks() {
+    check(
+        "ipam show --blocks",
+        "
+BLOCK           POOL         NODE     AFFINITY    ADDRESSES   USAGE
+10.65.0.0/26    default-v4   node-1   confirmed   64/64       [##########] 100%
+10.65.0.64/26   default-v4   node-2   pending     0/64        [----------] 0%
+",
+    );
+}
+
+#[test]
+fn what_a_node_has() {
+    check(
+        "ipam show --node node-1",
+        "
+BLOCK           POOL         NODE     AFFINITY    ADDRESSES   USAGE
+10.65.0.0/26    default-v4   node-1   confirmed   64/64       [##########] 100%
+10.65.0.64/26   default-v4   node-2   pending     0/64        [----------] 0%
+
+ADDRESS     POD          NODE     BLOCK          POOL         HANDLE
+10.65.0.1   -            node-1   10.65.0.0/26   default-v4   node-1.tunnel
+10.65.0.2   shop/web-0   node-1   10.65.0.0/26   default-v4   c1.eth0
+",
+    );
+}
+
+#[test]
+fn who_has_an_address() {
+    check(
+        "ipam show --ip 10.65.0.2",
+        "
+ADDRESS     POD          NODE     BLOCK          POOL         HANDLE
+10.65.0.2   shop/web-0   node-1   10.65.0.0/26   default-v4   c1.eth0
+",
+    );
+}
+
+#[test]
+fn endpoints() {
+    check(
+        "endpoints --all-nodes",
+        "
+NAMESPACE   NAME    NODE     ADDRESSES           INTERFACE       STATE   POLICIES
+shop        web-0   node-1   10.65.0.2,fd65::2   fab0123456789   ready   shop/default-deny,shop/web
+shop        db-0    node-2   10.65.0.66          -               -       -
+",
+    );
+}
+
+#[test]
+fn policies() {
+    check(
+        "policy list",
+        "
+NAMESPACE   NAME           TYPES            ENDPOINTS   PROBLEMS
+shop        default-deny   Ingress,Egress   12          -
+shop        web            Ingress          1           no endpoint has a port named http
+",
+    );
+}
+
+#[test]
+fn explanation() {
+    check("policy explain shop/web-0 10.65.0.66 5432", "
+DENIED: shop/web-0 (10.65.0.2) -> 10.65.0.66, 5432/tcp
+
+DIRECTION   ENDPOINT     VERDICT   REASON                                                        CONSIDERED
+Egress      shop/web-0   allowed   allowed by shop/web, egress rule 1                            shop/default-deny,shop/web
+Ingress     shop/db-0    denied    denied: selected by shop/default-deny and no rule allows it   shop/default-deny
+");
+}
+
+#[test]
+fn node_status() {
+    check(
+        "node status",
+        "
+Node:                node-1
+Ready:               yes
+Version:             0.1.0
+Uptime:              3h20m
+Addresses:           10.0.1.1,fd00:1::1
+Endpoints:           2
+Routes installed:    4
+Peers established:   1 of 2
+Problem:             peer fd00:2::fe is down: hold timer expired
+Problem:             pool default-v6 is disabled
+",
+    );
+}
+
+#[test]
+fn objects() {
+    check(
+        "get netpol",
+        "
+NAMESPACE   NAME           POD-SELECTOR         TYPES
+shop        web            app=web,tier=front   Ingress,Egress
+shop        default-deny   -                    Ingress
+",
+    );
+}
+
+#[test]
+fn outcomes() {
+    let agent = Agent::start();
+    let file = agent.write("shop.yaml", "kind: NetworkPolicy");
+    let applied = "Namespace shop unchanged\nNetworkPolicy shop/web created\n";
+    assert_eq!(agent.show(&format!("apply -f {file}")), applied);
+    assert_eq!(agent.show("delete netpol web -n shop"), "NetworkPolicy shop/web deleted\n");
+}
+
+#[test]
+fn versions() {
+    let version = env!("CARGO_PKG_VERSION");
+    check("version", &format!("\nfabricctl:     {version}\nfelix-agent:   0.1.0\n"));
+    check("--version", &format!("\nfabricctl {version}\n"));
+}
+
+#[test]
+fn nothing_to_show_is_said_on_standard_error() {
+    let agent = Agent::start();
+    agent.clear();
+    let table = [
+        ("peers", "No peers are configured.\n"),
+        ("routes", "No such routes.\n"),
+        ("ipam show", "There are no pools: apply an IPPool.\n"),
+        ("ipam show --blocks", "No such blocks.\n"),
+        ("ipam show --allocations", "No such addresses in use.\n"),
+        ("ipam show --node x", "No such blocks, and no such addresses in use.\n"),
+        ("endpoints", "No such endpoints; --all-nodes asks for those of other nodes too.\n"),
+        ("policy list", "There are no policies: everything is allowed.\n"),
+        ("get netpol", "No such objects.\n"),
+    ];
+    for (line, remark) in table {
+        let expected = Outcome { status: 0, stdout: String::new(), stderr: remark.to_owned() };
+        assert_eq!(agent.line(line), expected, "{line}");
+    }
+}
