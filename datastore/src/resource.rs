@@ -121,7 +121,7 @@ impl Resource {
         )
     }
 
-    /// Reads back what [`Resource::encode`] wrote. Not for what people wrote: problems have no position here.
+    /// Reads back what [`Resource::encode`] wrote. For what people wrote, see [`crate::manifest`].
     ///
     /// # Errors
     /// If the value is not that.

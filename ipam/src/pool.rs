@@ -3,7 +3,8 @@
 //! Field names and limits follow `projectcalico.org/v3` IPPool where the meaning is the same.
 
 use ipnetwork::IpNetwork;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::family::{self, Family};
 
@@ -47,12 +48,21 @@ impl AssignmentMode {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PoolSpec {
+    #[serde(deserialize_with = "prefix")]
     cidr: IpNetwork,
     block_size: Option<u8>,
     #[serde(default)]
     disabled: bool,
     #[serde(default)]
     assignment_mode: AssignmentMode,
+}
+
+/// A prefix whose length is written out: an address alone is a slip, not a pool of one.
+fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNetwork, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().ok().filter(|_| text.contains('/')).ok_or_else(|| {
+        D::Error::custom(format!("\"{text}\" is no prefix; write one like 10.244.0.0/16 or fd00:244::/48"))
+    })
 }
 
 impl From<PoolSpec> for Pool {

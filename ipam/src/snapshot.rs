@@ -181,6 +181,14 @@ impl Snapshot {
         }
     }
 
+    /// Becomes [`Scope::Part`], keeping beside the pools only what is `node`'s: what it needs for its next requests.
+    pub fn keep_own(&mut self, node: &str) {
+        self.scope = Scope::Part;
+        self.handles.clear();
+        self.affinities.retain(|(owner, _), _| owner == node);
+        self.blocks.retain(|_, block| block.value.node() == node);
+    }
+
     /// Its pools, by name.
     pub fn pools(&self) -> impl Iterator<Item = &Pool> {
         self.pools.values()
