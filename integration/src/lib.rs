@@ -24,8 +24,8 @@ pub mod probe;
 
 pub mod tor;
 
-//NODE
-//POD
-//TOPO
+pub mod node;
+pub mod pod;
+pub mod topology;
 
 //DEMO
