@@ -16,6 +16,7 @@ pub mod stage;
 pub mod steps;
 pub mod summary;
 
+use interrupt::Interrupt;
 use scene::Scene;
 use stage::Stage;
 
@@ -25,9 +26,8 @@ use stage::Stage;
 /// When no lab can be made, or it cannot be left or removed as wanted.
 pub fn run(keep: bool) -> Result<bool> {
     let began = Instant::now();
-    let mut stage = Stage::default();
     let lab = Lab::new("demo")?;
-    interrupt::close_on_signal(lab.closer())?;
+    let mut stage = Stage::new(Interrupt::watch(lab.closer())?);
     let scene = play(lab, &mut stage);
     stage.show_summary(began.elapsed());
     match scene {

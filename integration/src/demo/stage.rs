@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::interrupt::Interrupt;
 use super::scene::Scene;
 use super::summary::{Line, Summary};
 use crate::node::Node;
@@ -18,13 +19,20 @@ const RED: u8 = 31;
 const GREEN: u8 = 32;
 
 /// Prints, and keeps account.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stage {
+    interrupt: Interrupt,
     step: u8,
     summary: Summary,
 }
 
 impl Stage {
+    /// An empty one, that falls silent when interrupted.
+    #[must_use]
+    pub fn new(interrupt: Interrupt) -> Self {
+        Self { interrupt, step: 0, summary: Summary::default() }
+    }
+
     /// Begins a step.
     pub fn begin(&mut self, step: u8, title: &str) {
         self.step = step;
@@ -57,6 +65,7 @@ impl Stage {
 
     /// Records a claim: what was found, or why it does not hold.
     pub fn check(&mut self, claim: &str, outcome: Result<String>) {
+        self.interrupt.give_way();
         let found = outcome.map_err(|error| format!("{error:#}"));
         match &found {
             Ok(found) => println!("   {}    {claim}: {found}", styled(GREEN, "ok")),
@@ -73,6 +82,7 @@ impl Stage {
 
     /// Prints it.
     pub fn show_summary(&self, took: Duration) {
+        self.interrupt.give_way();
         println!("\n{}\n{}", styled(BOLD, "== 6. Summary"), self.summary.render(took));
     }
 
