@@ -163,7 +163,8 @@ impl Closer {
     /// # Errors
     /// Where something cannot be removed; the manifest stays then, for a later sweep.
     pub fn close(&self) -> Result<()> {
-        self.gate.shut();
+        // Held until the end: of two that close at once, the second finds nothing left.
+        let _shut = self.gate.shut();
         match Manifest::read(Path::new(ROOT), &self.id)? {
             Some(manifest) => remove(&manifest),
             None => Ok(()),

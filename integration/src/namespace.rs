@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -263,8 +263,10 @@ impl Gate {
         if *open { Ok(open) } else { Err(anyhow!("the lab is being removed")) }
     }
 
-    /// Waits for what is being made, then lets nothing more through.
-    pub(crate) fn shut(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = false;
+    /// Waits for what is being made, then lets nothing more through. Who shuts it meanwhile waits for the guard to go.
+    pub(crate) fn shut(&self) -> RwLockWriteGuard<'_, bool> {
+        let mut open = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *open = false;
+        open
     }
 }

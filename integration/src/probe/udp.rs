@@ -102,12 +102,17 @@ impl Flow {
         (self.shared.sent.load(Ordering::Relaxed), self.shared.received.load(Ordering::Relaxed))
     }
 
+    /// Asks the sender to end, without waiting for it.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the sender, waits for stragglers, and returns the account.
     ///
     /// # Errors
     /// When receiving failed.
     pub fn finish(self) -> Result<Report> {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.stop();
         self.complete()
     }
 

@@ -1,0 +1,35 @@
+# The commands one needs. `make demo` and `make test` want root; both install what is missing and say what cannot be had.
+
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+target = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+.PHONY: help demo demo-down test lint fmt
+
+help:
+	@echo "make demo         a fabric on this machine, every claim checked; KEEP=1 leaves it up"
+	@echo "make demo-down    take down what KEEP=1 left up"
+	@echo "make test         packages, lints and every test, with real routers and kernels"
+	@echo "make lint         formatting, lints, licences"
+	@echo "make fmt          format the code"
+
+demo:
+	@integration/setup/toolchain
+	@integration/setup/packages demo
+	@cargo build --workspace --bins
+	@"$(target)/debug/fabric-demo" $(if $(filter-out 0,$(KEEP)),--keep)
+
+demo-down:
+	@integration/setup/toolchain
+	@cargo build --quiet -p integration --bin fabric-demo
+	@"$(target)/debug/fabric-demo" down
+
+test:
+	@integration/setup/test
+
+lint:
+	@integration/setup/toolchain
+	@integration/setup/lint
+
+fmt:
+	@cargo fmt --all
