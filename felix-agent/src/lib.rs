@@ -1,2 +1,4 @@
 //! stub
+pub mod api;
+pub mod ipam;
 pub mod plan;
