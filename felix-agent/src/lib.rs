@@ -5,6 +5,10 @@
 
 pub mod plan;
 
+pub mod ipam;
+
+pub mod api;
+
 pub mod diff;
 
 pub mod dataplane;

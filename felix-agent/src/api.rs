@@ -1,0 +1,4 @@
+//! The gRPC services of the agent.
+
+pub mod ipam;
+pub mod resources;
