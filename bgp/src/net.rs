@@ -96,7 +96,8 @@ pub struct Handle {
     listening: Vec<SocketAddr>,
 }
 
-/// Starts a speaker on the current tokio runtime: it listens, dials its peers and reports what comes of it.
+/// Starts a speaker on the current tokio runtime: it listens, dials its peers and reports what comes of it. What it
+/// originates is known before the first session, so that no peer takes an empty table for a complete one.
 ///
 /// # Errors
 /// An address cannot be listened on; the error names it, and nothing has been started.
@@ -104,13 +105,17 @@ pub struct Handle {
 /// # Panics
 /// Outside a tokio runtime with IO and time enabled, as every use of tokio.
 #[expect(clippy::needless_pass_by_value, reason = "a setting is handed over, not lent")]
-pub fn start(listen: Listen, config: Config) -> io::Result<(Handle, mpsc::Receiver<Event>)> {
+pub fn start(
+    listen: Listen,
+    config: Config,
+    originated: BTreeSet<IpNetwork>,
+) -> io::Result<(Handle, mpsc::Receiver<Event>)> {
     let listeners = listen.addresses.iter().map(|address| listener::bind(*address));
     let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let listening = listeners.iter().map(tokio::net::TcpListener::local_addr).collect::<io::Result<_>>()?;
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (events, event_receiver) = mpsc::channel(EVENTS);
-    tokio::spawn(owner::run(listeners, config, command_receiver, events));
+    tokio::spawn(owner::run(listeners, config, originated, command_receiver, events));
     Ok((Handle { commands, listening }, event_receiver))
 }
 

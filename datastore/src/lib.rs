@@ -8,6 +8,7 @@
 //! - [`key`]: how it is named, and what people may call its kind;
 //! - [`store`]: the trait;
 //! - [`error`]: errors, named by what the caller must do;
+//! - [`document`]: YAML and JSON read into types without losing where each value stands;
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
 //! - `contract` (feature of the same name): what every backend must pass.
@@ -16,6 +17,7 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod document;
 pub mod error;
 pub mod key;
 pub mod manifest;

@@ -7,7 +7,8 @@
 //! - What is written reads back equal; so a second diff is empty.
 //! - One object that cannot be made true does not stop the others; the answer says what truly holds.
 //!
-//! Nothing here decides anything, keeps state between calls, or removes anything on exit.
+//! [`Dataplane`] is all of them together, in the order that makes a plan true. Nothing here decides anything or removes
+//! anything on exit.
 
 pub mod netlink;
 
@@ -20,3 +21,7 @@ pub mod routes;
 pub mod sysctl;
 
 pub mod nftables;
+
+mod kernel;
+
+pub use kernel::{Dataplane, Outcome};

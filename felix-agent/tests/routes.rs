@@ -480,3 +480,14 @@ fn the_nodes_uplinks_are_known() {
         assert!(own.v6.is_some());
     });
 }
+
+#[test]
+fn dumps_may_be_asked_for_at_the_same_time() {
+    in_fresh_namespace(|| async {
+        let netlink = Netlink::connect().unwrap();
+        let readings = (0..32).map(|_| async { Interfaces::read(&netlink).await });
+        for reading in futures_util::future::join_all(readings).await {
+            reading.unwrap();
+        }
+    });
+}

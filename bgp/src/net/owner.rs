@@ -3,10 +3,11 @@
 //! It never waits for a peer, a dial or the reader of events: channels towards connections have room by count (a
 //! connection has at most [`WINDOW`] messages in flight), and events wait in the [`Outbox`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use ipnetwork::IpNetwork;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -67,6 +68,7 @@ struct Owner {
 pub(super) async fn run(
     listeners: Vec<TcpListener>,
     config: Config,
+    originated: BTreeSet<IpNetwork>,
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
 ) {
@@ -84,6 +86,7 @@ pub(super) async fn run(
         outbox: Outbox::default(),
         next_accepted: 0,
     };
+    owner.speaker.handle(Input::Originate(originated), Instant::now());
     owner.speaker.handle(Input::Configure(config), Instant::now());
     owner.drive();
 

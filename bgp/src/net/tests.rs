@@ -1,6 +1,6 @@
 //! The whole shell over loopback: speakers with each other, and with a peer made of octets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -114,13 +114,15 @@ impl Raw {
 }
 
 fn serving(listen_at: &str, raw: &str) -> (Handle, mpsc::Receiver<Event>) {
-    start(listen(listen_at), config(65001, 1, &[(raw.parse().unwrap(), 65002)])).unwrap()
+    start(listen(listen_at), config(65001, 1, &[(raw.parse().unwrap(), 65002)]), BTreeSet::new()).unwrap()
 }
 
 #[tokio::test]
 async fn two_speakers_exchange_routes() {
-    let (left, mut left_events) = start(listen("127.0.31.1:0"), config(65001, 1, &[])).unwrap();
-    let (right, mut right_events) = start(listen("127.0.31.2:0"), config(65002, 2, &[])).unwrap();
+    let (left, mut left_events) =
+        start(listen("127.0.31.1:0"), config(65001, 1, &[]), BTreeSet::new()).unwrap();
+    let (right, mut right_events) =
+        start(listen("127.0.31.2:0"), config(65002, 2, &[]), BTreeSet::new()).unwrap();
     let at = |handle: &Handle| handle.listening()[0];
     let mut left_config = config(65001, 1, &[(at(&right), 65002)]);
     let mut right_config = config(65002, 2, &[(at(&left), 65001)]);
@@ -160,7 +162,8 @@ async fn strangers_are_not_talked_to() {
 #[tokio::test]
 async fn garbage_gets_its_notification_and_others_stay() {
     let peers = [("127.0.33.2:0".parse().unwrap(), 65002), ("127.0.33.3:0".parse().unwrap(), 65003)];
-    let (handle, mut events) = start(listen("127.0.33.1:0"), config(65001, 1, &peers)).unwrap();
+    let (handle, mut events) =
+        start(listen("127.0.33.1:0"), config(65001, 1, &peers), BTreeSet::new()).unwrap();
     let mut good = Raw::connect("127.0.33.3:0", handle.listening()[0]).await;
     good.establish(65003, 3).await;
     until(&mut events, established).await;
@@ -207,14 +210,15 @@ async fn dropping_every_handle_stops_the_speaker() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_listened_on_is_named() {
-    let error = start(listen("192.0.2.1:179"), config(65001, 1, &[])).unwrap_err();
+    let error = start(listen("192.0.2.1:179"), config(65001, 1, &[]), BTreeSet::new()).unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:179: "), "{error}");
 }
 
 #[tokio::test]
 async fn both_families_listen_on_one_port() {
-    let (first, _events) = start(listen("[::]:0"), config(65001, 1, &[])).unwrap();
+    let (first, _events) = start(listen("[::]:0"), config(65001, 1, &[]), BTreeSet::new()).unwrap();
     let port = first.listening()[0].port();
-    let (second, _events) = start(listen(&format!("0.0.0.0:{port}")), config(65001, 1, &[])).unwrap();
+    let (second, _events) =
+        start(listen(&format!("0.0.0.0:{port}")), config(65001, 1, &[]), BTreeSet::new()).unwrap();
     assert_eq!(second.listening()[0].port(), port);
 }

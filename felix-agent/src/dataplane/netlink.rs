@@ -9,6 +9,7 @@
 //! [`interfaces`] is the node's links and addresses as one value, [`watch`] the kernel's notifications.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,6 +18,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::AsyncSocket;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 pub mod interfaces;
@@ -77,6 +79,8 @@ fn in_parentheses(reason: &str) -> String {
 pub struct Netlink {
     handle: rtnetlink::Handle,
     port: u32,
+    /// A socket carries one dump at a time; the kernel refuses a second (`__netlink_dump_start`).
+    dumping: Arc<Mutex<()>>,
 }
 
 impl Netlink {
@@ -95,7 +99,7 @@ impl Netlink {
         socket.set_cap_ack(true)?;
         let port = socket.bind_auto()?.port_number();
         tokio::spawn(connection);
-        Ok(Self { handle, port })
+        Ok(Self { handle, port, dumping: Arc::default() })
     }
 
     /// The socket's port id: the originator that notifications of our own changes carry.
@@ -118,6 +122,7 @@ impl Netlink {
         &self,
         message: RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        let _turn = self.dumping.lock().await;
         for _ in 0..DUMP_ATTEMPTS {
             let reply = self.exchange(message.clone(), NLM_F_DUMP).await?;
             if !reply.interrupted {

@@ -8,6 +8,23 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
+use crate::dataplane::nftables::Table;
+
+/// The node as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Kernel settings.
+    pub sysctls: Sysctls,
+    /// The nftables table.
+    pub table: Table,
+    /// Host ends of pod links.
+    pub links: Links,
+    /// Who is behind them.
+    pub neighbours: Neighbours,
+    /// Routes.
+    pub routes: Routes,
+}
+
 /// A network interface's name.
 pub type InterfaceName = String;
 

@@ -102,7 +102,7 @@ pub(super) fn decode(message: &RouteMessage, interfaces: &Interfaces) -> Option<
 pub(crate) fn decode_identity(message: &RouteMessage) -> Option<(IpNetwork, bool)> {
     // Exceptions to a route (a learned path MTU) are announced like routes.
     if message.header.flags.contains(RouteFlags::Cloned)
-        || table(message) != RouteHeader::RT_TABLE_MAIN.into()
+        || table(message) != u32::from(RouteHeader::RT_TABLE_MAIN)
     {
         return None;
     }

@@ -1,0 +1,179 @@
+//! The one loop: events → inputs → (drained, in sync) plan → diff → apply → report.
+//!
+//! ```text
+//!  datastore ─┐
+//!  bgp ───────┤                     ┌─► kernel
+//!  netlink ───┼─► Event ─► Inputs ─► pass ─► what holds ─► prefixes to originate ─► bgp
+//!  CNI ───────┤                     └─► Status ─► gRPC
+//!  gRPC ──────┘
+//! ```
+//!
+//! Invariants: one task owns the inputs and the kernel's objects; nothing is applied before the datastore has been
+//! listed, nothing learned is swept before BGP has synchronised, nothing is removed on exit. A failed write leaves
+//! a difference, which the next pass repairs; while anything differs, a pass is due within [`RETRY`].
+//!
+//! Deliberately absent: callbacks and shared locks. Whoever wants to know something asks by an event.
+
+mod event;
+mod pass;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::program::EndpointId;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+pub use event::{Event, Handle, NotProgrammed};
+pub use status::Status;
+
+use crate::config::Config;
+use crate::dataplane::Dataplane;
+use crate::inputs::{Inputs, Node};
+use crate::shell::speaker::Speaker;
+
+/// How soon what could not be applied is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the kernel is read whole, in case a notification was lost.
+const AUDIT: Duration = Duration::from_secs(90);
+/// Events taken in before a pass, at most: a flood must not starve the kernel.
+const DRAIN_LIMIT: usize = 4096;
+/// Events that may wait.
+const QUEUE: usize = 1024;
+
+/// The owner of everything that this node knows and has in its kernel.
+pub struct Agent {
+    config: Arc<Config>,
+    inputs: Inputs,
+    dataplane: Dataplane,
+    speaker: Speaker,
+    /// The datastore has been listed once.
+    listed: bool,
+    /// Addresses of the configured peers.
+    peers: BTreeSet<IpAddr>,
+    /// Why BGP does not run, if it does not.
+    speaker_problem: Option<String>,
+    /// Something changed since the last pass.
+    dirty: bool,
+    /// The last pass left something undone.
+    retry_at: Option<Instant>,
+    audit_at: Instant,
+    /// Who waits for an endpoint to be programmed.
+    waiting: BTreeMap<EndpointId, Vec<oneshot::Sender<Result<(), NotProgrammed>>>>,
+    started: Instant,
+    status: watch::Sender<Arc<Status>>,
+}
+
+/// Makes an agent and the handle by which everyone else reaches it.
+#[must_use]
+pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::Receiver<Event>) {
+    let (events, receiver) = mpsc::channel(QUEUE);
+    let (status, status_receiver) = watch::channel(Arc::new(Status::starting(&config)));
+    let node = Node { name: config.node.name.clone(), addresses: config.node.addresses.clone() };
+    let speaker = Speaker::new(&events);
+    let handle = Handle::new(events, status_receiver, speaker.view());
+    let now = Instant::now();
+    let agent = Agent {
+        inputs: Inputs::new(node),
+        dataplane,
+        speaker,
+        peers: config.bgp.peers.iter().map(|peer| peer.address).collect(),
+        speaker_problem: None,
+        listed: false,
+        dirty: false,
+        retry_at: None,
+        audit_at: now + AUDIT,
+        waiting: BTreeMap::new(),
+        started: now,
+        status,
+        config,
+    };
+    (agent, handle, receiver)
+}
+
+impl Agent {
+    /// Runs until every handle is gone or [`Event::Stop`] comes.
+    pub async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        loop {
+            let wake = self.retry_at.map_or(self.audit_at, |retry| retry.min(self.audit_at));
+            let first = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => Some(event),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(wake) => None,
+            };
+            let mut next = first;
+            for _ in 0..DRAIN_LIMIT {
+                match next {
+                    Some(Event::Stop(done)) => return self.stop(done).await,
+                    Some(event) => self.take(event).await,
+                    None => break,
+                }
+                next = events.try_recv().ok();
+            }
+            self.tick(Instant::now()).await;
+        }
+    }
+
+    async fn tick(&mut self, now: Instant) {
+        if !self.listed {
+            return;
+        }
+        if now >= self.audit_at {
+            self.audit_at = now + AUDIT;
+            self.dataplane.forget();
+            self.dirty = true;
+        }
+        if self.dirty || self.retry_at.is_some_and(|retry| now >= retry) {
+            self.pass().await;
+        }
+    }
+
+    /// Takes one event in; the kernel and the datastore are left for the pass.
+    async fn take(&mut self, event: Event) {
+        match event {
+            Event::Listed(items) => {
+                self.inputs.reset(items);
+                self.listed = true;
+                self.dirty = true;
+            }
+            Event::Changed(change) => self.dirty |= self.inputs.change(change),
+            Event::BestPaths(changes) => {
+                self.inputs.fib.update(changes);
+                self.dirty = true;
+            }
+            Event::Synchronised => {
+                self.inputs.fib.synchronised = true;
+                self.dirty = true;
+            }
+            Event::Kernel(notice) => self.dirty |= self.notice(&notice).await,
+            // The pass sees for itself that the generation moved.
+            Event::NftablesTouched => self.dirty = true,
+            Event::Program(workload, reply) => {
+                let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+                self.inputs.attach(workload);
+                self.waiting.entry(id).or_default().push(reply);
+                self.dirty = true;
+            }
+            Event::Withdraw { endpoint, container_id, reply } => {
+                self.dirty |= self.inputs.detach(&endpoint, &container_id);
+                self.waiting.remove(&endpoint);
+                self.dataplane.after_pass(reply);
+                self.dirty = true;
+            }
+            Event::Ask(question) => question(&self.inputs),
+            // Taken by the loop itself.
+            Event::Stop(_) => {}
+        }
+    }
+
+    /// Stops speaking BGP in the way that keeps our routes with the peers, and touches nothing in the kernel.
+    async fn stop(self, done: oneshot::Sender<()>) {
+        self.speaker.stop().await;
+        let _ = done.send(());
+    }
+}

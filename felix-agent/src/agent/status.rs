@@ -1,0 +1,44 @@
+//! What the last pass left behind, for whoever asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnetwork::IpNetwork;
+use policy::program::EndpointId;
+use tokio::time::Instant;
+
+use crate::config::Config;
+
+/// The node as of the last pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The node's name.
+    pub node: String,
+    /// When the process began.
+    pub started: Instant,
+    /// Inputs are complete and the kernel agrees with the plan.
+    pub ready: bool,
+    /// What is wrong, most important first.
+    pub problems: Vec<String>,
+    /// Local endpoints: `None` when programmed, else what is missing.
+    pub endpoints: BTreeMap<EndpointId, Option<String>>,
+    /// Learned prefixes whose route is in the kernel.
+    pub installed: BTreeSet<IpNetwork>,
+    /// Routes of ours in the kernel.
+    pub routes: usize,
+}
+
+impl Status {
+    /// Before the first pass.
+    #[must_use]
+    pub fn starting(config: &Config) -> Self {
+        Self {
+            node: config.node.name.clone(),
+            started: Instant::now(),
+            ready: false,
+            problems: vec!["starting: the datastore has not been read yet".to_owned()],
+            endpoints: BTreeMap::new(),
+            installed: BTreeSet::new(),
+            routes: 0,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `fabric.v1.Node`.
+
+use std::collections::BTreeMap;
+
+use policy::program::EndpointId;
+use proto::v1;
+use proto::v1::node_server::Node;
+use tonic::{Request, Response, Status};
+
+use crate::agent::Handle;
+use crate::inputs::Inputs;
+
+/// The service.
+pub struct Service {
+    agent: Handle,
+}
+
+impl Service {
+    pub(super) fn new(agent: Handle) -> Self {
+        Self { agent }
+    }
+}
+
+#[tonic::async_trait]
+impl Node for Service {
+    async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Result<Response<v1::NodeStatus>, Status> {
+        let status = self.agent.status();
+        let addresses =
+            self.agent.ask(|inputs| inputs.node.addresses.clone()).await.map_err(super::stopped)?;
+        let peers = match self.agent.speaker().running() {
+            Some(speaker) => speaker.view().await.map_err(super::stopped)?.peers,
+            None => Vec::new(),
+        };
+        let established = peers.iter().filter(|peer| peer.state == bgp::session::State::Established).count();
+        Ok(Response::new(v1::NodeStatus {
+            node: status.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: u64::try_from(status.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ready: status.ready,
+            problems: status.problems.clone(),
+            endpoints: status.endpoints.len() as u64,
+            routes_installed: status.routes as u64,
+            peers_established: established as u64,
+            peers_configured: peers.len() as u64,
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+        }))
+    }
+
+    async fn list_endpoints(
+        &self,
+        request: Request<v1::ListEndpointsRequest>,
+    ) -> Result<Response<v1::ListEndpointsResponse>, Status> {
+        let v1::ListEndpointsRequest { all_nodes, namespace } = request.into_inner();
+        let states = self.agent.status().endpoints.clone();
+        let endpoints = self
+            .agent
+            .ask(move |inputs| list(inputs, &states, all_nodes, &namespace))
+            .await
+            .map_err(super::stopped)?;
+        Ok(Response::new(v1::ListEndpointsResponse { endpoints }))
+    }
+}
+
+fn list(
+    inputs: &Inputs,
+    states: &BTreeMap<EndpointId, Option<String>>,
+    all_nodes: bool,
+    namespace: &str,
+) -> Vec<v1::Endpoint> {
+    inputs
+        .cluster
+        .endpoints()
+        .filter(|(_, endpoint)| all_nodes || endpoint.node == inputs.node.name)
+        .filter(|(id, _)| namespace.is_empty() || id.namespace == namespace)
+        .map(|(id, endpoint)| v1::Endpoint {
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            node: endpoint.node.clone(),
+            addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            host_interface: endpoint.host_interface.clone(),
+            container_id: endpoint.container_id.clone(),
+            labels: inputs.cluster.labels_of(id).into_iter().collect(),
+            policies: inputs.cluster.policies_of(id),
+            state: state(inputs, states, id, &endpoint.node),
+        })
+        .collect()
+}
+
+fn state(
+    inputs: &Inputs,
+    states: &BTreeMap<EndpointId, Option<String>>,
+    id: &EndpointId,
+    node: &str,
+) -> String {
+    if node != inputs.node.name {
+        return String::new();
+    }
+    match states.get(id) {
+        Some(None) => "ready".to_owned(),
+        Some(Some(missing)) => missing.clone(),
+        None => "waiting for the next pass".to_owned(),
+    }
+}

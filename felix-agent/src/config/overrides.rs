@@ -1,0 +1,104 @@
+//! Settings from the environment and from flags, laid over the file.
+//!
+//! Each is named once, in [`SETTINGS`]: the variable, the flag and the key that it overrules. A `FABRIC_` variable that
+//! is none of them is a mistake that would otherwise go unseen, so it is refused with the nearest right name.
+
+use std::collections::BTreeMap;
+
+use datastore::document::Document;
+use serde_json::Value;
+
+use super::Invalid;
+
+/// A setting that can be overruled.
+struct Setting {
+    variable: &'static str,
+    path: &'static [&'static str],
+    kind: ValueKind,
+}
+
+/// How the text of a variable becomes a value.
+#[derive(Clone, Copy)]
+enum ValueKind {
+    Text,
+    Number,
+    /// Comma-separated.
+    List,
+}
+
+const SETTINGS: [Setting; 8] = [
+    Setting { variable: "FABRIC_NODE_NAME", path: &["node", "name"], kind: ValueKind::Text },
+    Setting { variable: "FABRIC_NODE_ADDRESSES", path: &["node", "addresses"], kind: ValueKind::List },
+    Setting {
+        variable: "FABRIC_DATASTORE_PATH",
+        path: &["datastore", "sqlite", "path"],
+        kind: ValueKind::Text,
+    },
+    Setting { variable: "FABRIC_SOCKET", path: &["api", "socket"], kind: ValueKind::Text },
+    Setting { variable: "FABRIC_LOCAL_AS", path: &["bgp", "localAS"], kind: ValueKind::Number },
+    Setting { variable: "FABRIC_ROUTER_ID", path: &["bgp", "routerID"], kind: ValueKind::Text },
+    Setting { variable: "FABRIC_LOG_FORMAT", path: &["log", "format"], kind: ValueKind::Text },
+    Setting { variable: "FABRIC_LOG_LEVEL", path: &["log", "level"], kind: ValueKind::Text },
+];
+
+/// Variables that are ours but not settings of the agent's file.
+const OTHERS: [&str; 1] = ["FABRIC_CONFIG"];
+
+/// Values for settings, by variable name.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides(BTreeMap<String, String>);
+
+impl Overrides {
+    /// Takes the `FABRIC_` variables out of an environment.
+    pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(variables.into_iter().filter(|(name, _)| name.starts_with("FABRIC_")).collect())
+    }
+
+    /// Overrules a setting by the variable that names it: a flag wins over the environment.
+    pub fn set(&mut self, variable: &'static str, value: Option<String>) {
+        if let Some(value) = value {
+            self.0.insert(variable.to_owned(), value);
+        }
+    }
+
+    /// Writes the values into the document.
+    pub(super) fn lay_over(&self, document: &mut Document) -> Result<(), Invalid> {
+        let mut problems = Vec::new();
+        for (variable, text) in &self.0 {
+            if OTHERS.contains(&variable.as_str()) {
+                continue;
+            }
+            match SETTINGS.iter().find(|setting| setting.variable == variable) {
+                Some(setting) => match setting.kind.value(text) {
+                    Ok(value) => document.overrule(setting.path, &format!("environment: {variable}"), &value),
+                    Err(why) => problems.push(format!("environment: {variable}: {why}")),
+                },
+                None => problems.push(unknown(variable)),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
+    }
+}
+
+impl ValueKind {
+    fn value(self, text: &str) -> Result<Value, String> {
+        match self {
+            Self::Text => Ok(Value::from(text)),
+            Self::Number => text
+                .parse::<u32>()
+                .map(Value::from)
+                .map_err(|_| format!("\"{text}\" is not a whole number; give one from 1 to 4294967295")),
+            Self::List => {
+                Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
+            }
+        }
+    }
+}
+
+fn unknown(variable: &str) -> String {
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| setting.variable)
+        .max_by(|a, b| strsim::jaro_winkler(a, variable).total_cmp(&strsim::jaro_winkler(b, variable)));
+    format!("environment: {variable}: no such setting; did you mean {}?", nearest.unwrap_or_default())
+}

@@ -1,0 +1,314 @@
+//! The whole kernel side of the node as one thing: what it holds, and the order in which a plan is made true.
+//!
+//! ```text
+//! settings → policy → links open → neighbours → routes (add, change, remove)
+//! ```
+//!
+//! Policy comes before links and routes, so that a pod's first packet is judged. If policy cannot be programmed, what
+//! is open stays as it was and nothing new is opened. Unknown host ends are left alone: they are closed by
+//! policy, and may belong to an attachment under way.
+//!
+//! What the kernel held after the last pass is remembered, so that an ordinary pass reads nothing; a notification
+//! that something changed forgets what it concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use datastore::WorkloadEndpoint;
+use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
+
+use super::netlink::{Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
+use super::nftables::{Nftables, Table};
+use super::{links, neighbours, nftables, routes, sysctl};
+use crate::diff::Diff;
+use crate::plan::desired::{Desired, InterfaceName, Links, Neighbours, Route, Routes};
+
+/// The kernel objects of this node.
+pub struct Dataplane {
+    netlink: Netlink,
+    nftables: Nftables,
+    routes: Option<Routes>,
+    links: Option<Links>,
+    neighbours: Option<Neighbours>,
+    interfaces: Option<Interfaces>,
+    /// Whether routes of ours were there when this process first looked: an earlier life left them.
+    restarted: Option<bool>,
+    /// The interface that last reached each peer. Kept when the link goes, for that is when it is asked.
+    reached_by: BTreeMap<IpAddr, InterfaceName>,
+    /// To be told when the next pass is over.
+    after_pass: Vec<oneshot::Sender<()>>,
+}
+
+/// What holds after a pass.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Routes of ours in the kernel.
+    pub routes: Routes,
+    /// What could not be made true, a sentence each.
+    pub problems: Vec<String>,
+    /// Routes of ours were there before this process.
+    pub restarted: bool,
+    /// Host ends that are open.
+    open: BTreeSet<InterfaceName>,
+    /// The policy in the kernel is the one planned.
+    policy_stands: bool,
+}
+
+impl Outcome {
+    /// What an endpoint still lacks; `None` if nothing.
+    #[must_use]
+    pub fn missing_of(&self, workload: &WorkloadEndpoint) -> Option<String> {
+        if !self.policy_stands {
+            return Some("its policy is not in the kernel".to_owned());
+        }
+        if !self.open.contains(&workload.host_interface) {
+            return Some(format!("its link {} is not open", workload.host_interface));
+        }
+        let has_route = |address: &IpAddr| match self.routes.get(&IpNetwork::from(*address)) {
+            Some(Route::Device { interface, .. }) => *interface == workload.host_interface,
+            Some(Route::Blackhole | Route::Via { .. }) | None => false,
+        };
+        let address = workload.addresses.iter().find(|address| !has_route(address))?;
+        Some(format!("{address} has no route to {}", workload.host_interface))
+    }
+}
+
+impl Dataplane {
+    /// Opens the sockets, in the network namespace of the calling thread and on the current tokio runtime.
+    ///
+    /// # Errors
+    /// Without the right to (`CAP_NET_ADMIN`), or on a kernel without nf_tables.
+    pub fn connect() -> anyhow::Result<Self> {
+        Ok(Self {
+            netlink: Netlink::connect()?,
+            nftables: Nftables::open()?,
+            routes: None,
+            links: None,
+            neighbours: None,
+            interfaces: None,
+            restarted: None,
+            reached_by: BTreeMap::new(),
+            after_pass: Vec::new(),
+        })
+    }
+
+    /// Listeners for changes that others make to what is ours.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub fn watch(&self) -> anyhow::Result<(Watcher, nftables::Events)> {
+        Ok((Watcher::open(Some(self.netlink.port()))?, self.nftables.watch()?))
+    }
+
+    /// The connection for links, addresses and routes; clones share it.
+    #[must_use]
+    pub fn netlink(&self) -> Netlink {
+        self.netlink.clone()
+    }
+
+    /// Forgets what the kernel held: the next pass reads it.
+    pub fn forget(&mut self) {
+        self.routes = None;
+        self.links = None;
+        self.neighbours = None;
+        self.interfaces = None;
+    }
+
+    /// Asks to be told when the next pass is over.
+    pub fn after_pass(&mut self, reply: oneshot::Sender<()>) {
+        self.after_pass.push(reply);
+    }
+
+    /// Takes a notification in; true if a pass is due.
+    pub fn notice(&mut self, event: &NetlinkEvent) -> bool {
+        match event {
+            NetlinkEvent::LinkChanged { up, carrier, gone, .. } => {
+                self.interfaces = None;
+                self.links = None;
+                self.neighbours = None;
+                // The kernel drops IPv4 routes of a link that went down without telling.
+                if *gone || !*up || !*carrier {
+                    self.routes = None;
+                }
+                true
+            }
+            NetlinkEvent::AddressChanged { .. } => {
+                self.interfaces = None;
+                self.links = None;
+                self.routes = None;
+                true
+            }
+            NetlinkEvent::RouteChanged { destination, ours, deleted } => {
+                // Another's route that goes may have stood in our way; one that comes may have taken our place.
+                let is_ours = |routes: &Routes| routes.contains_key(destination);
+                let concerns_us = *ours || *deleted || self.routes.as_ref().is_some_and(is_ours);
+                if concerns_us {
+                    self.routes = None;
+                }
+                concerns_us
+            }
+            NetlinkEvent::Overrun => {
+                self.forget();
+                true
+            }
+        }
+    }
+
+    /// The peers whose link this notification says is dead.
+    pub fn peers_behind(&self, event: &NetlinkEvent) -> Vec<IpAddr> {
+        match event {
+            NetlinkEvent::LinkChanged { name, up, carrier, gone, .. } if *gone || !*up || !*carrier => {
+                self.reached_by.iter().filter(|(_, by)| *by == name).map(|(peer, _)| *peer).collect()
+            }
+            NetlinkEvent::LinkChanged { .. }
+            | NetlinkEvent::AddressChanged { .. }
+            | NetlinkEvent::RouteChanged { .. }
+            | NetlinkEvent::Overrun => Vec::new(),
+        }
+    }
+
+    /// The links that lead out of the node, and note of which of them reaches which peer.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub async fn uplinks(
+        &mut self,
+        peers: &BTreeSet<IpAddr>,
+    ) -> Result<BTreeSet<InterfaceName>, NetlinkError> {
+        let interfaces = match self.interfaces.take() {
+            Some(interfaces) => interfaces,
+            None => Interfaces::read(&self.netlink).await?,
+        };
+        for peer in peers {
+            if let Some(interface) = interfaces.reaching(*peer).filter(|interface| interface.up) {
+                self.reached_by.insert(*peer, interface.name.clone());
+            }
+        }
+        let uplinks = interfaces.uplinks().map(|interface| interface.name.clone()).collect();
+        self.interfaces = Some(interfaces);
+        Ok(uplinks)
+    }
+
+    /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed if
+    /// `sweep_learned`.
+    pub async fn apply(&mut self, desired: &Desired, sweep_learned: bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        let paths = desired.sysctls.keys();
+        let settings = sysctl::read(paths);
+        let settings = sysctl::apply(settings.clone(), Diff::between(&settings, &desired.sysctls));
+        outcome.problems.extend(settings.failed.values().map(ToString::to_string));
+
+        outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
+        if let Err(error) = self.apply_rest(desired, sweep_learned, &mut outcome).await {
+            outcome.problems.push(format!("netlink: {error}"));
+            self.forget();
+        }
+        for reply in self.after_pass.drain(..) {
+            // The caller may have gone.
+            let _ = reply.send(());
+        }
+        outcome
+    }
+
+    fn apply_table(&mut self, table: &Table, problems: &mut Vec<String>) -> bool {
+        match self.nftables.apply(table) {
+            Ok(applied) => {
+                if applied != nftables::Applied::default() {
+                    tracing::debug!(?applied, "nftables");
+                }
+                true
+            }
+            Err(error) => {
+                problems.push(format!("policy is not in the kernel: {error}"));
+                false
+            }
+        }
+    }
+
+    async fn apply_rest(
+        &mut self,
+        desired: &Desired,
+        sweep_learned: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), NetlinkError> {
+        let actual = match self.routes.take() {
+            Some(routes) => routes,
+            None => routes::read(&self.netlink).await?,
+        };
+        outcome.restarted = *self.restarted.get_or_insert(!actual.is_empty());
+        if outcome.policy_stands {
+            self.apply_links(desired, outcome).await?;
+        }
+        let diff = route_diff(&actual, &desired.routes, sweep_learned, outcome.policy_stands);
+        if diff.is_empty() {
+            outcome.routes.clone_from(&actual);
+            self.routes = Some(actual);
+            return Ok(());
+        }
+        let applied = routes::apply(&self.netlink, actual, diff).await?;
+        for (destination, error) in &applied.failed {
+            outcome.problems.push(format!("route {destination}: {error}"));
+        }
+        // A replace that was refused may have left either; look again.
+        self.routes = applied.is_complete().then(|| applied.holds.clone());
+        outcome.routes = applied.holds;
+        Ok(())
+    }
+
+    async fn apply_links(&mut self, desired: &Desired, outcome: &mut Outcome) -> Result<(), NetlinkError> {
+        let actual = match self.links.take() {
+            Some(links) => links,
+            None => links::read(&self.netlink).await?,
+        };
+        let diff = Diff::between(&actual, &desired.links).without_removals();
+        let applied = if diff.is_empty() {
+            crate::diff::Outcome::starting_from(actual)
+        } else {
+            links::apply(&self.netlink, actual, diff).await?
+        };
+        outcome.problems.extend(applied.failed.iter().map(|(name, error)| format!("link {name}: {error}")));
+        outcome.open =
+            applied.holds.iter().filter(|(_, link)| link.up).map(|(name, _)| name.clone()).collect();
+        self.links = Some(applied.holds);
+
+        let actual = match self.neighbours.take() {
+            Some(neighbours) => neighbours,
+            None => neighbours::read(&self.netlink).await?,
+        };
+        let diff = Diff::between(&actual, &desired.neighbours);
+        if diff.is_empty() {
+            self.neighbours = Some(actual);
+            return Ok(());
+        }
+        let applied = neighbours::apply(&self.netlink, actual, diff).await?;
+        let failed = applied.failed.iter();
+        outcome
+            .problems
+            .extend(failed.map(|((name, address), error)| format!("neighbour {address} on {name}: {error}")));
+        self.neighbours = Some(applied.holds);
+        Ok(())
+    }
+}
+
+/// What is to be done to the routes: all of it, but for what it is too early for.
+fn route_diff(
+    actual: &Routes,
+    desired: &Routes,
+    sweep_learned: bool,
+    policy_stands: bool,
+) -> Diff<IpNetwork, Route> {
+    let mut diff = Diff::between(actual, desired);
+    if !sweep_learned {
+        diff.remove.retain(|destination| !matches!(actual.get(destination), Some(Route::Via { .. })));
+    }
+    if !policy_stands {
+        let is_pod = |route: &Route| matches!(route, Route::Device { .. });
+        diff.add.retain(|_, route| !is_pod(route));
+        diff.change.retain(|_, route| !is_pod(route));
+    }
+    diff
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What the datastore says of everyone: policies, namespaces, pods, endpoints.
+//!
+//! A pod is known twice: its endpoint says where it is and with which addresses, its Pod object (where there is one)
+//! says its labels, named ports and phase. Both are kept, and joined into the policy engine when either changes. A pod
+//! without an endpoint has no address in the fabric, so policy need not know it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datastore::{Key, Kind, WorkloadEndpoint};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use policy::Engine;
+use policy::model::Endpoint;
+use policy::program::{EndpointId, Program};
+
+/// Endpoints of the whole fabric, and the policy engine that knows them.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    endpoints: BTreeMap<EndpointId, WorkloadEndpoint>,
+    /// What policy needs of the Pod objects.
+    pods: BTreeMap<EndpointId, Endpoint>,
+    engine: Engine,
+}
+
+impl Cluster {
+    /// Adds, replaces or (`None`) removes an endpoint of any node.
+    pub fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {
+        match endpoint {
+            Some(endpoint) => self.endpoints.insert(id.clone(), endpoint),
+            None => self.endpoints.remove(id),
+        };
+        self.join(id);
+    }
+
+    /// Adds, replaces or (`None`) removes a Pod object.
+    pub fn set_pod(&mut self, id: &EndpointId, pod: Option<&Pod>) {
+        // One without a name cannot come out of the datastore; it would be nobody's.
+        match pod.and_then(|pod| Endpoint::from_kubernetes(pod).ok()) {
+            // A named port that makes no sense names no port.
+            Some((pod, _problems)) => self.pods.insert(id.clone(), pod),
+            None => self.pods.remove(id),
+        };
+        self.join(id);
+    }
+
+    /// Adds, replaces or (`None`) removes a namespace.
+    pub fn set_namespace(&mut self, name: &str, namespace: Option<&Namespace>) {
+        let namespace = namespace.and_then(|object| policy::model::Namespace::from_kubernetes(object).ok());
+        self.engine.set_namespace(name, namespace.map(|(_, namespace)| namespace));
+    }
+
+    /// Adds, replaces or (`None`) removes a policy.
+    pub fn set_policy(&mut self, namespace: &str, name: &str, object: Option<&NetworkPolicy>) {
+        self.engine.set_policy(namespace, name, object);
+    }
+
+    /// Says which endpoints are this node's.
+    pub fn set_local(&mut self, local: BTreeSet<EndpointId>) {
+        self.engine.set_local(local);
+    }
+
+    /// Brings the program up to date with all changes so far.
+    pub fn settle(&mut self) {
+        self.engine.settle();
+    }
+
+    /// The program of the local endpoints as of the last [`settle`](Self::settle).
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.engine.program()
+    }
+
+    /// The policy engine, for explanations.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Endpoints of the whole fabric.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&EndpointId, &WorkloadEndpoint)> {
+        self.endpoints.iter()
+    }
+
+    /// One endpoint.
+    #[must_use]
+    pub fn endpoint(&self, id: &EndpointId) -> Option<&WorkloadEndpoint> {
+        self.endpoints.get(id)
+    }
+
+    /// Labels as policy sees them: the Pod object's, else those of the CNI call.
+    #[must_use]
+    pub fn labels_of(&self, id: &EndpointId) -> BTreeMap<String, String> {
+        match (self.pods.get(id), self.endpoints.get(id)) {
+            (Some(pod), _) => pod.labels.clone(),
+            (None, Some(endpoint)) => endpoint.labels.clone(),
+            (None, None) => BTreeMap::new(),
+        }
+    }
+
+    /// Keys of everything here.
+    pub(super) fn known_keys(&self) -> impl Iterator<Item = Key> {
+        let model = self.engine.model();
+        let of = |kind| move |id: &EndpointId| Key::namespaced(kind, &id.namespace, &id.name);
+        self.endpoints
+            .keys()
+            .map(of(Kind::WorkloadEndpoint))
+            .chain(self.pods.keys().map(of(Kind::Pod)))
+            .chain(model.namespaces.keys().map(|name| Key::global(Kind::Namespace, name)))
+            .chain(
+                model.policies.keys().map(|id| Key::namespaced(Kind::NetworkPolicy, &id.namespace, &id.name)),
+            )
+    }
+
+    /// The policies that select an endpoint: `namespace/name`, sorted.
+    #[must_use]
+    pub fn policies_of(&self, id: &EndpointId) -> Vec<String> {
+        self.engine.policies_of(id).into_iter().map(ToString::to_string).collect()
+    }
+
+    /// What the engine should know of this pod, from both of its sides.
+    fn join(&mut self, id: &EndpointId) {
+        let joined = self.endpoints.get(id).map(|endpoint| {
+            let mut joined = self
+                .pods
+                .get(id)
+                .cloned()
+                .unwrap_or_else(|| Endpoint { labels: endpoint.labels.clone(), ..Endpoint::new(id.clone()) });
+            // Addresses are what was attached, whatever the object's status says.
+            joined.addresses = endpoint.addresses.iter().copied().collect();
+            joined
+        });
+        self.engine.set_endpoint(id, joined);
+    }
+}

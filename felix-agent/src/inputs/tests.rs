@@ -1,0 +1,173 @@
+//! Inputs depend on what is, not on how it came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
+use ipam::{Affinity, AffinityState};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use policy::program::EndpointId;
+use proptest::prelude::*;
+
+use super::{Inputs, Node};
+
+fn inputs() -> Inputs {
+    Inputs::new(Node { name: "node1".to_owned(), addresses: Vec::new() })
+}
+
+fn id(name: &str) -> EndpointId {
+    EndpointId { namespace: "shop".to_owned(), name: name.to_owned() }
+}
+
+fn endpoint(name: &str, node: &str, container: &str, address: &str) -> WorkloadEndpoint {
+    WorkloadEndpoint {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        node: node.to_owned(),
+        container_id: container.to_owned(),
+        interface: "eth0".to_owned(),
+        host_interface: format!("fab{container}"),
+        mac: String::new(),
+        addresses: vec![address.parse().expect("address")],
+        labels: BTreeMap::from([("from".to_owned(), "cni".to_owned())]),
+        netns: String::new(),
+    }
+}
+
+fn pod(name: &str, labels: &[(&str, &str)]) -> Resource {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let metadata = ObjectMeta {
+        namespace: Some("shop".to_owned()),
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    Resource::Pod(Box::new(Pod { metadata, ..Pod::default() }))
+}
+
+fn affinity(node: &str, cidr: &str, state: AffinityState) -> Resource {
+    let cidr = cidr.parse().expect("prefix");
+    Resource::BlockAffinity(Box::new(Affinity { node: node.to_owned(), cidr, state }))
+}
+
+fn value(resource: Resource) -> Change {
+    let key = resource.key();
+    let versioned = Versioned { revision: Revision(1), resource };
+    Change { key, value: Some(versioned), revision: Revision(1) }
+}
+
+fn gone(key: Key) -> Change {
+    Change { key, value: None, revision: Revision(2) }
+}
+
+#[test]
+fn a_block_is_ours_once_it_is_confirmed() {
+    let mut inputs = inputs();
+    inputs.change(value(affinity("node1", "10.42.0.0/26", AffinityState::Pending)));
+    assert!(inputs.blocks.is_empty());
+    inputs.change(value(affinity("node1", "10.42.0.0/26", AffinityState::Confirmed)));
+    inputs.change(value(affinity("node2", "10.42.0.64/26", AffinityState::Confirmed)));
+    assert_eq!(inputs.blocks, BTreeSet::from(["10.42.0.0/26".parse().expect("prefix")]));
+    let key = affinity("node1", "10.42.0.0/26", AffinityState::Confirmed).key();
+    inputs.change(gone(key));
+    assert!(inputs.blocks.is_empty());
+}
+
+#[test]
+fn only_endpoints_of_this_node_are_its_workloads() {
+    let mut inputs = inputs();
+    for (name, node) in [("a", "node1"), ("b", "node2")] {
+        let endpoint = endpoint(name, node, name, "10.42.0.1");
+        inputs.change(value(Resource::WorkloadEndpoint(Box::new(endpoint))));
+    }
+    assert_eq!(inputs.workloads.keys().collect::<Vec<_>>(), [&id("a")]);
+    assert_eq!(inputs.cluster.endpoints().count(), 2);
+    // It moves away.
+    inputs.change(value(Resource::WorkloadEndpoint(Box::new(endpoint("a", "node2", "a2", "10.42.0.65")))));
+    assert!(inputs.workloads.is_empty());
+}
+
+#[test]
+fn a_detach_takes_only_its_own_container() {
+    let mut inputs = inputs();
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"));
+    assert!(!inputs.detach(&id("a"), "old"));
+    assert!(inputs.workloads.contains_key(&id("a")));
+    assert!(inputs.detach(&id("a"), "new"));
+    assert!(inputs.workloads.is_empty());
+    assert!(!inputs.detach(&id("a"), "new"));
+}
+
+#[test]
+fn the_pod_object_says_the_labels_and_the_cni_call_stands_in_for_it() {
+    let mut inputs = inputs();
+    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"));
+    assert_eq!(inputs.cluster.labels_of(&id("a"))["from"], "cni");
+    inputs.change(value(pod("a", &[("app", "web")])));
+    assert_eq!(inputs.cluster.labels_of(&id("a")), BTreeMap::from([("app".to_owned(), "web".to_owned())]));
+    inputs.change(gone(Key::namespaced(Kind::Pod, "shop", "a")));
+    assert_eq!(inputs.cluster.labels_of(&id("a"))["from"], "cni");
+}
+
+#[test]
+fn pools_and_handles_do_not_concern_the_plan() {
+    let mut inputs = inputs();
+    assert!(!inputs.change(gone(Key::global(Kind::IpPool, "pods"))));
+    assert!(!inputs.change(gone(Key::global(Kind::IpamHandle, "h"))));
+    assert!(inputs.change(gone(Key::namespaced(Kind::NetworkPolicy, "shop", "p"))));
+}
+
+/// What can be seen of the inputs.
+fn picture(inputs: &mut Inputs) -> String {
+    inputs.cluster.settle();
+    let labels: Vec<_> = inputs.cluster.endpoints().map(|(id, _)| inputs.cluster.labels_of(id)).collect();
+    let endpoints: Vec<_> = inputs.cluster.endpoints().collect();
+    format!(
+        "{:?} {:?} {endpoints:?} {labels:?} {:?}",
+        inputs.blocks,
+        inputs.workloads,
+        inputs.cluster.program()
+    )
+}
+
+fn resources() -> impl Strategy<Value = Resource> {
+    let names = prop::sample::select(vec!["a", "b", "c"]);
+    let nodes = prop::sample::select(vec!["node1", "node2"]);
+    prop_oneof![
+        (names.clone(), nodes.clone(), 1..9u8).prop_map(|(name, node, last)| {
+            let endpoint = endpoint(name, node, "c", &format!("10.42.0.{last}"));
+            Resource::WorkloadEndpoint(Box::new(endpoint))
+        }),
+        (names, prop::sample::select(vec!["web", "db"])).prop_map(|(name, app)| pod(name, &[("app", app)])),
+        (nodes, 0..3u8).prop_map(|(node, third)| {
+            affinity(node, &format!("10.42.{third}.0/26"), AffinityState::Confirmed)
+        }),
+    ]
+}
+
+proptest! {
+    /// Any history that ends in the same content gives the same inputs, whether it was told or listed.
+    #[test]
+    fn a_listing_tells_the_same_as_any_history(
+        history in prop::collection::vec((resources(), any::<bool>()), 0..30),
+        before in prop::collection::vec(resources(), 0..10),
+    ) {
+        let mut content = BTreeMap::new();
+        let mut told = inputs();
+        for (resource, there) in history {
+            let key = resource.key();
+            let change = if there { value(resource) } else { gone(key.clone()) };
+            match &change.value {
+                Some(versioned) => content.insert(key, versioned.clone()),
+                None => content.remove(&key),
+            };
+            told.change(change);
+        }
+        let mut listed = inputs();
+        for resource in before {
+            listed.change(value(resource));
+        }
+        listed.reset(content);
+        prop_assert_eq!(picture(&mut told), picture(&mut listed));
+    }
+}

@@ -1,0 +1,60 @@
+//! Which routes: local pods, own blocks, learned prefixes.
+//!
+//! Precedence where destinations are equal: a pod of this node, then a block of this node, then what was learned.
+//! A default route is not taken from BGP: the host's own way out is not ours to change.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+
+use super::desired::{NextHop, Route, Routes};
+use crate::inputs::Inputs;
+
+/// Every route that this node should have under our protocol number.
+#[must_use]
+pub fn routes(inputs: &Inputs) -> Routes {
+    let mut routes = learned(inputs);
+    // A block of ours is ours even if a neighbour claims it; the node's own addresses are local and need no route.
+    for block in &inputs.blocks {
+        routes.insert(*block, Route::Blackhole);
+    }
+    for address in &inputs.node.addresses {
+        routes.remove(&IpNetwork::from(*address));
+    }
+    for workload in inputs.workloads.values() {
+        for address in &workload.addresses {
+            let route = Route::Device {
+                interface: workload.host_interface.clone(),
+                source: inputs.node.source_for(*address),
+            };
+            routes.insert(IpNetwork::from(*address), route);
+        }
+    }
+    routes
+}
+
+fn learned(inputs: &Inputs) -> Routes {
+    inputs
+        .fib
+        .paths
+        .iter()
+        .filter(|(prefix, _)| prefix.prefix() != 0)
+        .filter_map(|(prefix, next_hops)| {
+            let next_hops: std::collections::BTreeSet<_> =
+                next_hops.iter().map(|hop| via(inputs, hop)).collect();
+            let source = inputs.node.source_for(prefix.ip());
+            (!next_hops.is_empty()).then_some((*prefix, Route::Via { next_hops, source }))
+        })
+        .collect()
+}
+
+fn via(inputs: &Inputs, hop: &::bgp::wire::NextHop) -> NextHop {
+    let gateway = hop.address();
+    let interface = match gateway {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            inputs.fib.interface_of.get(&gateway).cloned()
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    NextHop { gateway, interface }
+}
