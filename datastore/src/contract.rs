@@ -61,7 +61,8 @@ fn value(versioned: &Versioned) -> String {
     namespace.metadata.labels.as_ref().and_then(|labels| labels.get("value").cloned()).unwrap_or_default()
 }
 
-async fn next(changes: &mut BoxStream<'static, Result<Change, Error>>) -> Change {
+/// The next change, in reasonable time.
+pub(crate) async fn next(changes: &mut BoxStream<'static, Result<Change, Error>>) -> Change {
     let change = tokio::time::timeout(PATIENCE, changes.next()).await.expect("no change came");
     change.expect("the watch ended").expect("the watch failed")
 }
@@ -234,20 +235,29 @@ pub async fn a_watch_resumes_where_it_stopped(backend: &dyn Backend) {
     assert_eq!((last.key, last.value), (key("resume-b"), None));
 }
 
-/// Each handle's watch sees the writes of the other.
+/// Two handles answer each other. Each waits before the other writes, so each must be woken.
 pub async fn handles_see_each_others_changes(backend: &dyn Backend) {
+    const ROUNDS: u32 = 20;
     let (left, right) = (backend.open().await, backend.open().await);
     let start = left.list(Kind::Namespace).await.unwrap().revision;
-    let mut on_left = left.watch(start).await.unwrap();
-    let mut on_right = right.watch(start).await.unwrap();
-    for round in 0..20 {
-        let (writer, name) = if round % 2 == 0 { (&left, "see-left") } else { (&right, "see-right") };
-        writer.put(namespace(name, &round.to_string()), Precondition::None).await.unwrap();
-        for changes in [&mut on_left, &mut on_right] {
-            let change = next(changes).await;
-            assert_eq!(change.key, key(name));
-            assert_eq!(change.value.as_ref().map(value), Some(round.to_string()));
+    let answering = tokio::spawn(answer(right, start, "ping", "pong", ROUNDS));
+    tokio::task::yield_now().await;
+    left.put(namespace("ping", "0"), Precondition::None).await.unwrap();
+    answer(left, start, "pong", "ping", ROUNDS - 1).await;
+    answering.await.unwrap();
+}
+
+/// Waits for `heard` in each round, and then writes `said`.
+async fn answer(store: Arc<dyn Store>, from: Revision, heard: &str, said: &str, rounds: u32) {
+    let mut changes = store.watch(from).await.unwrap();
+    for round in 0..rounds {
+        let mut change = next(&mut changes).await;
+        while change.key != key(heard) {
+            change = next(&mut changes).await;
         }
+        assert_eq!(change.value.as_ref().map(value), Some(round.to_string()));
+        let said_in = if said == "ping" { round + 1 } else { round };
+        store.put(namespace(said, &said_in.to_string()), Precondition::None).await.unwrap();
     }
 }
 

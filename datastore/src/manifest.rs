@@ -8,8 +8,8 @@
 //! allow.yaml:9:7: spec.ingress[0].fron: is unknown; did you mean "from"?
 //! ```
 //!
-//! Text becomes a tree of nodes with positions ([`yaml`]), which becomes typed resources ([`decode`]), which are
-//! checked ([`names`], [`network_policy`]). Each stage goes on after a problem, to report them all at once.
+//! Text becomes a tree of nodes with positions (`yaml`), which becomes typed resources (`decode`), which are
+//! checked (`names`, `network_policy`). Each stage goes on after a problem, to report them all at once.
 //!
 //! Deliberately absent: problems that depend on what is stored, such as overlapping pools. Who knows that finds
 //! the position with [`Object::problem`].

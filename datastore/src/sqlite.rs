@@ -5,10 +5,10 @@
 //!   within one process a dedicated thread does them, all that are waiting in one transaction, which costs one
 //!   `fsync`.
 //! - **Changes are seen at once, without polling.** After each commit the writer sets the times of the log file;
-//!   every process watches for that by inotify ([`follow`]). Watching for the log's *content* would wake readers
+//!   every process watches for that by inotify (`follow`). Watching for the log's *content* would wake readers
 //!   before the commit can be read, and not again after it.
 //! - **Damaged files are left alone.** Whether the file is ours, whole and of a version we know is found out
-//!   read-only, before anything is opened for writing ([`file`]).
+//!   read-only, before anything is opened for writing (`file`).
 //!
 //! A deleted resource stays as a row without value (a tombstone), so that watchers hear of it, until so many
 //! writes have passed that they must list again.

@@ -1,7 +1,6 @@
 use std::fs;
 use std::process::Command;
 
-use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use tempfile::TempDir;
 
@@ -183,14 +182,15 @@ async fn another_process_is_heard() {
     let directory = InFile::new();
     let store = SqliteStore::open(&directory.path()).await.unwrap();
     let mut changes = store.watch(Revision(0)).await.unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sqlite::tests::writes_and_ends"])
-        .env(CHILD, directory.path())
-        .output();
-    let output = tokio::task::spawn_blocking(move || child.unwrap()).await.unwrap();
+    // Waiting before the other process writes.
+    let hearing = tokio::spawn(async move {
+        for index in 0..20 {
+            assert_eq!(contract::next(&mut changes).await.key.name, format!("child-{index}"));
+        }
+    });
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "sqlite::tests::writes_and_ends"]).env(CHILD, directory.path());
+    let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    for index in 0..20 {
-        let change = changes.next().await.unwrap().unwrap();
-        assert_eq!(change.key.name, format!("child-{index}"));
-    }
+    hearing.await.unwrap();
 }
