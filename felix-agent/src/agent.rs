@@ -33,6 +33,7 @@ pub use status::Status;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::inputs::{Inputs, Node};
+use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::Speaker;
 
 /// How soon what could not be applied is tried again.
@@ -62,7 +63,9 @@ pub struct Agent {
     retry_at: Option<Instant>,
     audit_at: Instant,
     /// Who waits for an endpoint to be programmed.
-    waiting: BTreeMap<EndpointId, Vec<oneshot::Sender<Result<(), NotProgrammed>>>>,
+    arriving: BTreeMap<EndpointId, Vec<oneshot::Sender<Result<(), NotProgrammed>>>>,
+    /// Who waits until nothing leads to a host end any more.
+    leaving: Vec<(InterfaceName, oneshot::Sender<()>)>,
     started: Instant,
     status: watch::Sender<Arc<Status>>,
 }
@@ -86,7 +89,8 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         dirty: false,
         retry_at: None,
         audit_at: now + AUDIT,
-        waiting: BTreeMap::new(),
+        arriving: BTreeMap::new(),
+        leaving: Vec::new(),
         started: now,
         status,
         config,
@@ -156,13 +160,12 @@ impl Agent {
             Event::Program(workload, reply) => {
                 let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
                 self.inputs.attach(workload);
-                self.waiting.entry(id).or_default().push(reply);
+                self.arriving.entry(id).or_default().push(reply);
                 self.dirty = true;
             }
-            Event::Withdraw { endpoint, container_id, reply } => {
-                self.dirty |= self.inputs.detach(&endpoint, &container_id);
-                self.waiting.remove(&endpoint);
-                self.dataplane.after_pass(reply);
+            Event::Withdraw { endpoint, container_id, host_interface, reply } => {
+                self.inputs.detach(&endpoint, &container_id);
+                self.leaving.push((host_interface, reply));
                 self.dirty = true;
             }
             Event::Ask(question) => question(&self.inputs),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Status;
 use crate::dataplane::netlink::NetlinkEvent;
 use crate::inputs::Inputs;
+use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::SpeakerView;
 
 /// A question about the inputs, answered between two passes.
@@ -39,6 +40,8 @@ pub enum Event {
         endpoint: EndpointId,
         /// Only if it still belongs to this container.
         container_id: String,
+        /// The host end of its link.
+        host_interface: InterfaceName,
         /// Told when done.
         reply: oneshot::Sender<()>,
     },

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::time::Instant;
 
@@ -48,10 +49,41 @@ impl Agent {
             .iter()
             .map(|(id, workload)| (id.clone(), outcome.missing_of(workload)))
             .collect();
-        for (id, replies) in std::mem::take(&mut self.waiting) {
+        self.answer(&endpoints, outcome);
+        let problems: Vec<String> =
+            self.speaker_problem.iter().cloned().chain(outcome.problems.iter().cloned()).collect();
+        for problem in problems.iter().filter(|problem| !self.status.borrow().problems.contains(problem)) {
+            tracing::warn!("{problem}");
+        }
+        let learned = |(prefix, route): &(&IpNetwork, &Route)| {
+            matches!(route, Route::Via { .. }) && desired.routes.get(*prefix) == Some(*route)
+        };
+        let status = Status {
+            node: self.config.node.name.clone(),
+            started: self.started,
+            // One pod's trouble is that pod's; the node can still take others.
+            ready: outcome.stands() && self.speaker_problem.is_none(),
+            problems,
+            endpoints,
+            installed: outcome.routes.iter().filter(learned).map(|(prefix, _)| *prefix).collect(),
+            routes: outcome.routes.len(),
+        };
+        self.status.send_replace(Arc::new(status));
+    }
+
+    /// Answers those whose wish is fulfilled, and those whose wish cannot be any more. The others wait on, while passes
+    /// are repeated.
+    fn answer(&mut self, endpoints: &BTreeMap<EndpointId, Option<String>>, outcome: &Outcome) {
+        for (id, replies) in std::mem::take(&mut self.arriving) {
             let result = match endpoints.get(&id) {
                 Some(None) => Ok(()),
-                Some(Some(missing)) => Err(NotProgrammed(missing.clone())),
+                Some(Some(_)) => {
+                    let waiting: Vec<_> = replies.into_iter().filter(|reply| !reply.is_closed()).collect();
+                    if !waiting.is_empty() {
+                        self.arriving.insert(id, waiting);
+                    }
+                    continue;
+                }
                 None => Err(NotProgrammed(format!("{}/{} was detached meanwhile", id.namespace, id.name))),
             };
             for reply in replies {
@@ -59,26 +91,13 @@ impl Agent {
                 let _ = reply.send(result.clone());
             }
         }
-        let problems: Vec<String> =
-            self.speaker_problem.iter().cloned().chain(outcome.problems.iter().cloned()).collect();
-        let installed = outcome
-            .routes
-            .iter()
-            .filter(|(prefix, route)| {
-                matches!(route, Route::Via { .. }) && desired.routes.get(*prefix) == Some(*route)
-            })
-            .map(|(prefix, _)| *prefix)
-            .collect();
-        let status = Status {
-            node: self.config.node.name.clone(),
-            started: self.started,
-            ready: problems.is_empty(),
-            problems,
-            endpoints,
-            installed,
-            routes: outcome.routes.len(),
-        };
-        self.status.send_replace(Arc::new(status));
+        for (interface, reply) in std::mem::take(&mut self.leaving) {
+            if outcome.leads_to(&interface) && !reply.is_closed() {
+                self.leaving.push((interface, reply));
+            } else {
+                let _ = reply.send(());
+            }
+        }
     }
 
     /// Takes in what the kernel told; true if a pass is due.

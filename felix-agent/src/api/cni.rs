@@ -5,31 +5,32 @@
 //! between is undone by the DEL that the runtime owes. DEL is the reverse. Both are idempotent: address and link are
 //! found again by names that follow from container and interface.
 
+mod answer;
+mod attachment;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::ipam::plan::{AssignError, Wanted};
+use ::ipam::plan::Wanted;
 use ::ipam::{AssignmentMode, Attributes, Family};
 use datastore::{Precondition, Resource, Store, WorkloadEndpoint};
-use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use proto::v1;
 use proto::v1::cni_server::Cni;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use crate::agent::{Event, Handle};
-use crate::cni::{self, AttachError, AttachRequest, Attached};
+use crate::cni::{self, AttachRequest, Attached};
 use crate::dataplane::netlink::Netlink;
 use crate::ipam::{self, Allocator};
+use answer::{address_error, link_error, mac_text, reply};
+use attachment::{Attachment, requested};
 
-/// The namespace of containers that are no pods.
-const DEFAULT_NAMESPACE: &str = "default";
-
-/// How long an endpoint may take to be programmed before ADD gives up; the runtime tries again.
+/// How long the kernel may take to take an endpoint in or let it go; the runtime tries again.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The service.
@@ -41,49 +42,6 @@ pub struct Service {
     node: String,
     /// One call at a time for each link; a runtime may repeat an ADD that it gave up on.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
-}
-
-/// One interface of one container, named so that every call finds the same things again.
-struct Attachment {
-    endpoint: EndpointId,
-    container_id: String,
-    interface: String,
-    host_interface: String,
-    handle: String,
-}
-
-impl Attachment {
-    /// Names everything; `pod` is `(namespace, name)` where the container is one.
-    fn new(attachment: v1::CniAttachment, pod: Option<(&str, &str)>) -> Result<Self, Status> {
-        let v1::CniAttachment { container_id, interface, network } = attachment;
-        for (field, value) in
-            [("container_id", &container_id), ("interface", &interface), ("network", &network)]
-        {
-            if value.is_empty() {
-                return Err(Status::invalid_argument(format!("attachment.{field}: missing")));
-            }
-        }
-        let (namespace, name) = pod.unwrap_or((DEFAULT_NAMESPACE, &container_id));
-        Ok(Self {
-            endpoint: EndpointId { namespace: namespace.to_owned(), name: name.to_owned() },
-            host_interface: cni::host_interface_name(&container_id, &interface),
-            handle: format!("{network}.{container_id}.{interface}"),
-            container_id,
-            interface,
-        })
-    }
-
-    fn of_request(request: &v1::CniAddRequest) -> Result<Self, Status> {
-        let attachment =
-            request.attachment.clone().ok_or_else(|| Status::invalid_argument("attachment: missing"))?;
-        match (request.pod_namespace.as_str(), request.pod_name.as_str()) {
-            ("", "") => Self::new(attachment, None),
-            ("", _) | (_, "") => {
-                Err(Status::invalid_argument("pod_namespace and pod_name: give both or neither"))
-            }
-            pod => Self::new(attachment, Some(pod)),
-        }
-    }
 }
 
 impl Service {
@@ -100,9 +58,11 @@ impl Service {
     async fn attach(&self, request: v1::CniAddRequest) -> Result<v1::CniAddResponse, Status> {
         let attachment = Attachment::of_request(&request)?;
         let _turn = self.turn(&attachment).await;
+        // A repeated ADD that fails leaves the pod as it was; a first one leaves nothing.
+        let is_new = self.endpoints_of(&attachment).await?.is_empty();
         let addresses = self.assign(&attachment, &request).await?;
         let result = self.attach_with(&attachment, &request, addresses).await;
-        if result.is_err() {
+        if is_new && result.is_err() {
             self.undo(&attachment).await;
         }
         result
@@ -218,6 +178,7 @@ impl Service {
     /// Waits until policy, link and routes are in the kernel.
     async fn program(&self, workload: WorkloadEndpoint) -> Result<(), Status> {
         let (reply, done) = oneshot::channel();
+        let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
         self.agent.send(Event::Program(workload, reply)).await.map_err(super::stopped)?;
         match tokio::time::timeout(PROGRAM_TIMEOUT, done).await {
             Ok(Ok(Ok(()))) => Ok(()),
@@ -226,7 +187,9 @@ impl Service {
             }
             Ok(Err(_)) => Err(Status::unavailable("the agent is stopping")),
             Err(_) => {
-                Err(Status::unavailable("the pod was not programmed in time; see `fabricctl node status`"))
+                let missing = self.agent.status().endpoints.get(&id).cloned().flatten();
+                let missing = missing.unwrap_or_else(|| "no pass was made".to_owned());
+                Err(Status::unavailable(format!("the pod was not programmed in time: {missing}")))
             }
         }
     }
@@ -241,13 +204,15 @@ impl Service {
     async fn remove(&self, attachment: &Attachment) -> Result<(), Status> {
         for (endpoint, workload) in self.endpoints_of(attachment).await? {
             let (reply, done) = oneshot::channel();
-            let container_id = workload.container_id.clone();
-            self.agent
-                .send(Event::Withdraw { endpoint, container_id, reply })
-                .await
-                .map_err(super::stopped)?;
-            // An agent that stops meanwhile leaves the rest to the runtime's next DEL.
-            done.await.map_err(|_| Status::unavailable("the agent is stopping"))?;
+            let WorkloadEndpoint { container_id, host_interface, .. } = workload;
+            let event = Event::Withdraw { endpoint, container_id, host_interface, reply };
+            self.agent.send(event).await.map_err(super::stopped)?;
+            // What is not done in time is left to the runtime's next DEL.
+            match tokio::time::timeout(PROGRAM_TIMEOUT, done).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Status::unavailable("the agent is stopping")),
+                Err(_) => return Err(Status::unavailable("the kernel does not let the pod go")),
+            }
         }
         cni::detach(&self.netlink, &attachment.host_interface).await.map_err(|error| link_error(&error))?;
         self.forget(attachment).await?;
@@ -316,72 +281,4 @@ impl Cni for Service {
         self.detach(request.into_inner()).await?;
         Ok(Response::new(v1::CniDelResponse {}))
     }
-}
-
-/// Bare addresses or with a prefix length, as the plugin passes them on.
-fn requested(texts: &[String]) -> Result<Vec<IpAddr>, Status> {
-    let parse = |text: &String| {
-        let address = text.split('/').next().unwrap_or_default().parse();
-        address
-            .map_err(|_| Status::invalid_argument(format!("requested address \"{text}\": not an IP address")))
-    };
-    texts.iter().map(parse).collect()
-}
-
-fn address_error(error: &ipam::Error) -> Status {
-    let code = match error {
-        ipam::Error::Store(error) => return super::datastore_error(error),
-        ipam::Error::Contended => Code::Unavailable,
-        ipam::Error::Impossible(AssignError::TwoOfFamily { .. } | AssignError::OutsidePools { .. }) => {
-            Code::InvalidArgument
-        }
-        ipam::Error::Impossible(AssignError::InUse { .. } | AssignError::HoldsOther { .. }) => {
-            Code::AlreadyExists
-        }
-        ipam::Error::Impossible(_) => Code::ResourceExhausted,
-    };
-    Status::new(code, error.to_string())
-}
-
-fn reply(attachment: &Attachment, addresses: &[IpAddr], link: &Attached) -> v1::CniAddResponse {
-    let gateway =
-        |address: &IpAddr| link.gateways.iter().find(|gateway| gateway.is_ipv4() == address.is_ipv4());
-    let gateway_text = |address: &IpAddr| gateway(address).map_or(String::new(), ToString::to_string);
-    let default = |address: &IpAddr| if address.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
-    v1::CniAddResponse {
-        host_interface: attachment.host_interface.clone(),
-        host_mac: mac_text(link.host_mac),
-        container_mac: mac_text(link.container_mac),
-        mtu: link.mtu,
-        addresses: addresses
-            .iter()
-            .map(|address| v1::CniAddress {
-                address: IpNetwork::from(*address).to_string(),
-                gateway: gateway_text(address),
-            })
-            .collect(),
-        routes: addresses
-            .iter()
-            .map(|address| v1::CniRoute {
-                destination: default(address).to_owned(),
-                gateway: gateway_text(address),
-            })
-            .collect(),
-    }
-}
-
-fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|octet| format!("{octet:02x}")).join(":")
-}
-
-/// The plugin turns these codes into the CNI specification's.
-fn link_error(error: &AttachError) -> Status {
-    let code = match error {
-        AttachError::Netns(_) => Code::NotFound,
-        AttachError::InterfaceExists { .. } => Code::AlreadyExists,
-        AttachError::Invalid(_) => Code::InvalidArgument,
-        AttachError::Kernel { .. } => Code::Unavailable,
-        AttachError::Sysctl(_) => Code::Internal,
-    };
-    Status::new(code, error.to_string())
 }

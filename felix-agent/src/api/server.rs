@@ -75,14 +75,22 @@ async fn bind(socket: &Path) -> io::Result<UnixListener> {
             format!("another agent answers on {}; stop it, or set api.socket", socket.display()),
         ));
     }
-    match std::fs::remove_file(socket) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    // Under another name until nobody else may use it; the rename replaces what a dead agent left.
+    let mut private = socket.as_os_str().to_owned();
+    private.push(format!(".{}", std::process::id()));
+    let private = Path::new(&private);
+    remove_if_there(private)?;
+    let listener = UnixListener::bind(private)?;
+    std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(private, socket)?;
     Ok(listener)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Health follows the status: serving while the kernel agrees with the plan.

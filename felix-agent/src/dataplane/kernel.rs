@@ -16,7 +16,6 @@ use std::net::IpAddr;
 
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
-use tokio::sync::oneshot;
 
 use super::netlink::{Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
 use super::nftables::{Nftables, Table};
@@ -36,8 +35,6 @@ pub struct Dataplane {
     restarted: Option<bool>,
     /// The interface that last reached each peer. Kept when the link goes, for that is when it is asked.
     reached_by: BTreeMap<IpAddr, InterfaceName>,
-    /// To be told when the next pass is over.
-    after_pass: Vec<oneshot::Sender<()>>,
 }
 
 /// What holds after a pass.
@@ -53,9 +50,25 @@ pub struct Outcome {
     open: BTreeSet<InterfaceName>,
     /// The policy in the kernel is the one planned.
     policy_stands: bool,
+    /// The kernel could be read and written.
+    kernel_answers: bool,
 }
 
 impl Outcome {
+    /// The node as such is as planned, whatever a single route or link lacks.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        self.policy_stands && self.kernel_answers
+    }
+
+    /// Something in the kernel may still send packets to this host end, or let it send.
+    #[must_use]
+    pub fn leads_to(&self, host_interface: &str) -> bool {
+        let is_there =
+            |route: &Route| matches!(route, Route::Device { interface, .. } if interface == host_interface);
+        !self.stands() || self.routes.values().any(is_there)
+    }
+
     /// What an endpoint still lacks; `None` if nothing.
     #[must_use]
     pub fn missing_of(&self, workload: &WorkloadEndpoint) -> Option<String> {
@@ -89,7 +102,6 @@ impl Dataplane {
             interfaces: None,
             restarted: None,
             reached_by: BTreeMap::new(),
-            after_pass: Vec::new(),
         })
     }
 
@@ -113,11 +125,6 @@ impl Dataplane {
         self.links = None;
         self.neighbours = None;
         self.interfaces = None;
-    }
-
-    /// Asks to be told when the next pass is over.
-    pub fn after_pass(&mut self, reply: oneshot::Sender<()>) {
-        self.after_pass.push(reply);
     }
 
     /// Takes a notification in; true if a pass is due.
@@ -200,13 +207,12 @@ impl Dataplane {
         outcome.problems.extend(settings.failed.values().map(ToString::to_string));
 
         outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
-        if let Err(error) = self.apply_rest(desired, sweep_learned, &mut outcome).await {
-            outcome.problems.push(format!("netlink: {error}"));
-            self.forget();
-        }
-        for reply in self.after_pass.drain(..) {
-            // The caller may have gone.
-            let _ = reply.send(());
+        match self.apply_rest(desired, sweep_learned, &mut outcome).await {
+            Ok(()) => outcome.kernel_answers = true,
+            Err(error) => {
+                outcome.problems.push(format!("netlink: {error}"));
+                self.forget();
+            }
         }
         outcome
     }
