@@ -12,11 +12,12 @@ mod tests;
 /// What a runtime may do when the agent is away.
 const RETRY: &str = "retry: an ADD or DEL that is asked again has the same outcome";
 
-/// The code for a gRPC status. The agent says NOT_FOUND or FAILED_PRECONDITION where the container's network
-/// namespace is missing, and RESOURCE_EXHAUSTED where no address is left.
+/// The code for a gRPC status. The agent says NOT_FOUND where the container's network namespace is missing, and
+/// RESOURCE_EXHAUSTED where no address is left. FAILED_PRECONDITION needs a person on the node (a damaged datastore):
+/// the container itself is not to blame.
 pub fn code_of(status: tonic::Code) -> Code {
     match status {
-        tonic::Code::NotFound | tonic::Code::FailedPrecondition => Code::UnknownContainer,
+        tonic::Code::NotFound => Code::UnknownContainer,
         tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Code::InvalidConfig,
         tonic::Code::Unavailable
         | tonic::Code::DeadlineExceeded
@@ -26,9 +27,11 @@ pub fn code_of(status: tonic::Code) -> Code {
         tonic::Code::AlreadyExists => Code::Conflict,
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Code::Refused,
         tonic::Code::Unimplemented => Code::VersionSkew,
-        tonic::Code::Ok | tonic::Code::Unknown | tonic::Code::Internal | tonic::Code::DataLoss => {
-            Code::AgentFailed
-        }
+        tonic::Code::Ok
+        | tonic::Code::Unknown
+        | tonic::Code::FailedPrecondition
+        | tonic::Code::Internal
+        | tonic::Code::DataLoss => Code::AgentFailed,
     }
 }
 

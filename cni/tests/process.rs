@@ -256,7 +256,7 @@ fn refusals_of_the_agent_keep_their_words() {
             3,
             "the container's network namespace does not exist",
         ),
-        (Status::failed_precondition("netns: gone"), 3, "the container's network namespace does not exist"),
+        (Status::failed_precondition("/var/lib/fabric.db is damaged"), 104, "the agent failed"),
         (Status::already_exists("10.65.0.2 is shop/db-0's"), 101, "what was asked for is already in use"),
         (Status::unavailable("starting"), 11, "the agent cannot serve this now, try again later"),
     ];

@@ -18,7 +18,7 @@ mod event;
 mod pass;
 mod status;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub struct Agent {
     listed: bool,
     /// Addresses of the configured peers.
     peers: BTreeSet<IpAddr>,
+    /// Why the datastore cannot be read, if it cannot.
+    datastore_problem: Option<String>,
     /// Why BGP does not run, if it does not.
     speaker_problem: Option<String>,
     /// Something changed since the last pass.
@@ -63,11 +65,19 @@ pub struct Agent {
     retry_at: Option<Instant>,
     audit_at: Instant,
     /// Who waits for an endpoint to be programmed.
-    arriving: BTreeMap<EndpointId, Vec<oneshot::Sender<Result<(), NotProgrammed>>>>,
+    arriving: Vec<Arriving>,
     /// Who waits until nothing leads to a host end any more.
     leaving: Vec<(InterfaceName, oneshot::Sender<()>)>,
     started: Instant,
     status: watch::Sender<Arc<Status>>,
+}
+
+/// Somebody who waits for an endpoint to be programmed.
+struct Arriving {
+    endpoint: EndpointId,
+    /// Whose attachment it is: the name may pass to another container meanwhile.
+    container_id: String,
+    reply: oneshot::Sender<Result<(), NotProgrammed>>,
 }
 
 /// Makes an agent and the handle by which everyone else reaches it.
@@ -84,12 +94,13 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         dataplane,
         speaker,
         peers: config.bgp.peers.iter().map(|peer| peer.address).collect(),
+        datastore_problem: None,
         speaker_problem: None,
         listed: false,
         dirty: false,
         retry_at: None,
         audit_at: now + AUDIT,
-        arriving: BTreeMap::new(),
+        arriving: Vec::new(),
         leaving: Vec::new(),
         started: now,
         status,
@@ -140,10 +151,15 @@ impl Agent {
     /// Takes one event in; the kernel and the datastore are left for the pass.
     async fn take(&mut self, event: Event) {
         match event {
-            Event::Listed(items) => {
-                self.inputs.reset(items);
+            Event::Listed(revision, items) => {
+                self.inputs.reset(revision, items);
                 self.listed = true;
+                self.datastore_problem = None;
                 self.dirty = true;
+            }
+            Event::DatastoreLost(reason) => {
+                self.datastore_problem = Some(format!("the datastore cannot be read: {reason}"));
+                self.tell_of_the_datastore();
             }
             Event::Changed(change) => self.dirty |= self.inputs.change(change),
             Event::BestPaths(changes) => {
@@ -151,20 +167,24 @@ impl Agent {
                 self.dirty = true;
             }
             Event::Synchronised => {
-                self.inputs.fib.synchronised = true;
+                self.inputs.fib.synchronise();
                 self.dirty = true;
             }
             Event::Kernel(notice) => self.dirty |= self.notice(&notice).await,
             // The pass sees for itself that the generation moved.
             Event::NftablesTouched => self.dirty = true,
-            Event::Program(workload, reply) => {
-                let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
-                self.inputs.attach(workload);
-                self.arriving.entry(id).or_default().push(reply);
+            Event::Program { workload, written, reply } => {
+                let endpoint =
+                    EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+                let container_id = workload.container_id.clone();
+                self.inputs.attach(*workload, written);
+                self.dataplane.forget_links();
+                self.arriving.push(Arriving { endpoint, container_id, reply });
                 self.dirty = true;
             }
             Event::Withdraw { endpoint, container_id, host_interface, reply } => {
                 self.inputs.detach(&endpoint, &container_id);
+                self.dataplane.forget_links();
                 self.leaving.push((host_interface, reply));
                 self.dirty = true;
             }
@@ -172,6 +192,17 @@ impl Agent {
             // Taken by the loop itself.
             Event::Stop(_) => {}
         }
+    }
+
+    /// Says so at once: while the datastore is away there may be no reason for a pass.
+    fn tell_of_the_datastore(&self) {
+        self.status.send_modify(|status| {
+            let problems = self.datastore_problem.iter().cloned();
+            let others =
+                status.problems.iter().filter(|problem| !problem.starts_with("the datastore")).cloned();
+            let problems = problems.chain(others).collect();
+            *status = Arc::new(Status { ready: false, problems, ..Status::clone(status) });
+        });
     }
 
     /// Stops speaking BGP in the way that keeps our routes with the peers, and touches nothing in the kernel.

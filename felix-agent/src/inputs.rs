@@ -12,9 +12,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use datastore::{Change, Key, Kind, Resource, Versioned, WorkloadEndpoint};
+use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
+
+use crate::plan::desired::InterfaceName;
 
 pub use cluster::Cluster;
 pub use fib::Fib;
@@ -24,12 +26,15 @@ pub use fib::Fib;
 pub struct Inputs {
     /// Itself.
     pub node: Node,
-    /// Links that lead out of the node.
-    pub uplinks: BTreeSet<String>,
+    /// Links that lead out of the node, by name.
+    pub uplinks: BTreeMap<InterfaceName, Uplink>,
     /// Own blocks whose affinity is confirmed.
     pub blocks: BTreeSet<IpNetwork>,
     /// The same, by the name of the affinity.
     affinities: BTreeMap<Key, IpNetwork>,
+    /// The oldest revision from which the datastore's word on a key counts again: what this node wrote and took in
+    /// itself, it may be told of late, after what came before it.
+    floors: BTreeMap<Key, Revision>,
     /// Endpoints attached to this node.
     pub workloads: BTreeMap<EndpointId, WorkloadEndpoint>,
     /// What the datastore says of everyone.
@@ -47,6 +52,17 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A link that leads out of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// What is on-link there.
+    pub subnets: Vec<IpNetwork>,
+    /// Bytes of IP packet that fit one frame.
+    pub mtu: u32,
+    /// The host takes router advertisements there: its own way out, not ours to change.
+    pub accepts_router_advertisements: bool,
+}
+
 impl Node {
     /// The node's own address of the same family: what it sends from.
     #[must_use]
@@ -61,9 +77,10 @@ impl Inputs {
     pub fn new(node: Node) -> Self {
         Self {
             node,
-            uplinks: BTreeSet::new(),
+            uplinks: BTreeMap::new(),
             blocks: BTreeSet::new(),
             affinities: BTreeMap::new(),
+            floors: BTreeMap::new(),
             workloads: BTreeMap::new(),
             cluster: Cluster::default(),
             fib: Fib::default(),
@@ -73,25 +90,38 @@ impl Inputs {
 
 impl Inputs {
     /// Takes the datastore's whole content in: what is not in it is gone.
-    pub fn reset(&mut self, items: BTreeMap<Key, Versioned>) {
+    pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>) {
         for key in self.known_keys() {
-            if !items.contains_key(&key) {
+            if !items.contains_key(&key) && !self.is_older_than_known(&key, revision) {
                 self.set(&key, None);
             }
         }
         for (key, versioned) in items {
-            self.set(&key, Some(versioned.resource));
+            if !self.is_older_than_known(&key, versioned.revision) {
+                self.set(&key, Some(versioned.resource));
+            }
         }
     }
 
     /// Takes one key's value in; true if that may change the plan.
     pub fn change(&mut self, change: Change) -> bool {
+        if self.is_older_than_known(&change.key, change.revision) {
+            return false;
+        }
+        self.floors.remove(&change.key);
         self.set(&change.key, change.value.map(|versioned| versioned.resource))
     }
 
-    /// A pod was attached here.
-    pub fn attach(&mut self, workload: WorkloadEndpoint) {
+    /// Whether this node itself wrote, and took in, something newer.
+    fn is_older_than_known(&self, key: &Key, revision: Revision) -> bool {
+        self.floors.get(key).is_some_and(|floor| revision < *floor)
+    }
+
+    /// A pod was attached here, by the write of this revision.
+    pub fn attach(&mut self, workload: WorkloadEndpoint, written: Revision) {
         let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+        let key = Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name);
+        self.floors.insert(key, written);
         self.set_endpoint(&id, Some(workload));
     }
 
@@ -99,6 +129,11 @@ impl Inputs {
     pub fn detach(&mut self, id: &EndpointId, container_id: &str) -> bool {
         let is_it = self.workloads.get(id).is_some_and(|workload| workload.container_id == container_id);
         if is_it {
+            // The write that attached it may still be on its way here, and must not bring it back.
+            let key = Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name);
+            if let Some(floor) = self.floors.get_mut(&key) {
+                floor.0 += 1;
+            }
             self.set_endpoint(id, None);
         }
         is_it

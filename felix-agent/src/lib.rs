@@ -25,18 +25,26 @@ pub mod shell;
 pub mod telemetry;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+/// How long calls that are under way may take once the agent is asked to end.
+const DRAIN: Duration = Duration::from_secs(2);
+
 /// Runs the agent until SIGTERM or SIGINT. The kernel is left as it is, and BGP peers are left to keep our routes.
 ///
 /// # Errors
-/// When something that the agent cannot do without is not to be had: the datastore, the kernel's netlink, its socket.
+/// When something that the agent cannot do without is not to be had, or breaks: the datastore, the kernel's netlink, its
+/// socket. What is in the kernel then stays for the next life.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
+    // First of all: a second agent must not touch anything.
+    let socket = &config.api.socket;
+    let listener = api::bind(socket).await.with_context(|| format!("socket {}", socket.display()))?;
     let store: Arc<dyn datastore::Store> = Arc::new(
         datastore::SqliteStore::open(&config.datastore.sqlite.path)
             .await
@@ -44,31 +52,43 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     );
     let dataplane = dataplane::Dataplane::connect().context("netlink")?;
     let listeners = dataplane.watch().context("netlink")?;
-    let netlink = dataplane.netlink();
     let (agent, handle, events) = agent::new(Arc::clone(&config), dataplane);
-    shell::kernel::start(listeners, &handle);
     tokio::spawn(shell::store::follow(Arc::clone(&store), handle.clone()));
     let services = api::Services {
         agent: handle.clone(),
         allocator: Arc::new(ipam::Allocator::new(Arc::clone(&store), config.node.name.clone())),
         store,
-        netlink,
+        netlink: dataplane::netlink::Netlink::connect().context("netlink")?,
         node: config.node.name.clone(),
     };
-    let loop_task = tokio::spawn(agent.run(events));
-    tracing::info!(node = config.node.name, socket = %config.api.socket.display(), "running");
-    api::serve(&config.api.socket, services, ended()).await?;
-    let (done, stopped) = oneshot::channel();
+    let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
+    let mut main_loop = tokio::spawn(agent.run(events));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut server = tokio::spawn(api::serve(listener, services, async {
+        // Dropped or sent: the end either way.
+        let _ = stopped.await;
+    }));
+    tracing::info!(node = config.node.name, socket = %socket.display(), "running");
+    tokio::select! {
+        () = asked_to_end() => {}
+        ended = &mut main_loop => return Err(ended.err().map_or_else(|| anyhow!("ended"), Into::into)).context("the loop"),
+        ended = &mut kernel => return ended?.context("listening to the kernel"),
+        ended = &mut server => return ended?.context("serving gRPC"),
+    }
+    drop(stop);
+    if tokio::time::timeout(DRAIN, server).await.is_err() {
+        tracing::info!("calls that are still under way are cut off");
+    }
+    let (done, ended) = oneshot::channel();
     if handle.send(agent::Event::Stop(done)).await.is_ok() {
         // A loop that panicked has nobody to answer; the join below says so.
-        let _ = stopped.await;
+        let _ = ended.await;
     }
-    loop_task.await.context("the agent's loop")?;
-    Ok(())
+    main_loop.await.context("the loop")
 }
 
 /// Completes when the process is asked to end.
-async fn ended() {
+async fn asked_to_end() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

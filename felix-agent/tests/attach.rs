@@ -257,7 +257,6 @@ fn an_interface_of_somebody_else_is_left_alone() {
             matches!(&error, AttachError::InterfaceExists { interface, .. } if interface == "eth0"),
             "{error}"
         );
-        assert_eq!(error.cni_code(), 4);
         nothing_left(&netlink).await;
         assert!(pod.ip("-o link show").contains("eth9"));
     });
@@ -293,7 +292,6 @@ fn only_a_network_namespace_of_a_pod_will_do() {
         for path in [file.path().to_str().unwrap(), "/proc/self/ns/mnt", "/dev/null", "/tmp"] {
             let error = attempt(path).await;
             assert!(matches!(error, AttachError::Netns(NetnsError::NotANetns { .. })), "{path}: {error}");
-            assert_eq!(error.cni_code(), 4);
         }
         let own = attempt("/proc/thread-self/ns/net").await;
         assert!(matches!(own, AttachError::Netns(NetnsError::Own { .. })), "{own}");
@@ -318,7 +316,6 @@ fn a_request_without_meaning_is_refused_in_words() {
         for (request, words) in cases {
             let error = attach(&netlink, &request).await.unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
-            assert_eq!(error.cni_code(), 7);
         }
         let error = detach(&netlink, "lo").await.unwrap_err();
         assert!(matches!(error, AttachError::Invalid(_)), "only host ends are ever removed: {error}");

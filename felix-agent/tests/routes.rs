@@ -271,7 +271,7 @@ fn a_dead_next_hop_still_reads_back_as_written() {
     in_fresh_namespace(|| async {
         lay_cables();
         let netlink = Netlink::connect().unwrap();
-        let mut settings = sysctl::for_uplink("up0");
+        let mut settings = sysctl::for_uplink("up0", false);
         settings.extend(sysctl::for_node());
         let outcome = sysctl::apply(BTreeMap::new(), Diff::between(&BTreeMap::new(), &settings));
         assert!(outcome.is_complete(), "{:?}", outcome.failed);
@@ -328,7 +328,6 @@ fn links_open_close_and_go() {
         let desired = Links::from([("fabb".into(), open.clone()), ("fabmissing".into(), open.clone())]);
         let outcome = stand(&netlink, &desired).await;
         assert!(matches!(outcome.failed["fabmissing"], LinkError::InterfaceMissing { .. }));
-        assert!(outcome.failed["fabmissing"].is_transient());
         assert_eq!(outcome.holds, Links::from([("fabb".into(), open)]));
         assert!(Interfaces::read(&netlink).await.unwrap().get("pod-faba").is_none(), "both ends go");
     });
@@ -379,7 +378,8 @@ fn neighbours_are_permanent_and_stand_while_the_link_is_closed() {
         let missing = BTreeMap::from([(("fabgone".to_owned(), "10.1.0.1".parse().unwrap()), [2; 6])]);
         let diff = Diff::between(&Neighbours::new(), &missing);
         let outcome = neighbours::apply(&netlink, Neighbours::new(), diff).await.unwrap();
-        assert!(outcome.failed.values().all(LinkError::is_transient) && outcome.failed.len() == 1);
+        let failures: Vec<_> = outcome.failed.values().collect();
+        assert!(matches!(failures[..], [LinkError::InterfaceMissing { .. }]), "{failures:?}");
     });
 }
 
@@ -489,5 +489,25 @@ fn dumps_may_be_asked_for_at_the_same_time() {
         for reading in futures_util::future::join_all(readings).await {
             reading.unwrap();
         }
+    });
+}
+
+/// Turning forwarding on makes the kernel drop default routes that it learned from router advertisements, and take no
+/// more, unless the interface says otherwise by then.
+#[test]
+fn a_host_that_follows_router_advertisements_goes_on_doing_so() {
+    in_fresh_namespace(|| async {
+        lay_cables();
+        let accept = sysctl::accept_ra("up0");
+        let before = sysctl::read([&accept]);
+        assert_eq!(before[&accept], "1", "a host by default");
+
+        let mut settings = sysctl::for_uplink("up0", true);
+        settings.extend(sysctl::for_node());
+        let actual = sysctl::read(settings.keys());
+        let diff = Diff::between(&actual, &settings);
+        let outcome = sysctl::apply(actual, diff);
+        assert!(outcome.is_complete(), "{:?}", outcome.failed);
+        assert_eq!(sysctl::read([&accept])[&accept], "2");
     });
 }

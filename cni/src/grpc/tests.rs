@@ -18,7 +18,7 @@ const TABLE: [(Grpc, u32); 17] = [
     (Grpc::AlreadyExists, 101),
     (Grpc::PermissionDenied, 102),
     (Grpc::ResourceExhausted, 100),
-    (Grpc::FailedPrecondition, 3),
+    (Grpc::FailedPrecondition, 104),
     (Grpc::Aborted, 11),
     (Grpc::OutOfRange, 7),
     (Grpc::Unimplemented, 103),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ::bgp::wire::NextHop;
-use datastore::{Change, Key, Versioned, WorkloadEndpoint};
+use datastore::{Change, Key, Revision, Versioned, WorkloadEndpoint};
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,8 +20,10 @@ pub type Question = Box<dyn FnOnce(&Inputs) + Send>;
 
 /// What can happen to an agent.
 pub enum Event {
-    /// Everything that the datastore holds: replaces what was known of it.
-    Listed(BTreeMap<Key, Versioned>),
+    /// Everything that the datastore holds, as of a revision: replaces what was known of it.
+    Listed(Revision, BTreeMap<Key, Versioned>),
+    /// The datastore cannot be read, and why: what is known of it may be outdated.
+    DatastoreLost(String),
     /// One key of the datastore has this value now.
     Changed(Change),
     /// Best paths changed.
@@ -33,7 +35,14 @@ pub enum Event {
     /// Somebody else changed our nftables table.
     NftablesTouched,
     /// A pod was attached: answer when policy, link and routes are in the kernel.
-    Program(WorkloadEndpoint, oneshot::Sender<Result<(), NotProgrammed>>),
+    Program {
+        /// What was written of it.
+        workload: Box<WorkloadEndpoint>,
+        /// By which write.
+        written: Revision,
+        /// Told when done.
+        reply: oneshot::Sender<Result<(), NotProgrammed>>,
+    },
     /// A pod goes: answer when nothing of it is in the kernel any more.
     Withdraw {
         /// Which.

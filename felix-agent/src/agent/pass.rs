@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::time::Instant;
 
-use super::{Agent, NotProgrammed, RETRY, Status};
+use super::{Agent, Arriving, NotProgrammed, RETRY, Status};
 use crate::dataplane::Outcome;
 use crate::dataplane::netlink::NetlinkEvent;
 use crate::plan;
@@ -23,10 +24,15 @@ impl Agent {
         }
         self.inputs.cluster.settle();
         let desired = plan::plan(&self.inputs);
-        let outcome = self.dataplane.apply(&desired, self.inputs.fib.synchronised).await;
-        self.announce(&outcome).await;
+        let fib = &self.inputs.fib;
+        let outcome = self.dataplane.apply(&desired, &|prefix| fib.may_sweep(prefix)).await;
+        // What the kernel holds is not known to be less because it did not answer.
+        if outcome.kernel_answers() {
+            self.announce(&outcome).await;
+        }
         self.report(&desired, &outcome);
-        self.retry_at = (!outcome.problems.is_empty()).then(|| Instant::now() + RETRY);
+        let is_complete = outcome.problems.is_empty() && self.speaker_problem.is_none();
+        self.retry_at = (!is_complete).then(|| Instant::now() + RETRY);
     }
 
     /// Tells the speaker what the kernel carries. The first time this also starts it: a peer that had our routes
@@ -50,8 +56,13 @@ impl Agent {
             .map(|(id, workload)| (id.clone(), outcome.missing_of(workload)))
             .collect();
         self.answer(&endpoints, outcome);
-        let problems: Vec<String> =
-            self.speaker_problem.iter().cloned().chain(outcome.problems.iter().cloned()).collect();
+        let problems: Vec<String> = self
+            .datastore_problem
+            .iter()
+            .chain(&self.speaker_problem)
+            .chain(&outcome.problems)
+            .cloned()
+            .collect();
         for problem in problems.iter().filter(|problem| !self.status.borrow().problems.contains(problem)) {
             tracing::warn!("{problem}");
         }
@@ -62,7 +73,8 @@ impl Agent {
             node: self.config.node.name.clone(),
             started: self.started,
             // One pod's trouble is that pod's; the node can still take others.
-            ready: outcome.stands() && self.speaker_problem.is_none(),
+            listed: true,
+            ready: outcome.stands() && self.speaker_problem.is_none() && self.datastore_problem.is_none(),
             problems,
             endpoints,
             installed: outcome.routes.iter().filter(learned).map(|(prefix, _)| *prefix).collect(),
@@ -74,22 +86,20 @@ impl Agent {
     /// Answers those whose wish is fulfilled, and those whose wish cannot be any more. The others wait on, while passes
     /// are repeated.
     fn answer(&mut self, endpoints: &BTreeMap<EndpointId, Option<String>>, outcome: &Outcome) {
-        for (id, replies) in std::mem::take(&mut self.arriving) {
-            let result = match endpoints.get(&id) {
+        for waiting in std::mem::take(&mut self.arriving) {
+            let Arriving { endpoint: id, container_id, reply } = &waiting;
+            let is_it = |workload: &&WorkloadEndpoint| workload.container_id == *container_id;
+            let result = match self.inputs.workloads.get(id).filter(is_it).and(endpoints.get(id)) {
                 Some(None) => Ok(()),
+                Some(Some(_)) if reply.is_closed() => continue,
                 Some(Some(_)) => {
-                    let waiting: Vec<_> = replies.into_iter().filter(|reply| !reply.is_closed()).collect();
-                    if !waiting.is_empty() {
-                        self.arriving.insert(id, waiting);
-                    }
+                    self.arriving.push(waiting);
                     continue;
                 }
-                None => Err(NotProgrammed(format!("{}/{} was detached meanwhile", id.namespace, id.name))),
+                None => Err(NotProgrammed(format!("{id} was detached or replaced meanwhile"))),
             };
-            for reply in replies {
-                // The runtime may have given up waiting.
-                let _ = reply.send(result.clone());
-            }
+            // The runtime may have given up waiting.
+            let _ = waiting.reply.send(result);
         }
         for (interface, reply) in std::mem::take(&mut self.leaving) {
             if outcome.leads_to(&interface) && !reply.is_closed() {

@@ -15,7 +15,9 @@ pub struct Status {
     pub node: String,
     /// When the process began.
     pub started: Instant,
-    /// Inputs are complete and the kernel agrees with the plan.
+    /// The datastore has been read.
+    pub listed: bool,
+    /// Inputs are complete and the node as such is as planned.
     pub ready: bool,
     /// What is wrong, most important first.
     pub problems: Vec<String>,
@@ -34,6 +36,7 @@ impl Status {
         Self {
             node: config.node.name.clone(),
             started: Instant::now(),
+            listed: false,
             ready: false,
             problems: vec!["starting: the datastore has not been read yet".to_owned()],
             endpoints: BTreeMap::new(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ::ipam::plan::Wanted;
 use ::ipam::{AssignmentMode, Attributes, Family};
-use datastore::{Precondition, Resource, Store, WorkloadEndpoint};
+use datastore::{Precondition, Resource, Revision, Store, WorkloadEndpoint};
 use policy::program::EndpointId;
 use proto::v1;
 use proto::v1::cni_server::Cni;
@@ -26,6 +26,7 @@ use tonic::{Request, Response, Status};
 use crate::agent::{Event, Handle};
 use crate::cni::{self, AttachRequest, Attached};
 use crate::dataplane::netlink::Netlink;
+use crate::inputs::Inputs;
 use crate::ipam::{self, Allocator};
 use answer::{address_error, link_error, mac_text, reply};
 use attachment::{Attachment, requested};
@@ -33,8 +34,14 @@ use attachment::{Attachment, requested};
 /// How long the kernel may take to take an endpoint in or let it go; the runtime tries again.
 const PROGRAM_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The service.
-pub struct Service {
+/// How long a call waits for the datastore to be read when the agent has just started.
+const LISTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The service. What it has begun it ends, even if the caller goes away meanwhile.
+pub struct Service(Arc<Attacher>);
+
+/// Attaches and detaches.
+struct Attacher {
     agent: Handle,
     store: Arc<dyn Store>,
     allocator: Arc<Allocator>,
@@ -52,20 +59,57 @@ impl Service {
         netlink: Netlink,
         node: String,
     ) -> Self {
-        Self { agent, store, allocator, netlink, node, busy: Mutex::default() }
+        Self(Arc::new(Attacher { agent, store, allocator, netlink, node, busy: Mutex::default() }))
     }
+}
 
+impl Attacher {
     async fn attach(&self, request: v1::CniAddRequest) -> Result<v1::CniAddResponse, Status> {
         let attachment = Attachment::of_request(&request)?;
+        self.listed().await?;
         let _turn = self.turn(&attachment).await;
-        // A repeated ADD that fails leaves the pod as it was; a first one leaves nothing.
-        let is_new = self.endpoints_of(&attachment).await?.is_empty();
-        let addresses = self.assign(&attachment, &request).await?;
+        self.refuse_second_interface(&attachment).await?;
+        // A repeated ADD keeps the addresses, and one that fails leaves the pod as it was. A first one leaves nothing.
+        let known = self.endpoints_of(&attachment).await?.into_iter().next();
+        let addresses = match &known {
+            Some((_, workload)) => workload.addresses.clone(),
+            None => self.assign(&attachment, &request).await?,
+        };
         let result = self.attach_with(&attachment, &request, addresses).await;
-        if is_new && result.is_err() {
+        if known.is_none() && result.is_err() {
             self.undo(&attachment).await;
         }
         result
+    }
+
+    /// Waits until the loop knows what the datastore holds: before, it cannot tell a repeated call from a first one.
+    async fn listed(&self) -> Result<(), Status> {
+        let mut status = self.agent.watch_status();
+        let listed = tokio::time::timeout(LISTED_TIMEOUT, status.wait_for(|status| status.listed)).await;
+        match listed {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(super::stopped(error)),
+            Err(_) => Err(Status::unavailable(self.agent.status().problems.join("; "))),
+        }
+    }
+
+    /// An endpoint is known by its pod's name, so a pod has one interface here.
+    async fn refuse_second_interface(&self, attachment: &Attachment) -> Result<(), Status> {
+        let id = attachment.endpoint.clone();
+        let known =
+            self.agent.ask(move |inputs| inputs.workloads.get(&id).cloned()).await.map_err(super::stopped)?;
+        match known {
+            Some(known)
+                if known.container_id == attachment.container_id
+                    && known.interface != attachment.interface =>
+            {
+                Err(Status::already_exists(format!(
+                    "{} is attached as {} already; a second interface of one pod is not supported",
+                    attachment.endpoint, known.interface
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Waits until no other call is about the same link.
@@ -90,16 +134,26 @@ impl Service {
             interface: attachment.interface.clone(),
             host_interface: attachment.host_interface.clone(),
             addresses: addresses.clone(),
-            mtu: (request.mtu != 0).then_some(request.mtu),
+            mtu: self.mtu(request.mtu).await?,
         };
         let link = cni::attach(&self.netlink, &link).await.map_err(|error| link_error(&error))?;
         let workload = self.workload(attachment, request, &addresses, &link);
-        self.store
+        let written = self
+            .store
             .put(Resource::WorkloadEndpoint(Box::new(workload.clone())), Precondition::None)
             .await
             .map_err(|error| super::datastore_error(&error))?;
-        self.program(workload).await?;
+        self.program(workload, written).await?;
         Ok(reply(attachment, &addresses, &link))
+    }
+
+    /// As asked, else what every uplink carries: any of them may carry any pod's packets.
+    async fn mtu(&self, asked: u32) -> Result<Option<u32>, Status> {
+        if asked != 0 {
+            return Ok(Some(asked));
+        }
+        let smallest = |inputs: &Inputs| inputs.uplinks.values().map(|uplink| uplink.mtu).min();
+        self.agent.ask(smallest).await.map_err(super::stopped)
     }
 
     async fn assign(
@@ -176,10 +230,11 @@ impl Service {
     }
 
     /// Waits until policy, link and routes are in the kernel.
-    async fn program(&self, workload: WorkloadEndpoint) -> Result<(), Status> {
+    async fn program(&self, workload: WorkloadEndpoint, written: Revision) -> Result<(), Status> {
         let (reply, done) = oneshot::channel();
         let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
-        self.agent.send(Event::Program(workload, reply)).await.map_err(super::stopped)?;
+        let event = Event::Program { workload: Box::new(workload), written, reply };
+        self.agent.send(event).await.map_err(super::stopped)?;
         match tokio::time::timeout(PROGRAM_TIMEOUT, done).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(missing))) => {
@@ -197,6 +252,7 @@ impl Service {
     async fn detach(&self, request: v1::CniDelRequest) -> Result<(), Status> {
         let attachment = request.attachment.ok_or_else(|| Status::invalid_argument("attachment: missing"))?;
         let attachment = Attachment::new(attachment, None)?;
+        self.listed().await?;
         let _turn = self.turn(&attachment).await;
         self.remove(&attachment).await
     }
@@ -274,11 +330,15 @@ impl Service {
 #[tonic::async_trait]
 impl Cni for Service {
     async fn add(&self, request: Request<v1::CniAddRequest>) -> Result<Response<v1::CniAddResponse>, Status> {
-        self.attach(request.into_inner()).await.map(Response::new)
+        let attacher = Arc::clone(&self.0);
+        let attaching = tokio::spawn(async move { attacher.attach(request.into_inner()).await });
+        attaching.await.map_err(super::stopped)?.map(Response::new)
     }
 
     async fn del(&self, request: Request<v1::CniDelRequest>) -> Result<Response<v1::CniDelResponse>, Status> {
-        self.detach(request.into_inner()).await?;
+        let attacher = Arc::clone(&self.0);
+        let detaching = tokio::spawn(async move { attacher.detach(request.into_inner()).await });
+        detaching.await.map_err(super::stopped)??;
         Ok(Response::new(v1::CniDelResponse {}))
     }
 }

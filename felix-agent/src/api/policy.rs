@@ -75,6 +75,9 @@ fn explain(inputs: &Inputs, request: &v1::ExplainRequest) -> Result<v1::ExplainR
         ))
     })?;
     let transport = transport(&request.protocol, request.port, source)?;
+    if let Some(answer) = from_own_node(inputs, source, destination) {
+        return Ok(answer);
+    }
     let packet = Packet { source, destination, transport };
     let Explanation { verdict, directions } = inputs.cluster.engine().explain(&packet);
     Ok(v1::ExplainResponse {
@@ -82,6 +85,26 @@ fn explain(inputs: &Inputs, request: &v1::ExplainRequest) -> Result<v1::ExplainR
         source_address: source.to_string(),
         destination_address: destination.to_string(),
         directions: directions.into_iter().map(direction).collect(),
+    })
+}
+
+/// What a node sends to its own pods is not policed (networking.k8s.io/v1, NetworkPolicyIngressRule: traffic from the
+/// pod's own node is always allowed), and never passes the rules.
+fn from_own_node(inputs: &Inputs, source: IpAddr, destination: IpAddr) -> Option<v1::ExplainResponse> {
+    let (id, _) = inputs.workloads.iter().find(|(_, workload)| workload.addresses.contains(&destination))?;
+    let is_node = inputs.node.addresses.contains(&source);
+    is_node.then(|| v1::ExplainResponse {
+        allowed: true,
+        source_address: source.to_string(),
+        destination_address: destination.to_string(),
+        directions: vec![v1::DirectionVerdict {
+            direction: policy::program::Direction::Ingress.to_string(),
+            endpoint: id.to_string(),
+            allowed: true,
+            reason: "allowed: it comes from the pod's own node".to_owned(),
+            decided_by: None,
+            considered: Vec::new(),
+        }],
     })
 }
 

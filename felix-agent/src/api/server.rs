@@ -35,12 +35,15 @@ pub struct Services {
     pub node: String,
 }
 
-/// Serves on `socket` until `stop` completes.
+/// Serves on `listener` until `stop` completes.
 ///
 /// # Errors
-/// When the socket cannot be bound, or another agent already answers on it.
-pub async fn serve(socket: &Path, services: Services, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let listener = bind(socket).await?;
+/// When the socket breaks.
+pub async fn serve(
+    listener: UnixListener,
+    services: Services,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tokio::spawn(report_health(reporter, services.agent.clone()));
@@ -65,7 +68,10 @@ pub async fn serve(socket: &Path, services: Services, stop: impl Future<Output =
 }
 
 /// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not.
-async fn bind(socket: &Path) -> io::Result<UnixListener> {
+///
+/// # Errors
+/// When it cannot be bound, or another agent answers on it.
+pub async fn bind(socket: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = socket.parent() {
         std::fs::create_dir_all(directory)?;
     }
@@ -101,6 +107,8 @@ async fn report_health(reporter: tonic_health::server::HealthReporter, agent: Ha
             if status.borrow_and_update().ready { ServingStatus::Serving } else { ServingStatus::NotServing };
         reporter.set_service_status("", serving).await;
         if status.changed().await.is_err() {
+            // The loop has ended, and nothing is kept as planned any more.
+            reporter.set_service_status("", ServingStatus::NotServing).await;
             return;
         }
     }

@@ -97,20 +97,6 @@ pub enum AttachError {
     Sysctl(#[from] SysctlError),
 }
 
-impl AttachError {
-    /// The error code of the CNI specification 1.1, §5 "Error": 4 for wrong parameters of the runtime, 7 for a wrong
-    /// configuration, 5 for failed input and output, 11 for "try again later".
-    #[must_use]
-    pub fn cni_code(&self) -> u32 {
-        match self {
-            Self::Netns(NetnsError::Inaccessible { .. }) | Self::Sysctl(_) => 5,
-            Self::Netns(_) | Self::InterfaceExists { .. } => 4,
-            Self::Invalid(_) => 7,
-            Self::Kernel { .. } => 11,
-        }
-    }
-}
-
 fn during(step: &'static str) -> impl Fn(NetlinkError) -> AttachError {
     move |source| AttachError::Kernel { step, source }
 }

@@ -17,10 +17,11 @@ use std::net::IpAddr;
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
 
-use super::netlink::{Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
+use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
 use super::nftables::{Nftables, Table};
 use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
+use crate::inputs::Uplink;
 use crate::plan::desired::{Desired, InterfaceName, Links, Neighbours, Route, Routes};
 
 /// The kernel objects of this node.
@@ -55,6 +56,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The kernel could be read and written, so that `routes` is what it holds.
+    #[must_use]
+    pub fn kernel_answers(&self) -> bool {
+        self.kernel_answers
+    }
+
     /// The node as such is as planned, whatever a single route or link lacks.
     #[must_use]
     pub fn stands(&self) -> bool {
@@ -84,6 +91,19 @@ impl Outcome {
         };
         let address = workload.addresses.iter().find(|address| !has_route(address))?;
         Some(format!("{address} has no route to {}", workload.host_interface))
+    }
+}
+
+/// Whether a learned route may be removed: it is known to be gone, rather than not heard of yet.
+pub type MaySweep<'a> = &'a (dyn Fn(&IpNetwork) -> bool + Sync);
+
+fn uplink(interface: &Interface) -> Uplink {
+    let path = sysctl::accept_ra(&interface.name);
+    let accepts = sysctl::read([&path]).get(&path).is_some_and(|value| value != "0");
+    Uplink {
+        subnets: interface.addresses.iter().map(|address| address.subnet).collect(),
+        mtu: interface.mtu,
+        accepts_router_advertisements: accepts,
     }
 }
 
@@ -125,6 +145,12 @@ impl Dataplane {
         self.links = None;
         self.neighbours = None;
         self.interfaces = None;
+    }
+
+    /// Forgets how the pods' links stand: one was made or is about to go.
+    pub fn forget_links(&mut self) {
+        self.links = None;
+        self.neighbours = None;
     }
 
     /// Takes a notification in; true if a pass is due.
@@ -182,7 +208,7 @@ impl Dataplane {
     pub async fn uplinks(
         &mut self,
         peers: &BTreeSet<IpAddr>,
-    ) -> Result<BTreeSet<InterfaceName>, NetlinkError> {
+    ) -> Result<BTreeMap<InterfaceName, Uplink>, NetlinkError> {
         let interfaces = match self.interfaces.take() {
             Some(interfaces) => interfaces,
             None => Interfaces::read(&self.netlink).await?,
@@ -192,22 +218,33 @@ impl Dataplane {
                 self.reached_by.insert(*peer, interface.name.clone());
             }
         }
-        let uplinks = interfaces.uplinks().map(|interface| interface.name.clone()).collect();
+        // A host may have other ways out (a VPN, a container bridge); those that lead to routers are ours to care for.
+        let leads_to_peer =
+            |interface: &&Interface| self.reached_by.values().any(|name| *name == interface.name);
+        let mut uplinks: Vec<&Interface> = interfaces.uplinks().filter(leads_to_peer).collect();
+        if uplinks.is_empty() {
+            uplinks = interfaces.uplinks().collect();
+        }
+        let uplinks =
+            uplinks.into_iter().map(|interface| (interface.name.clone(), uplink(interface))).collect();
         self.interfaces = Some(interfaces);
         Ok(uplinks)
     }
 
-    /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed if
-    /// `sweep_learned`.
-    pub async fn apply(&mut self, desired: &Desired, sweep_learned: bool) -> Outcome {
+    /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed where
+    /// `may_sweep` says so.
+    pub async fn apply(&mut self, desired: &Desired, may_sweep: MaySweep<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let paths = desired.sysctls.keys();
-        let settings = sysctl::read(paths);
-        let settings = sysctl::apply(settings.clone(), Diff::between(&settings, &desired.sysctls));
-        outcome.problems.extend(settings.failed.values().map(ToString::to_string));
-
-        outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
-        match self.apply_rest(desired, sweep_learned, &mut outcome).await {
+        // Both wait for the kernel on this thread.
+        tokio::task::block_in_place(|| {
+            let settings = sysctl::read(paths);
+            let diff = Diff::between(&settings, &desired.sysctls);
+            let settings = sysctl::apply(settings, diff);
+            outcome.problems.extend(settings.failed.values().map(ToString::to_string));
+            outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
+        });
+        match self.apply_rest(desired, may_sweep, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
             Err(error) => {
                 outcome.problems.push(format!("netlink: {error}"));
@@ -235,7 +272,7 @@ impl Dataplane {
     async fn apply_rest(
         &mut self,
         desired: &Desired,
-        sweep_learned: bool,
+        may_sweep: MaySweep<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.routes.take() {
@@ -246,7 +283,7 @@ impl Dataplane {
         if outcome.policy_stands {
             self.apply_links(desired, outcome).await?;
         }
-        let diff = route_diff(&actual, &desired.routes, sweep_learned, outcome.policy_stands);
+        let diff = route_diff(&actual, &desired.routes, may_sweep, outcome.policy_stands);
         if diff.is_empty() {
             outcome.routes.clone_from(&actual);
             self.routes = Some(actual);
@@ -301,13 +338,14 @@ impl Dataplane {
 fn route_diff(
     actual: &Routes,
     desired: &Routes,
-    sweep_learned: bool,
+    may_sweep: MaySweep<'_>,
     policy_stands: bool,
 ) -> Diff<IpNetwork, Route> {
     let mut diff = Diff::between(actual, desired);
-    if !sweep_learned {
-        diff.remove.retain(|destination| !matches!(actual.get(destination), Some(Route::Via { .. })));
-    }
+    diff.remove.retain(|destination| match actual.get(destination) {
+        Some(Route::Via { .. }) => may_sweep(destination),
+        Some(Route::Device { .. } | Route::Blackhole) | None => true,
+    });
     if !policy_stands {
         let is_pod = |route: &Route| matches!(route, Route::Device { .. });
         diff.add.retain(|_, route| !is_pod(route));

@@ -56,15 +56,6 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Whether the same attempt may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::InterfaceMissing { .. } | Self::Kernel(_) => true,
-            Self::NotOurs { .. } => false,
-        }
-    }
-
     /// An interface that vanished between being looked up and being used is as good as missing.
     pub(super) fn from_kernel(interface: &str, error: NetlinkError) -> Self {
         match error.errno() {

@@ -31,6 +31,9 @@ pub use watch::{NetlinkEvent, Watcher};
 /// The kernel answers at once or, when its reply did not fit the socket's buffer, never.
 const REPLY_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The pause before a dump that found another under way is tried again.
+const DUMP_PAUSE: Duration = Duration::from_millis(10);
+
 /// A dump is interrupted when the table changes under it; this often in a row means constant churn.
 const DUMP_ATTEMPTS: usize = 8;
 
@@ -124,9 +127,12 @@ impl Netlink {
     ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let _turn = self.dumping.lock().await;
         for _ in 0..DUMP_ATTEMPTS {
-            let reply = self.exchange(message.clone(), NLM_F_DUMP).await?;
-            if !reply.interrupted {
-                return Ok(reply.messages);
+            match self.exchange(message.clone(), NLM_F_DUMP).await {
+                Ok(reply) if !reply.interrupted => return Ok(reply.messages),
+                Ok(_) => {}
+                // A dump whose reader was cancelled is still being told.
+                Err(error) if error.errno() == Some(libc::EBUSY) => tokio::time::sleep(DUMP_PAUSE).await,
+                Err(error) => return Err(error),
             }
         }
         Err(NetlinkError::Churning)

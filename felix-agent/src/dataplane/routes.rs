@@ -59,18 +59,6 @@ pub enum RouteError {
 }
 
 impl RouteError {
-    /// Whether the same attempt may succeed after a link or address changed.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::InterfaceMissing { .. }
-            | Self::InterfaceDown
-            | Self::GatewayUnreachable(_)
-            | Self::Kernel(_) => true,
-            Self::Conflict { .. } | Self::Meaningless(_) => false,
-        }
-    }
-
     fn from_kernel(error: NetlinkError) -> Self {
         match error.errno() {
             Some(libc::ENETDOWN) => Self::InterfaceDown,

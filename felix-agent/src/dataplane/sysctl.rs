@@ -15,6 +15,7 @@ use crate::diff::{Diff, Outcome};
 use crate::plan::desired::Sysctls;
 
 const ROOT: &str = "/proc/sys";
+const ALL_FORWARDING_V6: &str = "net/ipv6/conf/all/forwarding";
 
 /// Why a setting is not as desired.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,7 @@ pub enum SysctlError {
 pub fn for_node() -> Sysctls {
     settings(&[
         ("net/ipv4/ip_forward", "1"),
-        ("net/ipv6/conf/all/forwarding", "1"),
+        (ALL_FORWARDING_V6, "1"),
         ("net/ipv4/fib_multipath_hash_policy", "1"),
         ("net/ipv6/fib_multipath_hash_policy", "1"),
     ])
@@ -61,8 +62,11 @@ pub fn for_node() -> Sysctls {
 /// A next hop whose link has no carrier leaves its multipath route at once, before BGP notices. Reverse path
 /// filtering is loose (2): with ECMP a packet's way back need not be the way it came; the kernel takes the larger
 /// of this and `all`, so a strict `all` does not stand against it.
+///
+/// A host that takes its default route from router advertisements goes on doing so: on a router, which a node is, the
+/// kernel takes them only where `accept_ra` is 2.
 #[must_use]
-pub fn for_uplink(name: &str) -> Sysctls {
+pub fn for_uplink(name: &str, accepts_router_advertisements: bool) -> Sysctls {
     let v4 = format!("net/ipv4/conf/{name}");
     let v6 = format!("net/ipv6/conf/{name}");
     settings(&[
@@ -71,6 +75,15 @@ pub fn for_uplink(name: &str) -> Sysctls {
         (&format!("{v4}/rp_filter"), "2"),
         (&format!("{v6}/ignore_routes_with_linkdown"), "1"),
     ])
+    .into_iter()
+    .chain(accepts_router_advertisements.then(|| (accept_ra(name), "2".to_owned())))
+    .collect()
+}
+
+/// The setting that says whether an interface takes router advertisements: 0 never, 1 unless the node forwards, 2 always.
+#[must_use]
+pub fn accept_ra(name: &str) -> String {
+    format!("net/ipv6/conf/{name}/accept_ra")
 }
 
 /// What the host end of a pod's link needs.
@@ -131,7 +144,11 @@ pub fn read<'a>(paths: impl IntoIterator<Item = &'a String>) -> Sysctls {
 #[must_use]
 pub fn apply(actual: Sysctls, diff: Diff<String, String>) -> Outcome<String, String, SysctlError> {
     let mut outcome = Outcome::starting_from(actual);
-    for (path, value) in diff.add.into_iter().chain(diff.change) {
+    // Turning forwarding on drops the default routers of every interface whose accept_ra is not 2 by then
+    // (rt6_purge_dflt_routers), so that goes last.
+    let (last, first): (Vec<_>, Vec<_>) =
+        diff.add.into_iter().chain(diff.change).partition(|(path, _)| path == ALL_FORWARDING_V6);
+    for (path, value) in first.into_iter().chain(last) {
         let attempt = write(&path, &value);
         outcome.set(path, value, attempt);
     }

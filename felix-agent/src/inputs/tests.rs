@@ -90,7 +90,7 @@ fn only_endpoints_of_this_node_are_its_workloads() {
 #[test]
 fn a_detach_takes_only_its_own_container() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"));
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
     assert!(!inputs.detach(&id("a"), "old"));
     assert!(inputs.workloads.contains_key(&id("a")));
     assert!(inputs.detach(&id("a"), "new"));
@@ -99,9 +99,30 @@ fn a_detach_takes_only_its_own_container() {
 }
 
 #[test]
+fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
+    let mut inputs = inputs();
+    let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
+    // The deletion of the one before, and a listing from before the attachment.
+    inputs.change(Change { key: key.clone(), value: None, revision: Revision(6) });
+    inputs.reset(Revision(6), BTreeMap::new());
+    assert!(inputs.workloads.contains_key(&id("a")));
+    // The write itself, after the pod has gone.
+    inputs.detach(&id("a"), "new");
+    let resource = Resource::WorkloadEndpoint(Box::new(endpoint("a", "node1", "new", "10.42.0.2")));
+    let versioned = Versioned { revision: Revision(7), resource: resource.clone() };
+    inputs.change(Change { key: key.clone(), value: Some(versioned), revision: Revision(7) });
+    assert!(inputs.workloads.is_empty());
+    // What comes after counts again.
+    let versioned = Versioned { revision: Revision(9), resource };
+    inputs.change(Change { key, value: Some(versioned), revision: Revision(9) });
+    assert!(inputs.workloads.contains_key(&id("a")));
+}
+
+#[test]
 fn the_pod_object_says_the_labels_and_the_cni_call_stands_in_for_it() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"));
+    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"), Revision(1));
     assert_eq!(inputs.cluster.labels_of(&id("a"))["from"], "cni");
     inputs.change(value(pod("a", &[("app", "web")])));
     assert_eq!(inputs.cluster.labels_of(&id("a")), BTreeMap::from([("app".to_owned(), "web".to_owned())]));
@@ -167,7 +188,7 @@ proptest! {
         for resource in before {
             listed.change(value(resource));
         }
-        listed.reset(content);
+        listed.reset(Revision(3), content);
         prop_assert_eq!(picture(&mut told), picture(&mut listed));
     }
 }

@@ -39,8 +39,8 @@ pub fn neighbours(inputs: &Inputs) -> Neighbours {
 #[must_use]
 pub fn sysctls(inputs: &Inputs) -> Sysctls {
     let mut settings = sysctl::for_node();
-    for uplink in &inputs.uplinks {
-        settings.extend(sysctl::for_uplink(uplink));
+    for (name, uplink) in &inputs.uplinks {
+        settings.extend(sysctl::for_uplink(name, uplink.accepts_router_advertisements));
     }
     for workload in inputs.workloads.values() {
         settings.extend(sysctl::for_pod_interface(&workload.host_interface));

@@ -3,8 +3,9 @@
 //! Precedence where destinations are equal: a pod of this node, then a block of this node, then what was learned.
 //! A default route is not taken from BGP: the host's own way out is not ours to change.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
+use ::bgp::wire::NextHop as WireNextHop;
 use ipnetwork::IpNetwork;
 
 use super::desired::{NextHop, Route, Routes};
@@ -40,21 +41,24 @@ fn learned(inputs: &Inputs) -> Routes {
         .iter()
         .filter(|(prefix, _)| prefix.prefix() != 0)
         .filter_map(|(prefix, next_hops)| {
-            let next_hops: std::collections::BTreeSet<_> =
-                next_hops.iter().map(|hop| via(inputs, hop)).collect();
+            let next_hops = usable(inputs, next_hops);
             let source = inputs.node.source_for(prefix.ip());
             (!next_hops.is_empty()).then_some((*prefix, Route::Via { next_hops, source }))
         })
         .collect()
 }
 
-fn via(inputs: &Inputs, hop: &::bgp::wire::NextHop) -> NextHop {
-    let gateway = hop.address();
-    let interface = match gateway {
-        IpAddr::V6(address) if address.is_unicast_link_local() => {
-            inputs.fib.interface_of.get(&gateway).cloned()
-        }
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
+/// The next hops that a link of ours reaches: the kernel refuses a route for the sake of a single other one. If none is,
+/// all are kept, so that the refusal shows.
+fn usable(inputs: &Inputs, next_hops: &BTreeSet<WireNextHop>) -> BTreeSet<NextHop> {
+    let is_reached = |hop: &&WireNextHop| {
+        let mut subnets = inputs.uplinks.values().flat_map(|uplink| &uplink.subnets);
+        subnets.any(|subnet| subnet.contains(hop.address()))
     };
-    NextHop { gateway, interface }
+    let reached: BTreeSet<NextHop> = next_hops.iter().filter(is_reached).map(via).collect();
+    if reached.is_empty() { next_hops.iter().map(via).collect() } else { reached }
+}
+
+fn via(hop: &WireNextHop) -> NextHop {
+    NextHop { gateway: hop.address(), interface: None }
 }

@@ -1,55 +1,44 @@
 //! Listens to the kernel: links, addresses and routes (rtnetlink), and our nftables table.
 //!
-//! A listener that breaks ends the agent's knowledge of the kernel, not the agent: the loop is told to read everything,
-//! and its regular audit carries on. What the listener itself can recover from (lost notifications) it does.
+//! Lost notifications are told as such, and everything is read. A listener that breaks altogether ends here, and the agent
+//! with it: a new life reads everything, and keeps what is right.
 
-use std::time::Duration;
+use std::io;
 
 use crate::agent::{Event, Handle};
-use crate::dataplane::netlink::{NetlinkEvent, Watcher};
+use crate::dataplane::netlink::Watcher;
 use crate::dataplane::nftables::Events;
 
-/// The pause before a listener that failed is asked again.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// Starts passing on what the listeners hear.
-pub fn start((watcher, events): (Watcher, Events), agent: &Handle) {
-    tokio::spawn(follow_links_and_routes(watcher, agent.clone()));
-    tokio::spawn(follow_table(events, agent.clone()));
+/// Passes on what the listeners hear, until the loop has ended.
+///
+/// # Errors
+/// When a listener breaks.
+pub async fn follow((watcher, events): (Watcher, Events), agent: Handle) -> io::Result<()> {
+    tokio::select! {
+        ended = follow_links_and_routes(watcher, &agent) => ended,
+        ended = follow_table(events, &agent) => ended,
+    }
 }
 
-async fn follow_links_and_routes(mut watcher: Watcher, agent: Handle) {
+async fn follow_links_and_routes(mut watcher: Watcher, agent: &Handle) -> io::Result<()> {
     loop {
-        let event = match watcher.next().await {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(%error, "the kernel's notifications broke off; reading everything");
-                tokio::time::sleep(PAUSE).await;
-                NetlinkEvent::Overrun
-            }
-        };
+        let event = watcher.next().await?;
         if agent.send(Event::Kernel(event)).await.is_err() {
-            return;
+            return Ok(());
         }
     }
 }
 
-async fn follow_table(mut events: Events, agent: Handle) {
+async fn follow_table(mut events: Events, agent: &Handle) -> io::Result<()> {
     loop {
-        match events.next().await {
-            Ok(disturbance) => match disturbance.process {
-                Some(process) => {
-                    tracing::warn!(process, "table inet fabric was changed by somebody else; repairing")
-                }
-                None => tracing::warn!("nftables' notifications were lost; comparing"),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "nftables' notifications broke off; comparing");
-                tokio::time::sleep(PAUSE).await;
+        match events.next().await?.process {
+            Some(process) => {
+                tracing::warn!(process, "table inet fabric was changed by somebody else; repairing");
             }
+            None => tracing::warn!("nftables' notifications were lost; comparing"),
         }
         if agent.send(Event::NftablesTouched).await.is_err() {
-            return;
+            return Ok(());
         }
     }
 }

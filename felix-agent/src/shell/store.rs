@@ -17,7 +17,7 @@ pub async fn follow(store: Arc<dyn Store>, agent: Handle) {
     loop {
         match list(store.as_ref()).await {
             Ok((revision, items)) => {
-                if agent.send(Event::Listed(items)).await.is_err() {
+                if agent.send(Event::Listed(revision, items)).await.is_err() {
                     return;
                 }
                 match watch(store.as_ref(), revision, &agent).await {
@@ -25,7 +25,11 @@ pub async fn follow(store: Arc<dyn Store>, agent: Handle) {
                     Err(error) => tracing::warn!(%error, "the datastore's watch ended; listing again"),
                 }
             }
-            Err(error) => tracing::warn!(%error, "the datastore cannot be listed; trying again"),
+            Err(error) => {
+                if agent.send(Event::DatastoreLost(error.to_string())).await.is_err() {
+                    return;
+                }
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 
 use super::attachment::Attachment;
 use crate::api::datastore_error;
-use crate::cni::{AttachError, Attached};
+use crate::cni::{AttachError, Attached, NetnsError};
 use crate::ipam;
 
 pub(super) fn reply(attachment: &Attachment, addresses: &[IpAddr], link: &Attached) -> v1::CniAddResponse {
@@ -61,7 +61,9 @@ pub(super) fn address_error(error: &ipam::Error) -> Status {
 /// The plugin turns these codes into the CNI specification's.
 pub(super) fn link_error(error: &AttachError) -> Status {
     let code = match error {
-        AttachError::Netns(_) => Code::NotFound,
+        AttachError::Netns(NetnsError::Missing { .. }) => Code::NotFound,
+        AttachError::Netns(NetnsError::NotANetns { .. } | NetnsError::Own { .. }) => Code::InvalidArgument,
+        AttachError::Netns(NetnsError::Inaccessible { .. }) => Code::Internal,
         AttachError::InterfaceExists { .. } => Code::AlreadyExists,
         AttachError::Invalid(_) => Code::InvalidArgument,
         AttachError::Kernel { .. } => Code::Unavailable,

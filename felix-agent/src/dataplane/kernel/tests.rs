@@ -30,11 +30,11 @@ fn learned_routes_stay_until_bgp_is_synchronised() {
     ]);
     let desired = Routes::from([(net("10.42.2.0/26"), via("10.1.2.0"))]);
 
-    let early = route_diff(&actual, &desired, false, true);
+    let early = route_diff(&actual, &desired, &|_| false, true);
     assert_eq!(early.remove, BTreeSet::from([net("10.42.0.9/32"), net("10.42.9.0/26")]));
     assert_eq!(early.change, BTreeMap::from([(net("10.42.2.0/26"), via("10.1.2.0"))]));
 
-    let late = route_diff(&actual, &desired, true, true);
+    let late = route_diff(&actual, &desired, &|_| true, true);
     assert!(late.remove.contains(&net("10.42.1.0/26")));
 }
 
@@ -42,10 +42,10 @@ fn learned_routes_stay_until_bgp_is_synchronised() {
 fn no_pod_gets_a_route_before_its_policy_stands() {
     let desired =
         Routes::from([(net("10.42.0.1/32"), device("fab1")), (net("10.42.0.0/26"), Route::Blackhole)]);
-    let diff = route_diff(&Routes::new(), &desired, true, false);
+    let diff = route_diff(&Routes::new(), &desired, &|_| true, false);
     assert_eq!(diff.add, BTreeMap::from([(net("10.42.0.0/26"), Route::Blackhole)]));
     // One that has a route keeps it.
-    let diff = route_diff(&desired, &desired, true, false);
+    let diff = route_diff(&desired, &desired, &|_| true, false);
     assert!(diff.is_empty());
 }
 

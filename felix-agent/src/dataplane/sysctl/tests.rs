@@ -20,7 +20,7 @@ fn values_read_as_they_are_written() {
 
 #[test]
 fn parts_of_the_plan_do_not_contradict_each_other() {
-    let parts = [for_node(), for_uplink("eth0"), for_pod_interface("fabx"), inside_pod("eth7")];
+    let parts = [for_node(), for_uplink("eth0", true), for_pod_interface("fabx"), inside_pod("eth7")];
     let together: BTreeMap<_, _> = parts.iter().flatten().collect();
     assert_eq!(together.len(), parts.iter().map(BTreeMap::len).sum::<usize>());
 }
