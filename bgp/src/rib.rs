@@ -36,15 +36,6 @@ use adj_in::{AdjRibIn, Received, Unusable};
 use loc::{Candidate, LocRib};
 use path::{Interner, Neighbour, Path};
 
-/// The family that a prefix belongs to.
-#[must_use]
-pub fn family_of(prefix: &IpNetwork) -> Family {
-    match prefix {
-        IpNetwork::V4(_) => Family::Ipv4Unicast,
-        IpNetwork::V6(_) => Family::Ipv6Unicast,
-    }
-}
-
 /// Adj-RIBs-In and Loc-RIB, and what changed in them.
 #[derive(Debug, Default)]
 pub struct Rib {

@@ -223,7 +223,7 @@ impl Speaker {
     /// Passes on to the peers which best paths have changed.
     fn mark_changes(&mut self) {
         for prefix in self.rib.take_best_changed() {
-            let family = crate::rib::family_of(&prefix);
+            let family = Family::of(&prefix);
             for peer in self.peers.values_mut() {
                 if let Some(conn) = peer.established_conn()
                     && peer.carries(family)

@@ -1,134 +1,106 @@
 //! What people write in YAML or JSON, read into types without losing where each value stands.
 //!
-//! A [`Document`] is a tree of values with places. Reading it into a type reports *every* field that the type does
-//! not have, each with the nearest name that it has, and the first value that does not fit; types need no attribute for
-//! that, so the Kubernetes API's own types are read as strictly as ours.
+//! Text becomes a tree of values with places (`yaml`, `scalar`, `node`), which becomes values of any type that serde
+//! reads (`decode`). Each stage goes on after a problem, to report them all at once:
+//!
+//! ```text
+//! agent.yaml:9:7: bgp.peers[0].remotAS: is unknown; did you mean "remoteAS"?
+//! ```
+//!
+//! Types need no attribute for that, so the Kubernetes API's own are read as strictly as ours.
 //!
 //! Deliberately absent: meaning. What a kind is, and what must hold between fields, is [`manifest`](crate::manifest)'s
-//! (or the reader's).
+//! (or the reader's), which finds places with [`Document::problem`].
 
+mod decode;
 mod node;
-mod read;
+mod problem;
+mod scalar;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
-use std::fmt;
-
-use saphyr::{LoadableYamlNode, MarkedYaml};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use node::{Node, Place};
+pub(crate) use node::{Node, Value};
+pub(crate) use problem::LIMIT;
+pub use problem::Problem;
+use problem::{Fault, Origin};
 
-/// One document of a file.
+/// One document of a file, or a part of one.
 #[derive(Debug, Clone)]
 pub struct Document {
-    file: String,
+    origin: Origin,
     root: Node,
-}
-
-/// Something wrong with a document, at its place: `FILE:LINE:COLUMN: FIELD: what; what would be right`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problem {
-    /// What the file is called, or what overruled it.
-    origin: String,
-    /// Line and column, both from 1; none for a value that did not come from the file.
-    position: Option<(usize, usize)>,
-    /// The field, as `spec.ingress[0].from`; empty for the whole document.
-    field: String,
-    /// What is wrong, and what would be right.
-    what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.origin)?;
-        if let Some((line, column)) = self.position {
-            write!(f, "{line}:{column}:")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, " {}:", self.field)?;
-        }
-        write!(f, " {}", self.what)
-    }
 }
 
 impl Document {
     /// Reads a file of any number of documents; `file` is what problems call it. Empty documents are left out.
     ///
     /// # Errors
-    /// When it is not YAML, says where it ceases to be.
-    pub fn parse(file: &str, text: &str) -> Result<Vec<Self>, Problem> {
-        let documents = MarkedYaml::load_from_str(text).map_err(|error| Problem {
-            origin: file.to_owned(),
-            position: Some((error.marker().line(), error.marker().col() + 1)),
-            field: String::new(),
-            what: format!("not YAML: {}", error.info()),
-        })?;
-        documents
-            .iter()
-            .map(|yaml| Node::decode(yaml).map_err(|fault| fault.into_problem(file)))
-            .filter(|root| !matches!(root, Ok(root) if root.is_null()))
-            .map(|root| Ok(Self { file: file.to_owned(), root: root? }))
-            .collect()
+    /// Everything that is not YAML, or not unambiguous.
+    pub fn parse(file: &str, text: &str) -> Result<Vec<Self>, Vec<Problem>> {
+        let (documents, problems) = Self::salvage(file, text);
+        if problems.is_empty() { Ok(documents) } else { Err(problems) }
     }
 
-    /// Sets the value at a path of mapping keys, as if the file had said so; `source` is named by problems with it.
-    pub fn overrule(&mut self, path: &[&str], source: &str, value: &Value) {
-        self.root.overrule(path, source, value);
+    /// The documents of a file as far as it is YAML, and what is not.
+    pub(crate) fn salvage(file: &str, text: &str) -> (Vec<Self>, Vec<Problem>) {
+        let origin = Origin { file: file.to_owned(), prefix: String::new() };
+        let (roots, faults) = yaml::parse(text);
+        let problems = origin.problems(faults);
+        (roots.into_iter().map(|root| Self { origin: origin.clone(), root }).collect(), problems)
     }
 
-    /// Leaves out a top-level field.
-    pub fn remove(&mut self, field: &str) {
-        self.root.remove(field);
-    }
-
-    /// The text at a path of mapping keys, if there is text.
-    #[must_use]
-    pub fn text(&self, path: &[&str]) -> Option<&str> {
-        self.root.descend(path)?.as_text()
+    /// Sets the value at a path of keys, as if the file had said so; problems with it name `source`.
+    pub fn overrule(&mut self, path: &[&str], source: &str, value: &serde_json::Value) {
+        self.root.overrule(path, &source.into(), value);
     }
 
     /// Reads the document into a type.
     ///
     /// # Errors
-    /// Everything that the type does not have, and the first thing that does not fit.
+    /// Everything that the type does not have or that does not fit, in the order of the text.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
-        let (result, faults) = read::read(&self.root);
-        let mut problems: Vec<Problem> =
-            faults.into_iter().map(|fault| fault.into_problem(&self.file)).collect();
-        match result {
-            Ok(value) if problems.is_empty() => Ok(value),
-            Ok(_) => Err(problems),
-            Err(fault) => {
-                problems.push(fault.into_problem(&self.file));
-                Err(problems)
-            }
+        match self.decode() {
+            (Some(value), problems) if problems.is_empty() => Ok(value),
+            (_, problems) => Err(problems),
         }
     }
 
-    /// A problem with a field, which need not be there: it is placed at the nearest one that is.
+    /// As [`read`](Self::read); beside unknown fields, which are passed over, there is a value.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Problem>) {
+        let (value, mut faults) = decode::decode(&self.root);
+        faults.sort_by(|a, b| a.place.cmp(&b.place));
+        (value, self.origin.problems(faults))
+    }
+
+    /// A problem with a field (`a.b[2].c`), at its place or at that of the nearest field around it.
     #[must_use]
     pub fn problem(&self, field: &str, what: impl Into<String>) -> Problem {
-        let place = self.root.nearest(field);
-        Fault { place, field: field.to_owned(), what: what.into() }.into_problem(&self.file)
+        let place = self.root.locate(field);
+        self.origin.problem(Fault { place, field: field.to_owned(), what: what.into() })
     }
-}
 
-/// A problem that does not know its file.
-#[derive(Debug, Clone)]
-struct Fault {
-    place: Place,
-    field: String,
-    what: String,
-}
+    /// The whole value.
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
+    }
 
-impl Fault {
-    fn into_problem(self, file: &str) -> Problem {
-        let (origin, position) = match self.place {
-            Place::At { line, column } => (file.to_owned(), Some((line, column))),
-            Place::From(source) => (source, None),
+    /// The document without one of its fields.
+    pub(crate) fn without(&self, field: &str) -> Self {
+        Self { origin: self.origin.clone(), root: self.root.without(field) }
+    }
+
+    /// The elements of the list in a field, each as a document of its own; `None` if there is no list.
+    pub(crate) fn elements(&self, field: &str) -> Option<Vec<Self>> {
+        let Some(Value::Sequence(elements)) = self.root.get(field).map(|node| &node.value) else {
+            return None;
         };
-        Problem { origin, position, field: self.field, what: self.what }
+        let part = |(index, root): &(usize, Node)| {
+            let prefix = format!("{}{field}[{index}].", self.origin.prefix);
+            Self { origin: Origin { file: self.origin.file.clone(), prefix }, root: root.clone() }
+        };
+        Some(elements.iter().map(part).collect())
     }
 }

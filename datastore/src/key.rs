@@ -131,7 +131,7 @@ impl fmt::Display for UnknownKind {
         let asked = self.asked.to_ascii_lowercase();
         let names = Kind::ALL.iter().flat_map(|kind| kind.aliases().iter().copied());
         write!(formatter, "there is no kind \"{}\"; ", self.asked)?;
-        if let Some(near) = nearest(&asked, names) {
+        if let Some(near) = crate::spelling::nearest(&asked, names) {
             write!(formatter, "did you mean \"{near}\"? ")?;
         }
         let plurals: Vec<&str> =
@@ -141,18 +141,6 @@ impl fmt::Display for UnknownKind {
 }
 
 impl std::error::Error for UnknownKind {}
-
-/// The candidate that `text` was probably meant to be, if one is near.
-pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = candidates.into_iter().map(|candidate| {
-        (strsim::damerau_levenshtein(&text.to_lowercase(), &candidate.to_lowercase()), candidate)
-    });
-    let limit = (text.chars().count() / 3).max(1);
-    scored
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
 
 /// Name of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

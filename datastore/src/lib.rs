@@ -10,6 +10,7 @@
 //! - [`error`]: errors, named by what the caller must do;
 //! - [`document`]: YAML and JSON read into types without losing where each value stands;
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
+//! - [`spelling`]: what an unknown word was probably meant to be;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
 //! - `contract` (feature of the same name): what every backend must pass.
 //!
@@ -22,6 +23,7 @@ pub mod error;
 pub mod key;
 pub mod manifest;
 pub mod resource;
+pub mod spelling;
 pub mod sqlite;
 pub mod store;
 

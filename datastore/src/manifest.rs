@@ -8,27 +8,23 @@
 //! allow.yaml:9:7: spec.ingress[0].fron: is unknown; did you mean "from"?
 //! ```
 //!
-//! Text becomes a tree of nodes with positions (`yaml`), which becomes typed resources (`decode`), which are
-//! checked (`names`, `network_policy`). Each stage goes on after a problem, to report them all at once.
+//! Text becomes documents that know their places, which become typed resources ([`document`](crate::document)), which
+//! are checked here (`names`, `network_policy`). Checking goes on after a problem, to report them all at once.
 //!
 //! Deliberately absent: problems that depend on what is stored, such as overlapping pools. Who knows that finds
-//! the position with [`Object::problem`].
+//! the place with [`Object::problem`].
 
-mod decode;
 mod names;
 mod network_policy;
-mod problem;
-mod yaml;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::key::{Kind, nearest};
+use crate::document::{Document, LIMIT, Node, Problem, Value};
+use crate::key::Kind;
 use crate::resource::Resource;
-pub use problem::Problem;
-use problem::Report;
-use yaml::{Node, Position, Value};
+use crate::spelling::correction;
 
 /// The namespace of resources that name none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -41,18 +37,31 @@ pub const APPLICABLE: [Kind; 4] = [Kind::Namespace, Kind::Pod, Kind::NetworkPoli
 pub struct Object {
     /// The resource.
     pub resource: Resource,
-    file: String,
-    prefix: String,
-    node: Node,
+    document: Document,
 }
 
 impl Object {
     /// A problem with the field of this path, at its place, or at that of the nearest field around it.
     #[must_use]
     pub fn problem(&self, field: &str, what: impl Into<String>) -> Problem {
-        let mut report = Report::new(&self.file, &self.prefix);
-        report.add(field, self.node.locate(field), what);
-        report.into_problems().remove(0)
+        self.document.problem(field, what)
+    }
+}
+
+/// A document, and what checking it has found.
+struct Report<'a> {
+    document: &'a Document,
+    problems: Vec<Problem>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, field: &str, what: impl Into<String>) {
+        self.extend([self.document.problem(field, what)]);
+    }
+
+    fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        let room = LIMIT.saturating_sub(self.problems.len());
+        self.problems.extend(problems.into_iter().take(room));
     }
 }
 
@@ -69,74 +78,69 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Resource>, Vec<Problem>> {
 /// # Errors
 /// Every problem, in the order of the text.
 pub fn parse_objects(file: &str, text: &str) -> Result<Vec<Object>, Vec<Problem>> {
-    let mut syntax = Report::new(file, "");
-    let documents = yaml::parse(text, &mut syntax);
-    let mut problems = syntax.into_problems();
+    let (documents, mut problems) = Document::salvage(file, text);
     let mut objects = Vec::new();
-    for (prefix, node) in documents.into_iter().flat_map(items) {
-        let mut report = Report::new(file, &prefix);
-        let resource = read(&node, &mut report);
-        let found = report.into_problems();
+    for document in documents.into_iter().flat_map(items) {
+        let mut report = Report { document: &document, problems: Vec::new() };
+        let resource = read(&mut report);
+        let found = report.problems;
         if let Some(resource) = resource
             && found.is_empty()
         {
-            objects.push(Object { resource, file: file.to_owned(), prefix, node });
+            objects.push(Object { resource, document });
         }
         problems.extend(found);
     }
     if problems.is_empty() {
         Ok(objects)
     } else {
-        problems.sort_by_key(Problem::position);
+        problems.sort_by(|a, b| a.place().cmp(b.place()));
         Err(problems)
     }
 }
 
-/// The objects of a document, with the path that leads to each: itself, or the items of a `List`.
-fn items(document: Node) -> Vec<(String, Node)> {
-    let is_list = document.get("kind").and_then(Node::as_str).is_some_and(|kind| kind == "List");
-    match document.get("items").map(|items| &items.value) {
-        Some(Value::Sequence(items)) if is_list => {
-            items.iter().map(|(index, item)| (format!("items[{index}]."), item.clone())).collect()
-        }
-        Some(_) | None => vec![(String::new(), document)],
-    }
+/// The objects of a document: itself, or the items of a `List`.
+fn items(document: Document) -> Vec<Document> {
+    let is_list = document.root().get("kind").and_then(Node::as_str).is_some_and(|kind| kind == "List");
+    let items = if is_list { document.elements("items") } else { None };
+    items.unwrap_or_else(|| vec![document])
 }
 
-fn read(document: &Node, report: &mut Report) -> Option<Resource> {
-    let kind = read_kind(document, report)?;
+fn read(report: &mut Report<'_>) -> Option<Resource> {
+    let document = report.document;
+    let kind = read_kind(report)?;
     match kind {
         Kind::Namespace => {
             let mut namespace: Box<k8s_openapi::api::core::v1::Namespace> = decode_as(document, report)?;
-            check_metadata(kind, document, &mut namespace.metadata, report);
+            check_metadata(kind, &mut namespace.metadata, report);
             Some(Resource::Namespace(namespace))
         }
         Kind::Pod => {
             let mut pod: Box<k8s_openapi::api::core::v1::Pod> = decode_as(document, report)?;
-            check_metadata(kind, document, &mut pod.metadata, report);
+            check_metadata(kind, &mut pod.metadata, report);
             Some(Resource::Pod(pod))
         }
         Kind::NetworkPolicy => {
             let mut policy: Box<k8s_openapi::api::networking::v1::NetworkPolicy> =
                 decode_as(&document.without("status"), report)?;
-            check_metadata(kind, document, &mut policy.metadata, report);
-            network_policy::check(&policy, document, report);
+            check_metadata(kind, &mut policy.metadata, report);
+            network_policy::check(&policy, report);
             Some(Resource::NetworkPolicy(policy))
         }
         Kind::IpPool => {
             let mut manifest: PoolManifest = decode_as(&document.without("status"), report)?;
-            check_metadata(kind, document, &mut manifest.metadata, report);
+            check_metadata(kind, &mut manifest.metadata, report);
             let name = manifest.metadata.name.unwrap_or_default();
             let pool = ipam::Pool { name, ..manifest.spec };
             for problem in ipam::pool::problems(&pool) {
-                report.add(problem.field(), document.locate(problem.field()), problem.to_string());
+                report.add(problem.field(), problem.to_string());
             }
             Some(Resource::IpPool(Box::new(pool)))
         }
         Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => {
             let names = APPLICABLE.map(Kind::name).join(", ");
             let what = format!("{kind} is written by agents only; write one of {names}");
-            report.add("kind", document.locate("kind"), what);
+            report.add("kind", what);
             None
         }
     }
@@ -153,64 +157,54 @@ struct PoolManifest {
     spec: ipam::Pool,
 }
 
-fn decode_as<T: DeserializeOwned>(document: &Node, report: &mut Report) -> Option<T> {
-    decode::decode(document, report)
+fn decode_as<T: DeserializeOwned>(document: &Document, report: &mut Report<'_>) -> Option<T> {
+    let (value, problems) = document.decode();
+    report.extend(problems);
+    value
 }
 
 /// What kind of resource the document says it is.
-fn read_kind(document: &Node, report: &mut Report) -> Option<Kind> {
-    if !matches!(document.value, Value::Mapping(_)) {
-        let what = format!(
-            "the document is {}; write a mapping with apiVersion, kind, metadata and spec",
-            document.describe()
-        );
-        report.add("", document.position, what);
+fn read_kind(report: &mut Report<'_>) -> Option<Kind> {
+    let root = report.document.root();
+    if !matches!(root.value, Value::Mapping(_)) {
+        let right = "write a mapping with apiVersion, kind, metadata and spec";
+        report.add("", format!("the document is {}; {right}", root.describe()));
         return None;
     }
-    let name = read_text("kind", "NetworkPolicy", document, report);
-    let version = read_text("apiVersion", "networking.k8s.io/v1", document, report);
-    let (name, position) = name?;
+    let name = read_text("kind", "NetworkPolicy", report);
+    let version = read_text("apiVersion", "networking.k8s.io/v1", report);
+    let name = name?;
     let Some(kind) = Kind::from_name(name) else {
         let names = APPLICABLE.map(Kind::name);
-        let right = match nearest(name, names) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}", names.join(", ")),
-        };
-        report.add("kind", position, format!("there is no kind \"{name}\"; {right}"));
+        let right = correction(name, &names, "known are");
+        report.add("kind", format!("there is no kind \"{name}\"; {right}"));
         return None;
     };
-    let (version, position) = version?;
+    let version = version?;
     if version != kind.api_version() {
-        let what = format!("is \"{version}\"; {kind} is of \"{}\"", kind.api_version());
-        report.add("apiVersion", position, what);
+        report.add("apiVersion", format!("is \"{version}\"; {kind} is of \"{}\"", kind.api_version()));
         return None;
     }
     Some(kind)
 }
 
-fn read_text<'a>(
-    field: &str,
-    example: &str,
-    document: &'a Node,
-    report: &mut Report,
-) -> Option<(&'a str, Position)> {
-    let node = document.get(field);
-    let text = node.and_then(|node| node.as_str().map(|text| (text, node.position)));
+fn read_text<'a>(field: &str, example: &str, report: &mut Report<'a>) -> Option<&'a str> {
+    let node = report.document.root().get(field);
+    let text = node.and_then(Node::as_str);
     if text.is_none() {
         let what = match node {
             Some(node) => format!("is {}; write text like \"{example}\"", node.describe()),
             None => format!("is missing; write it like \"{example}\""),
         };
-        report.add(field, document.locate(field), what);
+        report.add(field, what);
     }
     text
 }
 
 /// Checks what all kinds have, and fills in the default namespace.
-fn check_metadata(kind: Kind, document: &Node, metadata: &mut ObjectMeta, report: &mut Report) {
-    let mut complain = |field: &str, what: String| report.add(field, document.locate(field), what);
+fn check_metadata(kind: Kind, metadata: &mut ObjectMeta, report: &mut Report<'_>) {
     match metadata.name.as_deref() {
-        None | Some("") => complain("metadata.name", format!("is missing; give the {kind} a name")),
+        None | Some("") => report.add("metadata.name", format!("is missing; give the {kind} a name")),
         Some(name) => {
             let wrong = if kind == Kind::Namespace {
                 names::label_problem(name)
@@ -218,7 +212,7 @@ fn check_metadata(kind: Kind, document: &Node, metadata: &mut ObjectMeta, report
                 names::subdomain_problem(name)
             };
             if let Some(what) = wrong {
-                complain("metadata.name", what);
+                report.add("metadata.name", what);
             }
         }
     }
@@ -226,16 +220,16 @@ fn check_metadata(kind: Kind, document: &Node, metadata: &mut ObjectMeta, report
         None | Some("") if kind.is_namespaced() => metadata.namespace = Some(DEFAULT_NAMESPACE.to_owned()),
         None | Some("") => metadata.namespace = None,
         Some(_) if !kind.is_namespaced() => {
-            complain("metadata.namespace", format!("{kind} belongs to no namespace; remove this"));
+            report.add("metadata.namespace", format!("{kind} belongs to no namespace; remove this"));
         }
         Some(namespace) => {
             if let Some(what) = names::label_problem(namespace) {
-                complain("metadata.namespace", what);
+                report.add("metadata.namespace", what);
             }
         }
     }
     for (key, value) in metadata.labels.iter().flatten() {
-        names::check_label("metadata.labels", key, value, document, report);
+        names::check_label("metadata.labels", key, value, report);
     }
 }
 

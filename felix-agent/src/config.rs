@@ -13,7 +13,7 @@ mod validate;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use datastore::document::Document;
+use datastore::document::{Document, Problem};
 use serde::Deserialize;
 
 pub use overrides::Overrides;
@@ -273,6 +273,12 @@ fn all_families() -> Vec<Family> {
 #[error("{}", .0.join("\n"))]
 pub struct Invalid(pub Vec<String>);
 
+impl From<Vec<Problem>> for Invalid {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self(problems.iter().map(ToString::to_string).collect())
+    }
+}
+
 impl Config {
     /// Reads `file`, lays `overrides` over it and checks the result.
     ///
@@ -293,19 +299,16 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub fn parse(name: &str, text: &str, overrides: &Overrides) -> Result<Self, Invalid> {
-        let mut documents =
-            Document::parse(name, text).map_err(|problem| Invalid(vec![problem.to_string()]))?;
+        let mut documents = Document::parse(name, text).map_err(Invalid::from)?;
         let (Some(mut document), true) = (documents.pop(), documents.is_empty()) else {
             return Err(Invalid(vec![format!(
                 "{name}: one YAML document is expected, neither none nor several"
             )]));
         };
         overrides.lay_over(&mut document)?;
-        let config: Self = document
-            .read()
-            .map_err(|problems| Invalid(problems.iter().map(ToString::to_string).collect()))?;
+        let config: Self = document.read().map_err(Invalid::from)?;
         let problems = validate::problems(&config, &document);
-        if problems.is_empty() { Ok(config) } else { Err(Invalid(problems)) }
+        if problems.is_empty() { Ok(config) } else { Err(problems.into()) }
     }
 
     /// The BGP identifier: as configured, else the node's IPv4 address.

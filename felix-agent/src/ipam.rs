@@ -216,16 +216,11 @@ impl Allocator {
 
     async fn read_pools(&self, known: &mut Snapshot) -> Result<(), Error> {
         let listing = self.store.list(Kind::IpPool).await?;
-        known.set_pools(listing.items.into_values().filter_map(|item| match item.resource {
-            Resource::IpPool(pool) => Some(*pool),
-            Resource::Namespace(_)
-            | Resource::Pod(_)
-            | Resource::NetworkPolicy(_)
-            | Resource::IpamBlock(_)
-            | Resource::BlockAffinity(_)
-            | Resource::IpamHandle(_)
-            | Resource::WorkloadEndpoint(_) => None,
-        }));
+        known.set_pools(
+            listing.items.into_values().filter_map(|item| {
+                if let Resource::IpPool(pool) = item.resource { Some(*pool) } else { None }
+            }),
+        );
         Ok(())
     }
 

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use ipnetwork::IpNetwork;
 
-use super::family_of;
-use super::path::{Neighbour, Path, contains_as};
+use super::path::{Neighbour, Path};
 use crate::wire::Family;
 
 /// A route as received.
@@ -69,7 +68,7 @@ impl Identity {
     pub fn judge(&self, from: &Neighbour, path: &Path) -> Option<Unusable> {
         let attributes = &path.attributes;
         let own_address = |address| self.addresses.contains(&address);
-        if contains_as(&attributes.as_path, self.asn) {
+        if attributes.as_path.contains(self.asn) {
             Some(Unusable::OwnAs)
         } else if !from.external && attributes.originator_id == Some(self.router_id) {
             Some(Unusable::OwnOriginatorId)
@@ -111,7 +110,7 @@ impl AdjRibIn {
             route.since = before.since;
         }
         let since = route.since;
-        let counts = self.counts.entry(family_of(&prefix)).or_default();
+        let counts = self.counts.entry(Family::of(&prefix)).or_default();
         counts.received += 1;
         counts.accepted += u64::from(route.unusable.is_none());
         self.stale += usize::from(route.stale);
@@ -122,7 +121,7 @@ impl AdjRibIn {
     /// Takes a route out.
     pub fn remove(&mut self, prefix: &IpNetwork) -> Option<Received> {
         let route = self.routes.remove(prefix)?;
-        let counts = self.counts.entry(family_of(prefix)).or_default();
+        let counts = self.counts.entry(Family::of(prefix)).or_default();
         counts.received -= 1;
         counts.accepted -= u64::from(route.unusable.is_none());
         self.stale -= usize::from(route.stale);
@@ -132,7 +131,7 @@ impl AdjRibIn {
     /// Marks all routes of `families` stale and takes out all others, and those that were stale already: the peer
     /// has restarted twice without announcing them (RFC 4724 §4.2). What was taken out.
     pub fn mark_stale(&mut self, families: &BTreeSet<Family>) -> Vec<IpNetwork> {
-        let gone = self.matching(|prefix, route| route.stale || !families.contains(&family_of(prefix)));
+        let gone = self.matching(|prefix, route| route.stale || !families.contains(&Family::of(prefix)));
         for prefix in &gone {
             self.remove(prefix);
         }
@@ -145,7 +144,7 @@ impl AdjRibIn {
 
     /// Takes out what is still stale of a family.
     pub fn take_stale(&mut self, family: Family) -> Vec<IpNetwork> {
-        let gone = self.matching(|prefix, route| route.stale && family_of(prefix) == family);
+        let gone = self.matching(|prefix, route| route.stale && Family::of(prefix) == family);
         for prefix in &gone {
             self.remove(prefix);
         }

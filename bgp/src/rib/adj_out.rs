@@ -11,8 +11,7 @@ use std::time::Instant;
 use ipnetwork::IpNetwork;
 use rustc_hash::FxHashMap;
 
-use super::family_of;
-use super::path::{Path, numbers};
+use super::path::Path;
 use crate::wire::{Attributes, Family, Reach, Update};
 
 /// RFC 4271 §4.1.
@@ -66,7 +65,7 @@ impl AdjRibOut {
     /// The peer wants a family's routes again.
     pub fn refresh(&mut self, family: Family) {
         for (prefix, advertised) in &mut self.advertised {
-            if family_of(prefix) == family {
+            if Family::of(prefix) == family {
                 advertised.again = true;
                 self.dirty.insert(*prefix);
             }
@@ -125,7 +124,7 @@ impl AdjRibOut {
             if !news {
                 continue;
             }
-            let family = family_of(&prefix);
+            let family = Family::of(&prefix);
             let index = *by_path.entry((family, path.as_ref().map(Arc::as_ptr))).or_insert(groups.len());
             match groups.get_mut(index) {
                 Some(group) => group.prefixes.push_back(prefix),
@@ -165,7 +164,7 @@ impl AdjRibOut {
     /// How many prefixes of a family the peer has been told.
     #[must_use]
     pub fn count(&self, family: Family) -> usize {
-        self.advertised.keys().filter(|prefix| family_of(prefix) == family).count()
+        self.advertised.keys().filter(|prefix| Family::of(prefix) == family).count()
     }
 }
 
@@ -192,7 +191,7 @@ fn pack(group: &mut Group, dirty: &BTreeSet<IpNetwork>) -> Vec<IpNetwork> {
 /// An upper bound of what the attributes take on the wire, with two-octet AS numbers doubled as AS4_PATH.
 fn attribute_octets(attributes: &Attributes) -> usize {
     let as_numbers: usize =
-        attributes.as_path.segments.iter().map(|segment| 2 + 6 * numbers(segment).len()).sum();
+        attributes.as_path.segments.iter().map(|segment| 2 + 6 * segment.asns().len()).sum();
     let unknown: usize = attributes.unknown_transitive.iter().map(|unknown| 4 + unknown.value.len()).sum();
     let lists = 4 * (attributes.communities.len() + attributes.cluster_list.len());
     // Headers of all known attributes, and the values of fixed length among them.

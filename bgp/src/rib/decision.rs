@@ -8,7 +8,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::loc::Candidate;
-use super::path::{as_path_length, neighbour_as};
 
 /// RFC 4271 §9.1.1: of paths that carry none, and of what external peers send.
 pub const DEFAULT_LOCAL_PREF: u32 = 100;
@@ -145,7 +144,7 @@ fn rank(step: Step, candidate: &Candidate) -> u128 {
     match step {
         Step::NotOriginatedHere => u128::from(candidate.from.is_some()),
         Step::LowerLocalPref => u128::from(u32::MAX - attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
-        Step::LongerAsPath => as_path_length(&attributes.as_path) as u128,
+        Step::LongerAsPath => attributes.as_path.hop_count() as u128,
         Step::WorseOrigin => attributes.origin as u128,
         Step::HigherMed => u128::from(attributes.med.unwrap_or(0)),
         Step::Internal => u128::from(candidate.from.as_ref().is_some_and(|from| !from.external)),
@@ -170,9 +169,8 @@ fn router_id(candidate: &Candidate) -> Ipv4Addr {
 }
 
 fn same_neighbour_as(candidates: &[Candidate], a: usize, b: usize) -> bool {
-    let neighbour = |index: usize| {
-        candidates.get(index).map(|candidate| neighbour_as(&candidate.path.attributes.as_path))
-    };
+    let neighbour =
+        |index: usize| candidates.get(index).map(|candidate| candidate.path.attributes.as_path.neighbour());
     neighbour(a) == neighbour(b)
 }
 

@@ -7,18 +7,10 @@ use ipnetwork::IpNetwork;
 use rustc_hash::FxHashMap;
 
 use super::decision::DEFAULT_LOCAL_PREF;
-use super::family_of;
 use super::loc::{Candidate, LocRib};
-use super::path::{Interner, Path, prepend};
+use super::path::{Interner, Path};
 use crate::config::Export;
-use crate::wire::{Family, NextHop};
-
-/// RFC 1997: to no external peer.
-pub const NO_EXPORT: u32 = 0xffff_ff01;
-/// RFC 1997: to no peer at all.
-pub const NO_ADVERTISE: u32 = 0xffff_ff02;
-/// RFC 1997: not out of a member AS; without confederations the same as [`NO_EXPORT`].
-pub const NO_EXPORT_SUBCONFED: u32 = 0xffff_ff03;
+use crate::wire::{Community, Family, NextHop};
 
 /// Our next hop towards one peer, by family; a family that is absent is not advertised.
 pub type NextHops = Vec<(Family, NextHop)>;
@@ -53,9 +45,10 @@ impl Policy {
     #[must_use]
     pub fn allows(&self, candidate: &Candidate) -> bool {
         let communities = &candidate.path.attributes.communities;
-        let barred = |community: &u32| match *community {
-            NO_ADVERTISE => true,
-            NO_EXPORT | NO_EXPORT_SUBCONFED => self.external,
+        let barred = |community: &u32| match Community(*community) {
+            Community::NO_ADVERTISE => true,
+            // Without confederations the two are the same.
+            Community::NO_EXPORT | Community::NO_EXPORT_SUBCONFED => self.external,
             _ => false,
         };
         let permitted_source = match &candidate.from {
@@ -77,7 +70,7 @@ impl Policy {
         let own = self.next_hop(family).filter(|_| self.allows(candidate))?;
         let mut attributes = candidate.path.attributes.clone();
         if self.external {
-            attributes.as_path = prepend(attributes.as_path, self.local_as);
+            attributes.as_path = attributes.as_path.prepended(self.local_as);
             attributes.local_pref = None;
             // RFC 4271 §5.1.4: not on to other neighbouring ASes.
             attributes.med = None;
@@ -119,7 +112,7 @@ impl<'a> Exporter<'a> {
     /// What the peer is to be told of a prefix; none for nothing or for a withdrawal.
     pub fn export(&mut self, prefix: &IpNetwork) -> Option<Arc<Path>> {
         let candidate = self.loc.best(prefix)?;
-        let family = family_of(prefix);
+        let family = Family::of(prefix);
         let neighbour = candidate.from.as_ref().map_or(0, |from| Arc::as_ptr(from) as usize);
         let key = (family, Arc::as_ptr(&candidate.path) as usize, neighbour);
         let Self { policy, paths, known, .. } = self;

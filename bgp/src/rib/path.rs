@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::wire::{AsPath, AsPathSegment, Attributes, NextHop};
+use crate::wire::{Attributes, NextHop};
 
 /// Fewer paths than this are never swept.
 const SWEEP_AT_LEAST: usize = 1024;
@@ -41,56 +41,6 @@ pub struct Neighbour {
     pub asn: u32,
     /// In another AS than ours.
     pub external: bool,
-}
-
-/// Length for the decision process: an AS_SET counts as one, confederation segments as none (RFC 4271 §9.1.2.2,
-/// RFC 5065 §5.3).
-#[must_use]
-pub fn as_path_length(path: &AsPath) -> usize {
-    let count = |segment: &AsPathSegment| match segment {
-        AsPathSegment::Sequence(numbers) => numbers.len(),
-        AsPathSegment::Set(_) => 1,
-        AsPathSegment::ConfedSequence(_) | AsPathSegment::ConfedSet(_) => 0,
-    };
-    path.segments.iter().map(count).sum()
-}
-
-/// The AS that a path was received from, for comparing MEDs: the first of a leading sequence (RFC 4271 §9.1.2.2).
-/// None for a path that began in our own AS, or with a set.
-#[must_use]
-pub fn neighbour_as(path: &AsPath) -> Option<u32> {
-    let outside = path.segments.iter().find(|segment| match segment {
-        AsPathSegment::Sequence(_) | AsPathSegment::Set(_) => true,
-        AsPathSegment::ConfedSequence(_) | AsPathSegment::ConfedSet(_) => false,
-    });
-    if let Some(AsPathSegment::Sequence(numbers)) = outside { numbers.first().copied() } else { None }
-}
-
-/// Whether an AS occurs anywhere in a path.
-#[must_use]
-pub fn contains_as(path: &AsPath, asn: u32) -> bool {
-    path.segments.iter().any(|segment| numbers(segment).contains(&asn))
-}
-
-/// The AS numbers of a segment of any kind.
-#[must_use]
-pub fn numbers(segment: &AsPathSegment) -> &[u32] {
-    match segment {
-        AsPathSegment::Sequence(numbers)
-        | AsPathSegment::Set(numbers)
-        | AsPathSegment::ConfedSequence(numbers)
-        | AsPathSegment::ConfedSet(numbers) => numbers,
-    }
-}
-
-/// The path with one more AS in front (RFC 4271 §5.1.2).
-#[must_use]
-pub fn prepend(mut path: AsPath, asn: u32) -> AsPath {
-    match path.segments.first_mut() {
-        Some(AsPathSegment::Sequence(numbers)) if numbers.len() < 255 => numbers.insert(0, asn),
-        Some(_) | None => path.segments.insert(0, AsPathSegment::Sequence(vec![asn])),
-    }
-    path
 }
 
 /// Makes equal paths one.

@@ -9,11 +9,11 @@ use super::Rib;
 use super::adj_in::{Identity, Unusable};
 use super::adj_out::AdjRibOut;
 use super::decision::{decide, explain};
-use super::export::{NO_ADVERTISE, NO_EXPORT, Policy};
+use super::export::Policy;
 use super::loc::Candidate;
-use super::path::{Interner, Neighbour, Path, as_path_length, contains_as, neighbour_as, prepend};
+use super::path::{Interner, Neighbour, Path};
 use crate::config::Export;
-use crate::wire::{AsPath, AsPathSegment, Attributes, Family, NextHop, Origin, Update};
+use crate::wire::{AsPath, AsPathSegment, Attributes, Community, Family, NextHop, Origin, Update};
 
 fn peer(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
@@ -34,7 +34,7 @@ fn attributes(path: &[u32]) -> Attributes {
 }
 
 fn candidate(last: u8, attributes: Attributes) -> Candidate {
-    let asn = neighbour_as(&attributes.as_path).unwrap_or(65000);
+    let asn = attributes.as_path.neighbour().unwrap_or(65000);
     let path = Path { attributes, next_hop: Some(NextHop::V4(peer(last))) };
     Candidate { from: Some(neighbour(last, asn)), path: Arc::new(path), since: Instant::now() }
 }
@@ -141,24 +141,6 @@ fn equally_good_paths_are_used_side_by_side_up_to_the_limit() {
 }
 
 #[test]
-fn as_paths_are_measured_searched_and_prepended() {
-    let path = AsPath {
-        segments: vec![
-            AsPathSegment::ConfedSequence(vec![64512]),
-            AsPathSegment::Sequence(vec![1, 2]),
-            AsPathSegment::Set(vec![3, 4, 5]),
-        ],
-    };
-    assert_eq!((as_path_length(&path), neighbour_as(&path)), (3, Some(1)));
-    assert!([64512, 2, 5].iter().all(|asn| contains_as(&path, *asn)) && !contains_as(&path, 6));
-    assert_eq!(neighbour_as(&AsPath::default()), None);
-    assert_eq!(prepend(AsPath::default(), 9), sequence(&[9]));
-    assert_eq!(prepend(sequence(&[1]), 9), sequence(&[9, 1]));
-    let full = prepend(sequence(&[1; 255]), 9);
-    assert_eq!(full.segments.iter().map(|s| super::path::numbers(s).len()).collect::<Vec<_>>(), [1, 255]);
-}
-
-#[test]
 fn loops_are_found() {
     let identity = Identity { asn: 65000, router_id: peer(200), addresses: vec![peer(201).into()] };
     let base = || Path { attributes: attributes(&[1]), next_hop: Some(NextHop::V4(peer(1))) };
@@ -203,7 +185,9 @@ fn policy(external: bool) -> Policy {
 fn what_is_exported_to_whom() {
     let learned = candidate(1, attributes(&[1]));
     let internal = Candidate { from: Some(neighbour(1, 65000)), ..learned.clone() };
-    let tagged = |community| candidate(1, Attributes { communities: vec![community], ..attributes(&[1]) });
+    let tagged = |community: Community| {
+        candidate(1, Attributes { communities: vec![community.0], ..attributes(&[1]) })
+    };
     let same_peer = candidate(50, attributes(&[1]));
     // To an external peer, to an internal one, and to an external one that gets originated routes only.
     let table = [
@@ -211,8 +195,8 @@ fn what_is_exported_to_whom() {
         ("external", learned, [true, true, false]),
         ("internal", internal, [true, false, false]),
         ("the peer's own", same_peer, [false, false, false]),
-        ("NO_EXPORT", tagged(NO_EXPORT), [false, true, false]),
-        ("NO_ADVERTISE", tagged(NO_ADVERTISE), [false, false, false]),
+        ("NO_EXPORT", tagged(Community::NO_EXPORT), [false, true, false]),
+        ("NO_ADVERTISE", tagged(Community::NO_ADVERTISE), [false, false, false]),
     ];
     for (name, candidate, expected) in table {
         let originated = Policy { export: Export::Originated, ..policy(true) };

@@ -11,15 +11,11 @@ use bytes::Bytes;
 use super::State;
 use super::jitter::Jitter;
 use super::negotiation::{Negotiated, Proposal};
+use crate::wire::code::{UNSPECIFIC, cease, error, fsm_error};
 use crate::wire::{DecodeError, Family, Message, Notification, Open, Update};
 
 /// Hold time until the OPENs are exchanged: RFC 4271 §8.2.2 suggests 4 minutes.
 const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
-
-const HOLD_TIMER_EXPIRED: u8 = 4;
-/// Subcodes by state: RFC 6608 §3.
-const FINITE_STATE_MACHINE_ERROR: u8 = 5;
-const CEASE: u8 = 6;
 
 /// Cease subcodes of RFC 4486 §3 that this speaker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +37,13 @@ impl Cease {
     #[must_use]
     pub fn notification(self) -> Notification {
         let subcode = match self {
-            Self::PeerDeconfigured => 3,
-            Self::AdministrativeReset => 4,
-            Self::ConnectionRejected => 5,
-            Self::OtherConfigurationChange => 6,
-            Self::ConnectionCollisionResolution => 7,
+            Self::PeerDeconfigured => cease::PEER_DECONFIGURED,
+            Self::AdministrativeReset => cease::ADMINISTRATIVE_RESET,
+            Self::ConnectionRejected => cease::CONNECTION_REJECTED,
+            Self::OtherConfigurationChange => cease::OTHER_CONFIGURATION_CHANGE,
+            Self::ConnectionCollisionResolution => cease::COLLISION_RESOLUTION,
         };
-        Notification { code: CEASE, subcode, data: Bytes::new() }
+        Notification::cease(subcode)
     }
 }
 
@@ -195,14 +191,7 @@ impl Session {
     fn received(&mut self, message: Message, now: Instant) -> Vec<Action> {
         let name = name(&message);
         match (self.phase, message) {
-            (_, Message::Notification(notification)) => {
-                let reason = format!("peer sent NOTIFICATION: {notification}");
-                let collision = Cease::ConnectionCollisionResolution.notification();
-                let lost_collision =
-                    (notification.code, notification.subcode) == (collision.code, collision.subcode);
-                let cause = if lost_collision { Cause::Collision } else { Cause::Notified };
-                self.over(reason, cause)
-            }
+            (_, Message::Notification(notification)) => self.notified(&notification),
             (Phase::OpenSent, Message::Open(open)) => self.opened(&open, now),
             (Phase::OpenConfirm, Message::Keepalive) => {
                 self.phase = Phase::Established;
@@ -225,6 +214,16 @@ impl Session {
         }
     }
 
+    fn notified(&mut self, notification: &Notification) -> Vec<Action> {
+        let mut reason = format!("peer sent NOTIFICATION: {notification}");
+        if let Some(text) = notification.shutdown_communication() {
+            reason.push_str(&format!(": {text}"));
+        }
+        let lost_collision =
+            (notification.code, notification.subcode) == (error::CEASE, cease::COLLISION_RESOLUTION);
+        self.over(reason, if lost_collision { Cause::Collision } else { Cause::Notified })
+    }
+
     fn opened(&mut self, open: &Open, now: Instant) -> Vec<Action> {
         match self.proposal.agree(open) {
             Ok(negotiated) => {
@@ -244,19 +243,19 @@ impl Session {
     /// RFC 6608 §3: the subcode tells the peer in which state we were.
     fn unexpected(&mut self, phase: Phase, message: &str) -> Vec<Action> {
         let subcode = match phase {
-            Phase::OpenSent => 1,
-            Phase::OpenConfirm => 2,
-            Phase::Established => 3,
-            Phase::Over => 0,
+            Phase::OpenSent => fsm_error::UNEXPECTED_IN_OPEN_SENT,
+            Phase::OpenConfirm => fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
+            Phase::Established => fsm_error::UNEXPECTED_IN_ESTABLISHED,
+            Phase::Over => UNSPECIFIC,
         };
-        let notification = Notification { code: FINITE_STATE_MACHINE_ERROR, subcode, data: Bytes::new() };
+        let notification = Notification::new(error::FSM, subcode, Bytes::new());
         let reason = format!("we sent {notification}: {message} in state {}", self.state());
         self.notify(notification, reason, Cause::Notified)
     }
 
     fn timers(&mut self, now: Instant) -> Vec<Action> {
         if self.hold.is_some_and(|deadline| deadline <= now) {
-            let notification = Notification { code: HOLD_TIMER_EXPIRED, subcode: 0, data: Bytes::new() };
+            let notification = Notification::new(error::HOLD_TIMER_EXPIRED, UNSPECIFIC, Bytes::new());
             return self.notify(notification, "hold timer expired".to_owned(), Cause::Notified);
         }
         if self.keepalive.is_some_and(|deadline| deadline <= now) {

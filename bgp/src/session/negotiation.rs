@@ -6,13 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::wire::code::{self, error, open_error};
 use crate::wire::{Capability, Codec, DecodeError, Family, GracefulRestart, Notification, Open};
-
-/// OPEN Message Error, RFC 4271 §4.5.
-const OPEN_MESSAGE_ERROR: u8 = 2;
-const BAD_PEER_AS: u8 = 2;
-const BAD_BGP_IDENTIFIER: u8 = 3;
-const UNACCEPTABLE_HOLD_TIME: u8 = 6;
 
 /// What this speaker brings to a session with one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,23 +94,26 @@ impl Proposal {
 
     fn check(&self, open: &Open) -> Result<(), DecodeError> {
         let refuse = |subcode, reason| {
-            let notification = Notification { code: OPEN_MESSAGE_ERROR, subcode, data: Bytes::new() };
+            let notification = Notification::new(error::OPEN, subcode, Bytes::new());
             Err(DecodeError { notification, reason })
         };
         if open.asn != self.remote_as {
-            return refuse(BAD_PEER_AS, format!("peer is AS {}, configured {}", open.asn, self.remote_as));
+            return refuse(
+                open_error::BAD_PEER_AS,
+                format!("peer is AS {}, configured {}", open.asn, self.remote_as),
+            );
         }
         if open.router_id.is_unspecified() {
-            return refuse(BAD_BGP_IDENTIFIER, "the peer's BGP identifier is 0.0.0.0".to_owned());
+            return refuse(open_error::BAD_BGP_IDENTIFIER, "the peer's BGP identifier is 0.0.0.0".to_owned());
         }
         // RFC 6286 §2.2: identifiers are unique within an AS only.
         if self.is_internal() && open.router_id == self.router_id {
             let reason = format!("the internal peer's BGP identifier is ours, {}", self.router_id);
-            return refuse(BAD_BGP_IDENTIFIER, reason);
+            return refuse(open_error::BAD_BGP_IDENTIFIER, reason);
         }
         if matches!(open.hold_time_secs, 1 | 2) {
             let reason = format!("hold time of {} s is neither 0 nor at least 3", open.hold_time_secs);
-            return refuse(UNACCEPTABLE_HOLD_TIME, reason);
+            return refuse(open_error::UNACCEPTABLE_HOLD_TIME, reason);
         }
         Ok(())
     }
@@ -126,7 +124,7 @@ impl Negotiated {
     #[must_use]
     pub fn capability_names(&self) -> Vec<String> {
         let mut names: Vec<_> =
-            self.families.iter().map(|family| format!("multiprotocol {}", family_name(*family))).collect();
+            self.families.iter().map(|family| format!("multiprotocol {family}")).collect();
         let others = [
             (self.route_refresh, "route-refresh"),
             (self.graceful_restart.is_some(), "graceful-restart"),
@@ -134,15 +132,6 @@ impl Negotiated {
         ];
         names.extend(others.into_iter().filter(|(both, _)| *both).map(|(_, name)| name.to_owned()));
         names
-    }
-}
-
-/// How a family is called in what people read: "ipv4-unicast".
-#[must_use]
-pub fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::Ipv4Unicast => "ipv4-unicast",
-        Family::Ipv6Unicast => "ipv6-unicast",
     }
 }
 
@@ -158,7 +147,9 @@ fn common_families(ours: &[Family], theirs: &[Capability]) -> BTreeSet<Family> {
 /// Also true of families that we do not know: the peer speaks RFC 4760 then.
 fn is_multi_protocol(capability: &Capability) -> bool {
     match capability {
-        Capability::MultiProtocol(_) | Capability::Unknown { code: 1, .. } => true,
+        Capability::MultiProtocol(_) | Capability::Unknown { code: code::capability::MULTI_PROTOCOL, .. } => {
+            true
+        }
         Capability::RouteRefresh
         | Capability::GracefulRestart(_)
         | Capability::FourOctetAs(_)

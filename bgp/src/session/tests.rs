@@ -252,6 +252,11 @@ fn reasons_say_who_ended_it_and_why() {
         reason(Event::Received(Message::Notification(notification(2, 2))))
             .starts_with("peer sent NOTIFICATION: ")
     );
+    let maintenance = Notification::new(6, 2, &b"\x0bmaintenance"[..]);
+    assert_eq!(
+        reason(Event::Received(Message::Notification(maintenance))),
+        "peer sent NOTIFICATION: Cease / Administrative Shutdown: maintenance"
+    );
     assert_eq!(reason(Event::Closed("reset".to_owned())), "connection lost: reset");
 }
 

@@ -9,7 +9,6 @@ use super::peer::Established;
 use super::{ConnId, Output, Speaker};
 use crate::rib::adj_in::Identity;
 use crate::rib::adj_out::AdjRibOut;
-use crate::rib::family_of;
 use crate::rib::path::Neighbour;
 use crate::session::State;
 use crate::session::collision::{Keep, Rank, survivor};
@@ -90,7 +89,7 @@ impl Speaker {
         let Some(peer) = self.peers.get_mut(&address) else { return };
         let Some(established) = &peer.established else { return };
         for prefix in self.rib.loc().prefixes() {
-            if established.negotiated.families.contains(&family_of(prefix)) {
+            if established.negotiated.families.contains(&Family::of(prefix)) {
                 peer.adj_out.mark(*prefix);
             }
         }

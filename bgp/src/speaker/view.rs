@@ -13,7 +13,7 @@ use super::restart::Helper;
 use crate::rib::adj_in::Received;
 use crate::rib::path::Path;
 use crate::session::State;
-use crate::wire::{AsPath, AsPathSegment, Family, NextHop, Origin};
+use crate::wire::{Community, Family, NextHop, Origin};
 
 /// The speaker and its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,38 +302,19 @@ fn view_path(peer: Option<IpAddr>, path: &Path, since: Instant, now: Instant) ->
     PathView {
         peer,
         next_hop: path.next_hop,
-        as_path: render_as_path(&attributes.as_path),
+        as_path: attributes.as_path.to_string(),
         origin: attributes.origin,
         local_pref: attributes.local_pref,
         med: attributes.med,
-        communities: attributes.communities.iter().copied().map(render_community).collect(),
+        communities: attributes
+            .communities
+            .iter()
+            .map(|community| Community(*community).to_string())
+            .collect(),
         best: false,
         multipath: false,
         stale: false,
         reason: String::new(),
         age: now.saturating_duration_since(since),
-    }
-}
-
-/// As routers print it; confederation segments as RFC 5065 does.
-fn render_as_path(path: &AsPath) -> String {
-    let join = |numbers: &[u32], separator: &str| {
-        numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(separator)
-    };
-    let segment = |segment: &AsPathSegment| match segment {
-        AsPathSegment::Sequence(numbers) => join(numbers, " "),
-        AsPathSegment::Set(numbers) => format!("{{{}}}", join(numbers, ",")),
-        AsPathSegment::ConfedSequence(numbers) => format!("({})", join(numbers, " ")),
-        AsPathSegment::ConfedSet(numbers) => format!("[{}]", join(numbers, ",")),
-    };
-    path.segments.iter().map(segment).collect::<Vec<_>>().join(" ")
-}
-
-fn render_community(community: u32) -> String {
-    match community {
-        crate::rib::export::NO_EXPORT => "no-export".to_owned(),
-        crate::rib::export::NO_ADVERTISE => "no-advertise".to_owned(),
-        crate::rib::export::NO_EXPORT_SUBCONFED => "no-export-subconfed".to_owned(),
-        other => format!("{}:{}", other >> 16, other & 0xffff),
     }
 }

@@ -71,10 +71,11 @@ impl AsPath {
         self.segments.iter().any(|segment| segment.asns().contains(&asn))
     }
 
-    /// The AS that sent the route: the first of the path, if the path starts with a sequence (RFC 4271 §6.3).
+    /// The AS that sent the route, for comparing MEDs (RFC 4271 §9.1.2.2): the first of a leading sequence, where
+    /// confederations do not count (RFC 5065 §5.3). None for a path that began in our own AS, or with a set.
     #[must_use]
     pub fn neighbour(&self) -> Option<u32> {
-        match self.segments.first()? {
+        match self.segments.iter().find(|segment| !segment.is_confederation())? {
             AsPathSegment::Sequence(asns) => asns.first().copied(),
             AsPathSegment::Set(_) | AsPathSegment::ConfedSequence(_) | AsPathSegment::ConfedSet(_) => None,
         }

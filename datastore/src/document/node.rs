@@ -1,202 +1,176 @@
 //! The tree of values with places.
 
-use saphyr::{MarkedYaml, Scalar, YamlData};
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::Fault;
+use serde_json::Value as Json;
 
-/// A value and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) data: Data,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the file; both from 1.
+/// Where a value comes from. Ordered as people read: the file from its beginning, then what overrules it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// In the file; both from 1, columns in characters.
     At { line: usize, column: usize },
-    /// Something that overrules the file.
-    From(String),
+    /// Something that overrules the file, by its name.
+    From(Arc<str>),
 }
 
+/// A value and where it begins.
 #[derive(Debug, Clone)]
-pub(super) enum Data {
+pub(crate) struct Node {
+    pub(super) place: Place,
+    pub(crate) value: Value,
+}
+
+/// A value. Elements of a sequence keep their index, and so their path, when others are taken out.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
     Null,
-    Bool(bool),
+    Boolean(bool),
     Integer(i64),
     Float(f64),
-    Text(String),
-    Sequence(Vec<Node>),
+    String(String),
+    Sequence(Vec<(usize, Node)>),
     Mapping(Vec<Entry>),
 }
 
+/// A key and its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) place: Place,
+pub(crate) struct Entry {
     pub(super) key: String,
-    pub(super) value: Node,
+    pub(super) place: Place,
+    pub(super) node: Node,
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
 }
 
 impl Node {
-    /// From what the YAML library read.
-    pub(super) fn decode(yaml: &MarkedYaml<'_>) -> Result<Self, Fault> {
-        let place = place(yaml);
-        let data = match &yaml.data {
-            YamlData::Value(Scalar::Null) => Data::Null,
-            YamlData::Value(Scalar::Boolean(value)) => Data::Bool(*value),
-            YamlData::Value(Scalar::Integer(value)) => Data::Integer(*value),
-            YamlData::Value(Scalar::FloatingPoint(value)) => Data::Float(value.into_inner()),
-            YamlData::Value(Scalar::String(text)) => Data::Text(text.to_string()),
-            YamlData::Sequence(items) => {
-                Data::Sequence(items.iter().map(Self::decode).collect::<Result<_, _>>()?)
-            }
-            YamlData::Mapping(entries) => {
-                let entries = entries.iter().map(|(key, value)| {
-                    Ok(Entry { place: self::place(key), key: key_text(key)?, value: Self::decode(value)? })
-                });
-                Data::Mapping(entries.collect::<Result<_, _>>()?)
-            }
-            YamlData::Representation(..) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => {
-                return Err(fault(place, "tags and aliases are not understood; write the value itself"));
-            }
-        };
-        Ok(Self { place, data })
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Mapping(entries) = &self.value else { return None };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    fn from_json(value: &Value, source: &str) -> Self {
-        let data = match value {
-            Value::Null => Data::Null,
-            Value::Bool(value) => Data::Bool(*value),
-            Value::Number(number) => match number.as_i64() {
-                Some(value) => Data::Integer(value),
-                None => Data::Float(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => Data::Text(text.clone()),
-            Value::Array(items) => {
-                Data::Sequence(items.iter().map(|item| Self::from_json(item, source)).collect())
-            }
-            Value::Object(fields) => Data::Mapping(
-                fields
-                    .iter()
-                    .map(|(key, value)| Entry {
-                        place: Place::From(source.to_owned()),
-                        key: key.clone(),
-                        value: Self::from_json(value, source),
-                    })
-                    .collect(),
-            ),
-        };
-        Self { place: Place::From(source.to_owned()), data }
+    fn element(&self, index: usize) -> Option<&Self> {
+        let Value::Sequence(elements) = &self.value else { return None };
+        elements.iter().find(|(own, _)| *own == index).map(|(_, element)| element)
     }
 
-    pub(super) fn is_null(&self) -> bool {
-        matches!(self.data, Data::Null)
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        if let Value::String(text) = &self.value { Some(text) } else { None }
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match &self.data {
-            Data::Text(text) => Some(text),
-            Data::Null
-            | Data::Bool(_)
-            | Data::Integer(_)
-            | Data::Float(_)
-            | Data::Sequence(_)
-            | Data::Mapping(_) => None,
+    /// What it is, in words.
+    pub(crate) fn describe(&self) -> String {
+        match &self.value {
+            Value::Null => "empty".to_owned(),
+            Value::Boolean(value) => value.to_string(),
+            Value::Integer(number) => format!("the number {number}"),
+            Value::Float(number) => format!("the number {number}"),
+            Value::String(text) => format!("the text \"{text}\""),
+            Value::Sequence(_) => "a list".to_owned(),
+            Value::Mapping(_) => "a mapping".to_owned(),
         }
     }
 
-    fn entries(&self) -> &[Entry] {
-        match &self.data {
-            Data::Mapping(entries) => entries,
-            Data::Null
-            | Data::Bool(_)
-            | Data::Integer(_)
-            | Data::Float(_)
-            | Data::Text(_)
-            | Data::Sequence(_) => &[],
+    /// This mapping without one of its keys.
+    pub(super) fn without(&self, key: &str) -> Self {
+        let mut copy = self.clone();
+        copy.remove(&[Step::Key(key.to_owned())]);
+        copy
+    }
+
+    /// Takes out what a path leads to; false if it leads nowhere.
+    pub(super) fn remove(&mut self, path: &[Step]) -> bool {
+        let Some((step, rest)) = path.split_first() else { return false };
+        match (step, &mut self.value) {
+            (Step::Key(key), Value::Mapping(entries)) => {
+                let Some(index) = entries.iter().position(|entry| entry.key == *key) else { return false };
+                if rest.is_empty() {
+                    entries.remove(index);
+                    return true;
+                }
+                entries.get_mut(index).is_some_and(|entry| entry.node.remove(rest))
+            }
+            (Step::Index(index), Value::Sequence(elements)) => {
+                let Some(index) = elements.iter().position(|(own, _)| own == index) else { return false };
+                if rest.is_empty() {
+                    elements.remove(index);
+                    return true;
+                }
+                elements.get_mut(index).is_some_and(|(_, element)| element.remove(rest))
+            }
+            (Step::Key(_) | Step::Index(_), _) => false,
         }
     }
 
-    fn items(&self) -> &[Node] {
-        match &self.data {
-            Data::Sequence(items) => items,
-            Data::Null
-            | Data::Bool(_)
-            | Data::Integer(_)
-            | Data::Float(_)
-            | Data::Text(_)
-            | Data::Mapping(_) => &[],
-        }
-    }
-
-    pub(super) fn descend(&self, path: &[&str]) -> Option<&Self> {
-        path.iter().try_fold(self, |node, key| node.child(key))
-    }
-
-    fn child(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-    }
-
-    pub(super) fn remove(&mut self, key: &str) {
-        if let Data::Mapping(entries) = &mut self.data {
-            entries.retain(|entry| entry.key != key);
-        }
-    }
-
-    pub(super) fn overrule(&mut self, path: &[&str], source: &str, value: &Value) {
+    /// Sets what a path of keys leads to, and makes the mappings on the way where there is something else.
+    pub(super) fn overrule(&mut self, path: &[&str], source: &Arc<str>, value: &Json) {
         let Some((first, rest)) = path.split_first() else {
             *self = Self::from_json(value, source);
             return;
         };
-        if !matches!(self.data, Data::Mapping(_)) {
-            self.data = Data::Mapping(Vec::new());
+        if !matches!(self.value, Value::Mapping(_)) {
+            self.value = Value::Mapping(Vec::new());
         }
-        let Data::Mapping(entries) = &mut self.data else { return };
-        let index = entries.iter().position(|entry| entry.key == *first).unwrap_or_else(|| {
-            let place = Place::From(source.to_owned());
-            let value = Self { place: place.clone(), data: Data::Null };
-            entries.push(Entry { place, key: (*first).to_owned(), value });
-            entries.len() - 1
-        });
-        if let Some(entry) = entries.get_mut(index) {
-            entry.value.overrule(rest, source, value);
+        let Value::Mapping(entries) = &mut self.value else { return };
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == *first) {
+            entry.node.overrule(rest, source, value);
+            return;
         }
+        let mut node = Self::from_json(&Json::Null, source);
+        node.overrule(rest, source, value);
+        entries.push(Entry { key: (*first).to_owned(), place: node.place.clone(), node });
     }
 
-    /// The place of `field` (`a.b[2].c`), or of the nearest node above it.
-    pub(super) fn nearest(&self, field: &str) -> Place {
+    fn from_json(value: &Json, source: &Arc<str>) -> Self {
+        let place = Place::From(source.clone());
+        let value = match value {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Boolean(*value),
+            Json::Number(number) => match number.as_i64() {
+                Some(number) => Value::Integer(number),
+                None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Json::String(text) => Value::String(text.clone()),
+            Json::Array(elements) => {
+                let node = |(index, element)| (index, Self::from_json(element, source));
+                Value::Sequence(elements.iter().enumerate().map(node).collect())
+            }
+            Json::Object(fields) => {
+                let entry = |(key, value): (&String, &Json)| Entry {
+                    key: key.clone(),
+                    place: place.clone(),
+                    node: Self::from_json(value, source),
+                };
+                Value::Mapping(fields.iter().map(entry).collect())
+            }
+        };
+        Self { place, value }
+    }
+
+    /// Place of what the path `a.b[0].c` leads to, or as far as it leads. (No key on such a path has a dot.)
+    pub(super) fn locate(&self, path: &str) -> Place {
         let mut node = self;
-        for step in field.split(['.', '[']).filter(|step| !step.is_empty()) {
+        for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
             let next = match step.strip_suffix(']') {
-                Some(index) => index.parse::<usize>().ok().and_then(|index| node.items().get(index)),
-                None => node.child(step),
+                Some(index) => index.parse().ok().and_then(|index| node.element(index)),
+                None => node.get(step),
             };
             let Some(next) = next else { break };
             node = next;
         }
         node.place.clone()
     }
-}
 
-fn place(yaml: &MarkedYaml<'_>) -> Place {
-    Place::At { line: yaml.span.start.line(), column: yaml.span.start.col() + 1 }
-}
-
-/// Keys are text; numbers and booleans are taken as written by people who forgot the quotes.
-fn key_text(key: &MarkedYaml<'_>) -> Result<String, Fault> {
-    let YamlData::Value(scalar) = &key.data else {
-        return Err(fault(place(key), "a key must be text"));
-    };
-    Ok(match scalar {
-        Scalar::String(text) => text.to_string(),
-        Scalar::Integer(number) => number.to_string(),
-        Scalar::Boolean(value) => value.to_string(),
-        Scalar::Null | Scalar::FloatingPoint(_) => return Err(fault(place(key), "a key must be text")),
-    })
-}
-
-fn fault(place: Place, what: &str) -> Fault {
-    Fault { place, field: String::new(), what: what.to_owned() }
+    /// Nodes of the tree. Its depth is bounded.
+    pub(super) fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::Sequence(elements) => elements.iter().map(|(_, element)| element.size()).sum(),
+            Value::Mapping(entries) => entries.iter().map(|entry| 1 + entry.node.size()).sum(),
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => 0,
+        }
+    }
 }

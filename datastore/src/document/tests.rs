@@ -59,9 +59,9 @@ fn every_unknown_field_is_told_with_its_place_and_the_nearest_name() {
     problems(
         "peers:\n  - address: a\n    remotAs: 7\n    remoteAs: 7\nnot: x\nzzz: 1\n",
         &[
-            "f.yaml:3:5: peers[0].remotAs: unknown field; did you mean remoteAs?",
-            "f.yaml:5:1: not: unknown field; did you mean note?",
-            "f.yaml:6:1: zzz: unknown field; known are peers, note",
+            "f.yaml:3:5: peers[0].remotAs: is unknown; did you mean \"remoteAs\"?",
+            "f.yaml:5:1: not: is unknown; did you mean \"note\"?",
+            "f.yaml:6:1: zzz: is unknown; known are peers, note",
         ],
     );
 }
@@ -70,25 +70,71 @@ fn every_unknown_field_is_told_with_its_place_and_the_nearest_name() {
 fn what_does_not_fit_is_told_with_its_place() {
     problems(
         "peers:\n  - address: a\n    remoteAs: many\n",
-        &["f.yaml:3:15: peers[0].remoteAs: invalid type: string \"many\", expected u32"],
+        &["f.yaml:3:15: peers[0].remoteAs: is the text \"many\"; write a whole number from 0 to 4294967295"],
     );
     problems(
         "peers:\n  - address: a\n    remoteAs: -1\n",
-        &["f.yaml:3:15: peers[0].remoteAs: invalid value: integer `-1`, expected u32"],
+        &["f.yaml:3:15: peers[0].remoteAs: is the number -1; write a whole number from 0 to 4294967295"],
     );
-    problems("peers:\n  - address: a\n", &["f.yaml:2:5: peers[0]: missing field `remoteAs`"]);
+    problems("peers:\n  - address: a\n", &["f.yaml:2:5: peers[0].remoteAs: is missing; it is required"]);
     problems(
         "peers:\n  - {address: a, remoteAs: 1, mode: pasive}\n",
-        &["f.yaml:2:37: peers[0].mode: unknown variant `pasive`, expected `active` or `passive`"],
+        &["f.yaml:2:37: peers[0].mode: \"pasive\" is unknown; did you mean \"passive\"?"],
     );
-    problems("peers: 7\n", &["f.yaml:1:8: peers: invalid type: integer `7`, expected a sequence"]);
+    problems(
+        "peers:\n  - {address: 1, remoteAs: x}\n  - {address: a}\n",
+        &[
+            "f.yaml:2:15: peers[0].address: is the number 1; write text (\"1\" in quotes)",
+            "f.yaml:2:28: peers[0].remoteAs: is the text \"x\"; write a whole number from 0 to 4294967295",
+            "f.yaml:3:5: peers[1].remoteAs: is missing; it is required",
+        ],
+    );
+    problems("peers: 7\n", &["f.yaml:1:8: peers: is the number 7; write a list"]);
 }
 
 #[test]
 fn what_is_not_yaml_is_told_with_its_place() {
-    for (text, line) in [("a: [1, 2\n", "f.yaml:"), ("a: 1\na: 2\n", "f.yaml:2:"), ("a: *x\n", "f.yaml:1:")] {
-        let problem = Document::parse("f.yaml", text).expect_err("wrong").to_string();
-        assert!(problem.starts_with(line), "{problem}");
+    for (text, expected) in [
+        ("a: [1, 2\n", "f.yaml:2:1: is not YAML: "),
+        ("a: 1\na: 2\n", "f.yaml:2:1: a: is here twice; remove one of them"),
+        ("a: *x\n", "f.yaml:1:4: is not YAML: "),
+        ("a: !!int x\n", "f.yaml:1:4: \"x\" is not what its tag says; remove the tag"),
+    ] {
+        let problems = Document::parse("f.yaml", text).expect_err("wrong");
+        assert_eq!(problems.len(), 1, "{text}");
+        assert!(problems[0].to_string().starts_with(expected), "{}", problems[0]);
+    }
+}
+
+#[test]
+fn scalars_mean_what_the_core_schema_says() {
+    for (text, expected) in [
+        ("0x1F", json!(31)),
+        ("0o17", json!(15)),
+        ("012", json!(12)),
+        ("+7", json!(7)),
+        ("-7", json!(-7)),
+        ("0x+5", json!("0x+5")),
+        ("1_000", json!("1_000")),
+        ("1e3", json!(1000.0)),
+        (".5", json!(0.5)),
+        ("9223372036854775808", json!(9_223_372_036_854_775_808.0)),
+        ("infinity", json!("infinity")),
+        ("yes", json!("yes")),
+        ("True", json!(true)),
+        ("FALSE", json!(false)),
+        ("~", json!(null)),
+        ("Null", json!(null)),
+        ("", json!(null)),
+        ("'1'", json!("1")),
+        ("!!str 1", json!("1")),
+        ("!!float 1", json!(1.0)),
+        ("!degree 50", json!(50)),
+        ("10.0.0.1", json!("10.0.0.1")),
+        ("1:30", json!("1:30")),
+    ] {
+        let read: serde_json::Value = one(&format!("a: {text}\n")).read().expect(text);
+        assert_eq!(read, json!({ "a": expected }), "{text}");
     }
 }
 
@@ -99,7 +145,7 @@ fn an_overruled_value_names_what_overruled_it() {
     assert_eq!(document.read::<File>().expect("good").note.as_deref(), Some("text"));
     document.overrule(&["note"], "NOTE", &json!(7));
     let found = document.read::<File>().expect_err("wrong");
-    assert_eq!(found[0].to_string(), "NOTE: note: invalid type: integer `7`, expected a string");
+    assert_eq!(found[0].to_string(), "NOTE: note: is the number 7; write text (\"7\" in quotes)");
 }
 
 #[test]
@@ -119,7 +165,7 @@ fn the_kubernetes_types_are_read_strictly_too() {
     let problems = one(text).read::<NetworkPolicy>().expect_err("wrong");
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["f.yaml:7:5: spec.ingress[0].form: unknown field; did you mean from?"]
+        ["f.yaml:7:5: spec.ingress[0].form: is unknown; did you mean \"from\"?"]
     );
     one(&text.replace("form", "from")).read::<NetworkPolicy>().expect("good");
 }

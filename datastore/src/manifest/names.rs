@@ -1,7 +1,6 @@
 //! What names and labels may look like (RFC 1123, and `apimachinery/pkg/util/validation` of Kubernetes).
 
-use super::problem::Report;
-use super::yaml::Node;
+use super::Report;
 
 /// What is wrong with `name` as a DNS label; `None` if nothing is.
 pub(super) fn label_problem(name: &str) -> Option<String> {
@@ -59,28 +58,28 @@ fn is_qualified(text: &str) -> bool {
 }
 
 /// Reports what is wrong with one label of the mapping at `field`.
-pub(super) fn check_label(field: &str, key: &str, value: &str, document: &Node, report: &mut Report) {
-    check_label_key(field, key, document, report);
-    check_label_value(field, value, document, report);
+pub(super) fn check_label(field: &str, key: &str, value: &str, report: &mut Report<'_>) {
+    check_label_key(field, key, report);
+    check_label_value(field, value, report);
 }
 
-pub(super) fn check_label_key(field: &str, key: &str, document: &Node, report: &mut Report) {
+pub(super) fn check_label_key(field: &str, key: &str, report: &mut Report<'_>) {
     let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     if prefix.is_some_and(|prefix| !is_subdomain(prefix)) || !is_qualified(name) {
         let what = format!(
             "\"{key}\" is no label key; write at most 63 of A-Z, a-z, 0-9, '-', '_' and '.', beginning and ending \
              with a letter or digit, optionally after a DNS subdomain and '/'"
         );
-        report.add(field, document.locate(field), what);
+        report.add(field, what);
     }
 }
 
-pub(super) fn check_label_value(field: &str, value: &str, document: &Node, report: &mut Report) {
+pub(super) fn check_label_value(field: &str, value: &str, report: &mut Report<'_>) {
     if !value.is_empty() && !is_qualified(value) {
         let what = format!(
             "\"{value}\" is no label value; write at most 63 of A-Z, a-z, 0-9, '-', '_' and '.', beginning and \
              ending with a letter or digit"
         );
-        report.add(field, document.locate(field), what);
+        report.add(field, what);
     }
 }

@@ -5,51 +5,36 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::names;
-use super::problem::Report;
-use super::yaml::Node;
-use crate::key::nearest;
+use super::{Report, names};
+use crate::spelling::correction;
 
 /// Reports everything that is wrong with the policy's specification.
-pub(super) fn check(policy: &NetworkPolicy, document: &Node, report: &mut Report) {
-    let mut checker = Checker { document, report };
+pub(super) fn check(policy: &NetworkPolicy, report: &mut Report<'_>) {
     let Some(spec) = &policy.spec else { return };
     if let Some(selector) = &spec.pod_selector {
-        checker.selector("spec.podSelector", selector);
+        report.selector("spec.podSelector", selector);
     }
     for (index, direction) in spec.policy_types.iter().flatten().enumerate() {
-        checker.one_of(&format!("spec.policyTypes[{index}]"), direction, &["Ingress", "Egress"]);
+        report.one_of(&format!("spec.policyTypes[{index}]"), direction, &["Ingress", "Egress"]);
     }
     if spec.policy_types.as_ref().is_some_and(|types| types.len() > 2) {
-        checker.complain("spec.policyTypes", "has more than two entries; write Ingress, Egress or both");
+        report.add("spec.policyTypes", "has more than two entries; write Ingress, Egress or both");
     }
     for (index, rule) in spec.ingress.iter().flatten().enumerate() {
         let field = format!("spec.ingress[{index}]");
-        checker.rule(&field, "from", rule.from.as_deref(), rule.ports.as_deref());
+        report.rule(&field, "from", rule.from.as_deref(), rule.ports.as_deref());
     }
     for (index, rule) in spec.egress.iter().flatten().enumerate() {
         let field = format!("spec.egress[{index}]");
-        checker.rule(&field, "to", rule.to.as_deref(), rule.ports.as_deref());
+        report.rule(&field, "to", rule.to.as_deref(), rule.ports.as_deref());
     }
 }
 
-struct Checker<'a> {
-    document: &'a Node,
-    report: &'a mut Report,
-}
-
-impl Checker<'_> {
-    fn complain(&mut self, field: &str, what: impl Into<String>) {
-        self.report.add(field, self.document.locate(field), what);
-    }
-
+impl Report<'_> {
     fn one_of(&mut self, field: &str, value: &str, allowed: &[&str]) {
         if !allowed.contains(&value) {
-            let right = match nearest(value, allowed.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("write one of {}", allowed.join(", ")),
-            };
-            self.complain(field, format!("\"{value}\" is unknown; {right}"));
+            let right = correction(value, allowed, "write one of");
+            self.add(field, format!("\"{value}\" is unknown; {right}"));
         }
     }
 
@@ -77,7 +62,7 @@ impl Checker<'_> {
             Some(IntOrString::Int(number)) => self.port_number(&port_field, *number),
             Some(IntOrString::String(name)) => {
                 if let Some(what) = names::port_name_problem(name) {
-                    self.complain(&port_field, what);
+                    self.add(&port_field, what);
                 }
             }
             None => {}
@@ -85,15 +70,15 @@ impl Checker<'_> {
         let Some(end) = port.end_port else { return };
         let field = format!("{field}.endPort");
         match &port.port {
-            None => self.complain(&field, "is there without port; write the first port of the range as port"),
+            None => self.add(&field, "is there without port; write the first port of the range as port"),
             Some(IntOrString::String(name)) => {
                 let what = format!(
                     "cannot follow the named port \"{name}\"; write port as a number, or remove endPort"
                 );
-                self.complain(&field, what);
+                self.add(&field, what);
             }
             Some(IntOrString::Int(first)) if end < *first => {
-                self.complain(&field, format!("{end} is less than port {first}; write {first} or more"));
+                self.add(&field, format!("{end} is less than port {first}; write {first} or more"));
             }
             Some(IntOrString::Int(_)) => self.port_number(&field, end),
         }
@@ -101,7 +86,7 @@ impl Checker<'_> {
 
     fn port_number(&mut self, field: &str, number: i32) {
         if !(1..=65535).contains(&number) {
-            self.complain(field, format!("{number} is no port; write a number from 1 to 65535"));
+            self.add(field, format!("{number} is no port; write a number from 1 to 65535"));
         }
     }
 
@@ -115,12 +100,12 @@ impl Checker<'_> {
         let selects = namespace_selector.is_some() || pod_selector.is_some();
         match ip_block {
             None if !selects => {
-                self.complain(field, "selects nothing; write podSelector, namespaceSelector or ipBlock");
+                self.add(field, "selects nothing; write podSelector, namespaceSelector or ipBlock");
             }
             Some(_) if selects => {
                 let what =
                     "cannot be together with podSelector or namespaceSelector; make it an entry of its own";
-                self.complain(&format!("{field}.ipBlock"), what);
+                self.add(&format!("{field}.ipBlock"), what);
             }
             Some(_) | None => {}
         }
@@ -140,7 +125,7 @@ impl Checker<'_> {
                 && cidr.prefix() < except.prefix();
             if !within {
                 let what = format!("{text} is not a part of {}; write a longer prefix within it", block.cidr);
-                self.complain(&field, what);
+                self.add(&field, what);
             }
         }
     }
@@ -154,14 +139,14 @@ impl Checker<'_> {
             } else {
                 format!("\"{text}\" is no prefix; {example}")
             };
-            self.complain(field, what);
+            self.add(field, what);
         }
         cidr
     }
 
     fn selector(&mut self, field: &str, selector: &LabelSelector) {
         for (key, value) in selector.match_labels.iter().flatten() {
-            names::check_label(&format!("{field}.matchLabels"), key, value, self.document, self.report);
+            names::check_label(&format!("{field}.matchLabels"), key, value, self);
         }
         for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
             self.requirement(&format!("{field}.matchExpressions[{index}]"), requirement);
@@ -171,30 +156,29 @@ impl Checker<'_> {
     fn requirement(&mut self, field: &str, requirement: &LabelSelectorRequirement) {
         let LabelSelectorRequirement { key, operator, values } = requirement;
         if key.is_empty() {
-            self.complain(&format!("{field}.key"), "is missing; write the label's key");
+            self.add(&format!("{field}.key"), "is missing; write the label's key");
         } else {
-            names::check_label_key(&format!("{field}.key"), key, self.document, self.report);
+            names::check_label_key(&format!("{field}.key"), key, self);
         }
         let values_field = format!("{field}.values");
         let values = values.as_deref().unwrap_or_default();
         match operator.as_str() {
             "In" | "NotIn" if values.is_empty() => {
-                self.complain(&values_field, format!("is missing; write at least one value for {operator}"));
+                self.add(&values_field, format!("is missing; write at least one value for {operator}"));
             }
             "Exists" | "DoesNotExist" if !values.is_empty() => {
-                self.complain(&values_field, format!("has no place beside {operator}; remove the values"));
+                self.add(&values_field, format!("has no place beside {operator}; remove the values"));
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            "" => self.complain(
-                &format!("{field}.operator"),
-                "is missing; write In, NotIn, Exists or DoesNotExist",
-            ),
+            "" => {
+                self.add(&format!("{field}.operator"), "is missing; write In, NotIn, Exists or DoesNotExist")
+            }
             other => {
                 self.one_of(&format!("{field}.operator"), other, &["In", "NotIn", "Exists", "DoesNotExist"])
             }
         }
         for (index, value) in values.iter().enumerate() {
-            names::check_label_value(&format!("{values_field}[{index}]"), value, self.document, self.report);
+            names::check_label_value(&format!("{values_field}[{index}]"), value, self);
         }
     }
 }

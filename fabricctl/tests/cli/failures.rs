@@ -75,7 +75,9 @@ fn manifests_with_mistakes() {
     let good = agent.write("good.yaml", "good");
     let bad = agent.write("bad.yaml", "wrong");
     let lines = |file: &str| {
-        format!("{file}:3:1: spec.podSelecter: unknown field; podSelector?\n{file}:9:3: spec: missing\n")
+        format!(
+            "{file}:3:1: spec.podSelecter: is unknown; did you mean \"podSelector\"?\n{file}:9:3: spec: is missing\n"
+        )
     };
     check(&agent.run(&["apply", "-f", &bad, "-f", &good]), 1, &lines(&bad));
     assert!(agent.asked().is_empty(), "nothing after the mistake is sent");

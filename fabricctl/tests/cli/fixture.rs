@@ -109,7 +109,7 @@ impl Resources for Service {
         if request.get_ref().manifest.contains("wrong") {
             let file = &request.get_ref().file_name;
             let lines = format!(
-                "{file}:3:1: spec.podSelecter: unknown field; podSelector?\n{file}:9:3: spec: missing"
+                "{file}:3:1: spec.podSelecter: is unknown; did you mean \"podSelector\"?\n{file}:9:3: spec: is missing"
             );
             return Err(Status::invalid_argument(lines));
         }

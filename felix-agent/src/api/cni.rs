@@ -180,19 +180,11 @@ impl Attacher {
         let pools =
             self.store.list(datastore::Kind::IpPool).await.map_err(|error| super::datastore_error(&error))?;
         let gives_out = |family: Family| {
-            pools.items.values().any(|item| match &item.resource {
-                Resource::IpPool(pool) => {
-                    !pool.disabled
-                        && pool.assignment_mode == AssignmentMode::Automatic
-                        && Family::of_network(&pool.cidr) == family
-                }
-                Resource::Namespace(_)
-                | Resource::Pod(_)
-                | Resource::NetworkPolicy(_)
-                | Resource::IpamBlock(_)
-                | Resource::BlockAffinity(_)
-                | Resource::IpamHandle(_)
-                | Resource::WorkloadEndpoint(_) => false,
+            pools.items.values().any(|item| {
+                let Resource::IpPool(pool) = &item.resource else { return false };
+                !pool.disabled
+                    && pool.assignment_mode == AssignmentMode::Automatic
+                    && Family::of_network(&pool.cidr) == family
             })
         };
         let mut wanted: Vec<Wanted> = requested.iter().copied().map(Wanted::Address).collect();

@@ -51,17 +51,9 @@ impl Service {
     async fn affinities(&self) -> Result<BTreeMap<(String, IpNetwork), Affinity>, Status> {
         let affinities = self.resources(Kind::BlockAffinity).await?;
         Ok(affinities
-            .filter_map(|affinity| match affinity {
-                Resource::BlockAffinity(affinity) => {
-                    Some(((affinity.node.clone(), affinity.cidr), *affinity))
-                }
-                Resource::Namespace(_)
-                | Resource::Pod(_)
-                | Resource::NetworkPolicy(_)
-                | Resource::IpPool(_)
-                | Resource::IpamBlock(_)
-                | Resource::IpamHandle(_)
-                | Resource::WorkloadEndpoint(_) => None,
+            .filter_map(|affinity| {
+                let Resource::BlockAffinity(affinity) = affinity else { return None };
+                Some(((affinity.node.clone(), affinity.cidr), *affinity))
             })
             .collect())
     }

@@ -42,15 +42,8 @@ impl Service {
     /// The pool's blocks.
     async fn blocks(&self, pool: &Pool) -> Result<Vec<Block>, Status> {
         let listing = self.store.list(Kind::IpamBlock).await.map_err(|error| status(&error))?;
-        let blocks = listing.items.into_values().filter_map(|item| match item.resource {
-            Resource::IpamBlock(block) => Some(*block),
-            Resource::Namespace(_)
-            | Resource::Pod(_)
-            | Resource::NetworkPolicy(_)
-            | Resource::IpPool(_)
-            | Resource::BlockAffinity(_)
-            | Resource::IpamHandle(_)
-            | Resource::WorkloadEndpoint(_) => None,
+        let blocks = listing.items.into_values().filter_map(|item| {
+            if let Resource::IpamBlock(block) = item.resource { Some(*block) } else { None }
         });
         Ok(blocks.filter(|block| ipam::usage::holds(pool, block)).collect())
     }

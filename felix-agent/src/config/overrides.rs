@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use datastore::document::Document;
+use datastore::spelling::correction;
 use serde_json::Value;
 
 use super::Invalid;
@@ -87,7 +88,7 @@ impl ValueKind {
             Self::Number => text
                 .parse::<u32>()
                 .map(Value::from)
-                .map_err(|_| format!("\"{text}\" is not a whole number; give one from 1 to 4294967295")),
+                .map_err(|_| format!("is the text \"{text}\"; write a whole number from 1 to 4294967295")),
             Self::List => {
                 Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
             }
@@ -96,9 +97,6 @@ impl ValueKind {
 }
 
 fn unknown(variable: &str) -> String {
-    let nearest = SETTINGS
-        .iter()
-        .map(|setting| setting.variable)
-        .max_by(|a, b| strsim::jaro_winkler(a, variable).total_cmp(&strsim::jaro_winkler(b, variable)));
-    format!("environment: {variable}: no such setting; did you mean {}?", nearest.unwrap_or_default())
+    let right = correction(variable, &SETTINGS.map(|setting| setting.variable), "known are");
+    format!("environment: {variable}: is unknown; {right}")
 }

@@ -53,12 +53,12 @@ fn the_environment_overrules_the_file_and_a_flag_overrules_the_environment() {
 fn a_wrong_variable_is_named_with_the_nearest_right_one() {
     let invalid =
         Config::parse("agent.yaml", GOOD, &overrides(&[("FABRIC_NODENAME", "x")])).expect_err("wrong");
-    assert_eq!(invalid.0, ["environment: FABRIC_NODENAME: no such setting; did you mean FABRIC_NODE_NAME?"]);
+    assert_eq!(invalid.0, ["environment: FABRIC_NODENAME: is unknown; did you mean \"FABRIC_NODE_NAME\"?"]);
     let invalid =
         Config::parse("agent.yaml", GOOD, &overrides(&[("FABRIC_LOCAL_AS", "many")])).expect_err("wrong");
     assert_eq!(
         invalid.0,
-        ["environment: FABRIC_LOCAL_AS: \"many\" is not a whole number; give one from 1 to 4294967295"]
+        ["environment: FABRIC_LOCAL_AS: is the text \"many\"; write a whole number from 1 to 4294967295"]
     );
 }
 
@@ -74,14 +74,19 @@ fn each_mistake_is_told_with_place_key_and_remedy() {
     assert_eq!(
         parse(&GOOD.replace("remoteAS", "remotAS")).expect_err("wrong"),
         [
-            "agent.yaml:10:7: bgp.peers[0].remotAS: unknown field; did you mean remoteAS?",
-            "agent.yaml:9:7: bgp.peers[0]: missing field `remoteAS`",
+            "agent.yaml:9:7: bgp.peers[0].remoteAS: is missing; it is required",
+            "agent.yaml:10:7: bgp.peers[0].remotAS: is unknown; did you mean \"remoteAS\"?",
         ]
     );
     check(
         "localAS: 65001",
         "localAS: many",
-        "agent.yaml:7:12: bgp.localAS: invalid type: string \"many\", expected u32",
+        "agent.yaml:7:12: bgp.localAS: is the text \"many\"; write a whole number from 0 to 4294967295",
+    );
+    check(
+        "address: 10.1.1.0",
+        "address: tor1",
+        "agent.yaml:9:16: bgp.peers[0].address: is no IP address; write one like 10.0.0.1 or fd00::1",
     );
     check(
         "localAS: 65001",
@@ -91,22 +96,22 @@ fn each_mistake_is_told_with_place_key_and_remedy() {
     check(
         "remoteAS: 65101",
         "remoteAS: 65101\n      holdTimeSecs: 2",
-        "agent.yaml:11:21: bgp.peers[0].holdTimeSecs: RFC 4271 §4.2 allows 0 (none) or at least 3 seconds",
+        "agent.yaml:11:21: bgp.peers[0].holdTimeSecs: is below the least of RFC 4271 §4.2; give 0 (none) or at least 3 seconds",
     );
     check(
         "name: node1",
         "name: Node_1",
-        "agent.yaml:3:9: node.name: not a DNS subdomain name; use up to 253 lower-case letters, digits, '-' and '.'",
+        "agent.yaml:3:9: node.name: is no DNS subdomain name; write up to 253 lower-case letters, digits, '-' and '.'",
     );
     check(
         "path: /var",
         "path: var",
-        "agent.yaml:5:30: datastore.sqlite.path: not an absolute path; start it with '/'",
+        "agent.yaml:5:30: datastore.sqlite.path: is no absolute path; start it with '/'",
     );
     check(
         "[10.255.0.1, \"fd00:ff::1\"]",
         "[\"fd00:ff::1\"]",
-        "agent.yaml:7:3: bgp.routerID: missing, and node.addresses has no IPv4 address to take it from; give one",
+        "agent.yaml:7:3: bgp.routerID: is missing, and node.addresses has no IPv4 address to take it from; give one",
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datastore::document::Document;
+use datastore::document::{Document, Problem};
 
 use super::{Config, Peer};
 
@@ -12,9 +12,9 @@ const MAX_RESTART_TIME_SECS: u16 = 4095;
 const MIN_HOLD_TIME_SECS: u16 = 3;
 
 /// Everything that is wrong with `config`, placed by the `document` it was read from.
-pub(super) fn problems(config: &Config, document: &Document) -> Vec<String> {
+pub(super) fn problems(config: &Config, document: &Document) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut say = |path: &str, what: &str| found.push(document.problem(path, what).to_string());
+    let mut say = |path: &str, what: &str| found.push(document.problem(path, what));
     node(config, &mut say);
     speaker(config, &mut say);
     for (index, peer) in config.bgp.peers.iter().enumerate() {
@@ -25,18 +25,21 @@ pub(super) fn problems(config: &Config, document: &Document) -> Vec<String> {
 
 fn node(config: &Config, say: &mut impl FnMut(&str, &str)) {
     if !is_node_name(&config.node.name) {
-        say("node.name", "not a DNS subdomain name; use up to 253 lower-case letters, digits, '-' and '.'");
+        say("node.name", "is no DNS subdomain name; write up to 253 lower-case letters, digits, '-' and '.'");
     }
     for (family, is_it) in [("IPv4", true), ("IPv6", false)] {
         if config.node.addresses.iter().filter(|address| address.is_ipv4() == is_it).count() > 1 {
-            say("node.addresses", &format!("more than one {family} address; give at most one per family"));
+            say(
+                "node.addresses",
+                &format!("has more than one {family} address; give at most one per family"),
+            );
         }
     }
     if !config.datastore.sqlite.path.is_absolute() {
-        say("datastore.sqlite.path", "not an absolute path; start it with '/'");
+        say("datastore.sqlite.path", "is no absolute path; start it with '/'");
     }
     if !config.api.socket.is_absolute() {
-        say("api.socket", "not an absolute path; start it with '/'");
+        say("api.socket", "is no absolute path; start it with '/'");
     }
 }
 
@@ -50,7 +53,10 @@ fn speaker(config: &Config, say: &mut impl FnMut(&str, &str)) {
             say("bgp.routerID", "0.0.0.0 identifies nobody; give an address of this node")
         }
         None if !config.node.addresses.iter().any(std::net::IpAddr::is_ipv4) => {
-            say("bgp.routerID", "missing, and node.addresses has no IPv4 address to take it from; give one");
+            say(
+                "bgp.routerID",
+                "is missing, and node.addresses has no IPv4 address to take it from; give one",
+            );
         }
         Some(_) | None => {}
     }
@@ -71,16 +77,16 @@ fn neighbour(config: &Config, index: usize, peer: &Peer, say: &mut impl FnMut(&s
         say(&key("remoteAS"), "AS 0 is reserved (RFC 7607); give a number from 1 to 4294967295");
     }
     if peer.hold_time_secs != 0 && peer.hold_time_secs < MIN_HOLD_TIME_SECS {
-        say(&key("holdTimeSecs"), "RFC 4271 §4.2 allows 0 (none) or at least 3 seconds");
+        say(&key("holdTimeSecs"), "is below the least of RFC 4271 §4.2; give 0 (none) or at least 3 seconds");
     }
     if peer.connect_retry_secs == 0 {
         say(&key("connectRetrySecs"), "0 would dial without pause; give at least 1");
     }
     if peer.families.is_empty() {
-        say(&key("families"), "empty; give ipv4-unicast, ipv6-unicast or both");
+        say(&key("families"), "is empty; give ipv4-unicast, ipv6-unicast or both");
     }
     if peer.address.is_unspecified() || peer.address.is_multicast() {
-        say(&key("address"), "not the address of one host");
+        say(&key("address"), "is not the address of one host; give the neighbour's own");
     }
     if config.bgp.peers[..index].iter().any(|earlier| earlier.address == peer.address) {
         say(
@@ -89,14 +95,14 @@ fn neighbour(config: &Config, index: usize, peer: &Peer, say: &mut impl FnMut(&s
         );
     }
     if config.node.addresses.contains(&peer.address) {
-        say(&key("address"), "this node's own address");
+        say(&key("address"), "is this node's own address; give the neighbour's");
     }
     let distinct: BTreeSet<_> = peer.families.iter().map(|family| *family as u8).collect();
     if distinct.len() != peer.families.len() {
-        say(&key("families"), "names a family twice");
+        say(&key("families"), "names a family twice; remove one");
     }
     if peer.local_address.is_some_and(|local| local.is_ipv4() != peer.address.is_ipv4()) {
-        say(&key("localAddress"), "of another family than the peer's address");
+        say(&key("localAddress"), "is of another family than the peer's address; give one of the same");
     }
 }
 

@@ -34,6 +34,7 @@ fn what_a_path_says() {
     assert!(long.contains(65201) && long.contains(64512) && !long.contains(1));
     assert_eq!(path("65001 65002").origin(), Some(65002));
     assert_eq!(path("{65001}").neighbour(), None);
+    assert_eq!(path("(64512) 65001 {65002}").neighbour(), Some(65001));
     assert_eq!(AsPath::default().neighbour(), None);
     assert_eq!(AsPath::sequence([]), AsPath::default());
 }

@@ -1,12 +1,14 @@
-//! A tree of nodes to a typed resource.
+//! A tree of nodes to a value of a type.
 //!
 //! Types know their fields by name and tell them to the deserializer, the generated Kubernetes types too. That is
 //! how unknown fields are found here, and the nearest known one.
 //!
 //! Deserialization ends at the first value of a wrong type. To find the others, that value is taken out and
-//! everything is deserialized again.
+//! everything is deserialized again; where it was required, what required it follows.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
@@ -16,50 +18,51 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::problem::Report;
-use super::yaml::{Entry, Node, Position, Step, Value};
-use crate::key::nearest;
+use super::node::{Entry, Node, Place, Step, Value};
+use super::problem::{Fault, LIMIT};
+use crate::spelling::{correction, nearest};
 
-/// Reads a `T`, and reports everything that is wrong: values of wrong types, after which there is no `T`, and unknown
+/// Reads a `T`, and everything that is wrong: values of wrong types, after which there is no `T`, and unknown
 /// fields, which are passed over.
-pub(super) fn decode<T: DeserializeOwned>(root: &Node, report: &mut Report) -> Option<T> {
-    let mut tree = root.clone();
+pub(super) fn decode<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Fault>) {
+    let mut tree = Cow::Borrowed(root);
     let mut removed: Vec<Vec<Step>> = Vec::new();
-    loop {
-        let unknown = RefCell::new(Vec::new());
-        let path = Path::Root;
-        let result = T::deserialize(Decoder { node: &tree, path: &path, unknown: &unknown, as_text: false });
-        let wrong = match result {
+    let mut faults = Vec::new();
+    let unknown = RefCell::new(BTreeMap::new());
+    let mut read = None;
+    // Each pass finds at most one value of a wrong type.
+    for _ in 0..LIMIT {
+        let decoder = Decoder { node: &tree, path: &Path::Root, unknown: &unknown, as_text: false };
+        let wrong = match T::deserialize(decoder) {
             Ok(value) => {
-                report_unknown(unknown.into_inner(), report);
-                return removed.is_empty().then_some(value);
+                read = removed.is_empty().then_some(value);
+                break;
             }
             Err(wrong) => wrong,
         };
         // What was taken out is missing now; that is no news.
-        let is_news = !removed.contains(&wrong.path);
-        if is_news {
-            report.add(&show(&wrong.path), wrong.position.unwrap_or(root.position), wrong.what);
+        if !removed.contains(&wrong.path) {
+            let place = wrong.place.unwrap_or_else(|| root.place.clone());
+            faults.push(Fault { place, field: show(&wrong.path), what: wrong.what });
         }
-        if !is_news || report.is_full() || !tree.remove(&wrong.path) {
-            report_unknown(unknown.into_inner(), report);
-            return None;
+        if !remove(tree.to_mut(), wrong.path, &mut removed) {
+            break;
         }
-        removed.push(wrong.path);
     }
+    faults.extend(unknown.into_inner().into_values());
+    (read, faults)
 }
 
-/// A field that nobody knows.
-struct Unknown {
-    path: Vec<Step>,
-    position: Position,
-    what: String,
-}
-
-fn report_unknown(unknown: Vec<Unknown>, report: &mut Report) {
-    for Unknown { path, position, what } in unknown {
-        report.add(&show(&path), position, what);
+/// Takes out what a path leads to; where that is missing, what should have it. False if nothing would be left.
+fn remove(tree: &mut Node, mut path: Vec<Step>, removed: &mut Vec<Vec<Step>>) -> bool {
+    while !path.is_empty() {
+        removed.push(path.clone());
+        if tree.remove(&path) {
+            return true;
+        }
+        path.pop();
     }
+    false
 }
 
 /// Where the decoder is.
@@ -102,15 +105,15 @@ fn show(path: &[Step]) -> String {
 struct Wrong {
     what: String,
     /// Known as soon as the error has come out of the value.
-    position: Option<Position>,
+    place: Option<Place>,
     path: Vec<Step>,
     missing: Option<&'static str>,
 }
 
 impl Wrong {
-    fn at(mut self, path: &Path<'_>, position: Position) -> Self {
-        if self.position.is_none() {
-            self.position = Some(position);
+    fn at(mut self, path: &Path<'_>, place: &Place) -> Self {
+        if self.place.is_none() {
+            self.place = Some(place.clone());
             self.path = path.steps();
             self.path.extend(self.missing.take().map(|field| Step::Key(field.to_owned())));
         }
@@ -128,7 +131,7 @@ impl std::error::Error for Wrong {}
 
 impl serde::de::Error for Wrong {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { what: message.to_string(), position: None, path: Vec::new(), missing: None }
+        Self { what: reworded(message.to_string()), place: None, path: Vec::new(), missing: None }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -151,11 +154,18 @@ impl serde::de::Error for Wrong {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let right = match nearest(variant, expected.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("write one of {}", expected.join(", ")),
-        };
+        let right = correction(variant, expected, "write one of");
         Self::custom(format!("\"{variant}\" is unknown; {right}"))
+    }
+}
+
+/// What types of the standard library say of text, as we say it.
+fn reworded(message: String) -> String {
+    match message.as_str() {
+        "invalid IP address syntax" => "is no IP address; write one like 10.0.0.1 or fd00::1".to_owned(),
+        "invalid IPv4 address syntax" => "is no IPv4 address; write one like 10.0.0.1".to_owned(),
+        "invalid IPv6 address syntax" => "is no IPv6 address; write one like fd00::1".to_owned(),
+        _ => message,
     }
 }
 
@@ -187,12 +197,16 @@ fn describe(found: Unexpected<'_>) -> String {
 /// What types say that they expect, in words for people.
 fn wanted(expected: &str) -> String {
     match expected {
-        "a string" => "text".to_owned(),
+        "a string" | "path string" => "text".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
         "u8" => "a whole number from 0 to 255".to_owned(),
         "u16" => "a whole number from 0 to 65535".to_owned(),
-        "i32" | "i64" | "u32" | "u64" => "a whole number".to_owned(),
+        "u32" => "a whole number from 0 to 4294967295".to_owned(),
+        "i32" | "i64" | "u64" => "a whole number".to_owned(),
+        "IP address" => "an IP address".to_owned(),
+        "IPv4 address" => "an IPv4 address".to_owned(),
+        "IPv6 address" => "an IPv6 address".to_owned(),
         "a map" => "a mapping".to_owned(),
         "IntOrString" | "enum IntOrString" => "a number or text".to_owned(),
         other if other.starts_with("struct ") || other.starts_with(char::is_uppercase) => {
@@ -206,7 +220,8 @@ fn wanted(expected: &str) -> String {
 struct Decoder<'a> {
     node: &'a Node,
     path: &'a Path<'a>,
-    unknown: &'a RefCell<Vec<Unknown>>,
+    /// By path, as the passes find the same ones.
+    unknown: &'a RefCell<BTreeMap<String, Fault>>,
     /// Quantities are text, but `cpu: 1` is how people write them.
     as_text: bool,
 }
@@ -230,7 +245,18 @@ impl<'a> Decoder<'a> {
                 visitor.visit_map(Entries { decoder: self, rest: entries.iter(), fields, current: None })
             }
         };
-        visited.map_err(|wrong: Wrong| wrong.at(self.path, self.node.position))
+        visited.map_err(|wrong: Wrong| wrong.at(self.path, &self.node.place))
+    }
+}
+
+impl Decoder<'_> {
+    fn note_unknown(self, entry: &Entry, fields: &[&str]) {
+        let mut unknown = self.unknown.borrow_mut();
+        if unknown.len() < LIMIT {
+            let field = show(&Path::Key(self.path, &entry.key).steps());
+            let what = unknown_field(&entry.key, fields);
+            unknown.insert(field.clone(), Fault { place: entry.place.clone(), field, what });
+        }
     }
 }
 
@@ -280,7 +306,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             | Value::Sequence(_)
             | Value::Mapping(_) => Err(Wrong::custom(format!("is {}; write text", self.node.describe()))),
         };
-        visited.map_err(|wrong| wrong.at(self.path, self.node.position))
+        visited.map_err(|wrong| wrong.at(self.path, &self.node.place))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -306,7 +332,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         let Some((index, node)) = self.rest.next() else { return Ok(None) };
         let path = Path::Index(self.decoder.path, *index);
         let value = seed.deserialize(Decoder { node, path: &path, ..self.decoder });
-        value.map(Some).map_err(|wrong| wrong.at(&path, node.position))
+        value.map(Some).map_err(|wrong| wrong.at(&path, &node.place))
     }
 }
 
@@ -325,9 +351,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         for entry in self.rest.by_ref() {
             match self.fields {
                 Some(fields) if !fields.contains(&entry.key.as_str()) => {
-                    let path = Path::Key(self.decoder.path, &entry.key).steps();
-                    let what = unknown_field(&entry.key, fields);
-                    self.decoder.unknown.borrow_mut().push(Unknown { path, position: entry.position, what });
+                    self.decoder.note_unknown(entry, fields);
                 }
                 Some(_) | None => {
                     self.current = Some(entry);
@@ -344,17 +368,17 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let path = Path::Key(self.decoder.path, &entry.key);
         let value = seed.deserialize(Decoder { node: &entry.node, path: &path, ..self.decoder });
         // Once more: a type may refuse what its parts accepted.
-        value.map_err(|wrong| wrong.at(&path, entry.node.position))
+        value.map_err(|wrong| wrong.at(&path, &entry.node.place))
     }
 }
 
-/// Fields listed when none is near.
-const LISTED: usize = 12;
+/// So many fields are no more listed when none is near.
+const LISTED: usize = 13;
 
 fn unknown_field(key: &str, fields: &[&str]) -> String {
-    match nearest(key, fields.iter().copied()) {
-        Some(near) => format!("is unknown; did you mean \"{near}\"?"),
-        None if fields.len() <= LISTED => format!("is unknown; known are {}", fields.join(", ")),
-        None => "is unknown; remove it".to_owned(),
-    }
+    let right = match (nearest(key, fields.iter().copied()), fields.len()) {
+        (None, 0 | LISTED..) => "remove it".to_owned(),
+        (Some(_) | None, _) => correction(key, fields, "known are"),
+    };
+    format!("is unknown; {right}")
 }
