@@ -89,6 +89,11 @@ fn each_mistake_is_told_with_place_key_and_remedy() {
         "agent.yaml:9:16: bgp.peers[0].address: is no IP address; write one like 10.0.0.1 or fd00::1",
     );
     check(
+        "address: 10.1.1.0",
+        "address: \"fe80::1\"",
+        "agent.yaml:9:16: bgp.peers[0].address: is link-local, which is not supported yet; give a global or unique local address",
+    );
+    check(
         "localAS: 65001",
         "localAS: 0",
         "agent.yaml:7:12: bgp.localAS: AS 0 is reserved (RFC 7607); give a number from 1 to 4294967295",

@@ -88,6 +88,12 @@ fn neighbour(config: &Config, index: usize, peer: &Peer, say: &mut impl FnMut(&s
     if peer.address.is_unspecified() || peer.address.is_multicast() {
         say(&key("address"), "is not the address of one host; give the neighbour's own");
     }
+    if matches!(peer.address, std::net::IpAddr::V6(address) if address.is_unicast_link_local()) {
+        say(
+            &key("address"),
+            "is link-local, which is not supported yet; give a global or unique local address",
+        );
+    }
     if config.bgp.peers[..index].iter().any(|earlier| earlier.address == peer.address) {
         say(
             &key("address"),
