@@ -66,9 +66,7 @@ impl Agent {
         for problem in problems.iter().filter(|problem| !self.status.borrow().problems.contains(problem)) {
             tracing::warn!("{problem}");
         }
-        let learned = |(prefix, route): &(&IpNetwork, &Route)| {
-            matches!(route, Route::Via { .. }) && desired.routes.get(*prefix) == Some(*route)
-        };
+        let as_planned = |(prefix, route): &(&IpNetwork, &Route)| desired.routes.get(*prefix) == Some(*route);
         let status = Status {
             node: self.config.node.name.clone(),
             started: self.started,
@@ -77,7 +75,7 @@ impl Agent {
             ready: outcome.stands() && self.speaker_problem.is_none() && self.datastore_problem.is_none(),
             problems,
             endpoints,
-            installed: outcome.routes.iter().filter(learned).map(|(prefix, _)| *prefix).collect(),
+            installed: outcome.routes.iter().filter(as_planned).map(|(prefix, _)| *prefix).collect(),
             routes: outcome.routes.len(),
         };
         self.status.send_replace(Arc::new(status));

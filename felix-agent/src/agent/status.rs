@@ -23,7 +23,7 @@ pub struct Status {
     pub problems: Vec<String>,
     /// Local endpoints: `None` when programmed, else what is missing.
     pub endpoints: BTreeMap<EndpointId, Option<String>>,
-    /// Learned prefixes whose route is in the kernel.
+    /// Prefixes whose route is in the kernel as planned.
     pub installed: BTreeSet<IpNetwork>,
     /// Routes of ours in the kernel.
     pub routes: usize,

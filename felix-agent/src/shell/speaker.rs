@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use ::bgp::net;
+use ::bgp::session::State;
 use ipnetwork::IpNetwork;
 use tokio::sync::mpsc;
 
@@ -95,12 +96,13 @@ impl Speaker {
 }
 
 async fn pass_on(mut events: mpsc::Receiver<net::Event>, agent: mpsc::WeakSender<Event>) {
+    let mut established = BTreeSet::new();
     while let Some(event) = events.recv().await {
         let event = match event {
             net::Event::BestPaths(changes) => Event::BestPaths(changes),
             net::Event::Synchronised => Event::Synchronised,
             net::Event::PeerChanged { peer, state, reason } => {
-                tracing::info!(%peer, state, reason, "BGP peer");
+                tell(&mut established, peer, state, &reason);
                 continue;
             }
         };
@@ -108,5 +110,17 @@ async fn pass_on(mut events: mpsc::Receiver<net::Event>, agent: mpsc::WeakSender
         if agent.send(event).await.is_err() {
             return;
         }
+    }
+}
+
+/// A session that comes or goes is news; how a peer that is away is dialled is not.
+fn tell(established: &mut BTreeSet<IpAddr>, peer: IpAddr, state: &str, reason: &str) {
+    let is_up = state == State::Established.name();
+    if is_up && established.insert(peer) {
+        tracing::info!(%peer, "BGP session established");
+    } else if !is_up && established.remove(&peer) {
+        tracing::warn!(%peer, reason, "BGP session down");
+    } else {
+        tracing::debug!(%peer, state, reason, "BGP peer");
     }
 }
