@@ -35,12 +35,15 @@ pub struct Services {
     pub node: String,
 }
 
-/// Serves on `socket` until `stop` completes.
+/// Serves on `listener` until `stop` completes.
 ///
 /// # Errors
-/// When the socket cannot be bound, or another agent already answers on it.
-pub async fn serve(socket: &Path, services: Services, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let listener = bind(socket).await?;
+/// When the socket breaks.
+pub async fn serve(
+    listener: UnixListener,
+    services: Services,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tokio::spawn(report_health(reporter, services.agent.clone()));
@@ -64,8 +67,12 @@ pub async fn serve(socket: &Path, services: Services, stop: impl Future<Output =
     Ok(())
 }
 
-/// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not.
-async fn bind(socket: &Path) -> io::Result<UnixListener> {
+/// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not. To be done
+/// before anything else is touched: who has the socket has the node.
+///
+/// # Errors
+/// When the socket cannot be bound, or another agent already answers on it.
+pub async fn bind(socket: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = socket.parent() {
         std::fs::create_dir_all(directory)?;
     }

@@ -221,14 +221,18 @@ fn the_socket_tells_health_and_services_and_has_one_owner() {
     await_health(ServingStatus::Serving);
 }
 
-/// It has the same configuration and stands in the same namespace, and still disturbs nothing.
+/// It stands in the same namespace, under the same name or with another one and no pods, and disturbs nothing.
 fn a_second_agent_is_refused(world: &World) {
     let node = world.node(1);
     let (state, sessions) = (kernel_state(node), sessions(node));
     let log = node.directory().join("second.log");
-    let said = refused(node.namespace(), &["--config", &node.config().to_string_lossy()], &[], &log);
-    assert!(said.contains("another agent answers on") && said.contains("api.socket"), "{said}");
-    assert_eq!(kernel_state(node), state);
+    for environment in [&[][..], &[("FABRIC_NODE_NAME", "node9")]].repeat(3) {
+        let config = node.config();
+        let said = refused(node.namespace(), &["--config", &config.to_string_lossy()], environment, &log);
+        assert!(said.contains("another agent answers on") && said.contains("api.socket"), "{said}");
+        assert!(!said.contains("running"), "refused before anything of the node was touched: {said}");
+        assert_eq!(kernel_state(node), state);
+    }
     assert_eq!(self::sessions(node), sessions, "no session fell");
 }
 
