@@ -135,13 +135,35 @@ fn what_cannot_be_attached_is_refused_with_a_reason_and_leaves_nothing() {
     success(call(&world, "DEL", &all[0]));
     assert_eq!(addresses(&success(call(&world, "ADD", &all[2]))), first, "the address that was given back");
 
-    the_agent_is_away(&mut world, &all[2], &config);
+    success(call(&world, "DEL", &all[2]));
+    late_failures(&world, &all[0], &spaces[0], &first[0]);
+    success(call(&world, "ADD", &all[0]));
+    the_agent_is_away(&mut world, &all[0], &config);
     for attachment in &all {
         success(call(&world, "DEL", attachment));
     }
     let left = traces(&world);
     assert!(left.links.iter().all(|name| !name.starts_with("fab")), "{left:?}");
-    assert!(left.endpoints.contains("[]") && left.allocations.contains("[]"), "{left:?}");
+    for text in [&left.endpoints, &left.handles] {
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap()["items"], json!([]), "{left:?}");
+    }
+    assert!(!left.allocations.contains("10.42.9."), "{left:?}");
+}
+
+/// Failures when the address is assigned already, and when the link and the endpoint are there, too.
+fn late_failures(world: &World, attachment: &Attachment, space: &Namespace, free: &str) {
+    space.output("ip", &["link", "add", "eth7", "type", "veth", "peer", "name", "eth8"]).unwrap();
+    let taken = Attachment { interface: "eth7".to_owned(), ..attachment.clone() };
+    let before = traces(world);
+    let failure = failure(call(world, "ADD", &taken));
+    assert_eq!((failure.code, traces(world)), (101, before), "{failure}");
+    space.output("ip", &["link", "show", "eth7"]).unwrap();
+
+    // Somebody else routes the only free address elsewhere.
+    let node = world.node(1);
+    node.namespace().output("ip", &["route", "add", "unreachable", free, "proto", "static"]).unwrap();
+    assert_fails(world, attachment, &cni::config(node), 11, &[free, "route"]);
+    node.namespace().output("ip", &["route", "del", "unreachable", free, "proto", "static"]).unwrap();
 }
 
 fn the_agent_is_away(world: &mut World, attached: &Attachment, config: &Value) {
@@ -212,4 +234,45 @@ fn a_stopped_agent_is_asked_later(mut world: World, attached: &Attachment) {
     world.fabric.nodes[0].start_agent().unwrap();
     success(call(&world, "DEL", attached));
     assert!(world.node(1).endpoints().unwrap().is_empty());
+}
+
+/// Two agents share a datastore, and a runtime starts many pods at once.
+#[test]
+fn pods_attached_all_at_once_get_what_nobody_else_has() {
+    let world = World::empty(&[Kind::Bird], 2);
+    world.apply(crate::world::POOLS);
+    let before = [1, 2].map(|number| link::names(world.node(number).namespace()).unwrap().len());
+    let pods: Vec<(usize, Attachment)> = (0..24)
+        .map(|number| {
+            let name = format!("pod{number}");
+            let space = world.fabric.lab.namespace(&name).unwrap();
+            (1 + number % 2, attachment(&world, &name, &name, space.path()))
+        })
+        .collect();
+    let all_at_once = |verb: &str| -> Vec<Value> {
+        std::thread::scope(|scope| {
+            let call = |(number, attachment): &(usize, Attachment)| {
+                let node = world.node(*number);
+                success(cni::call(node, verb, attachment, &cni::config(node)).unwrap())
+            };
+            let threads: Vec<_> = pods.iter().map(|pod| scope.spawn(move || call(pod))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    };
+    let given: Vec<String> = all_at_once("ADD").iter().flat_map(addresses).collect();
+    let distinct: std::collections::BTreeSet<&String> = given.iter().collect();
+    assert_eq!((given.len(), distinct.len()), (48, 48));
+    for number in [1, 2] {
+        let endpoints = world.node(number).endpoints().unwrap();
+        assert_eq!(endpoints.len(), 12);
+        assert!(endpoints.iter().all(|endpoint| endpoint.state == "ready"), "{endpoints:?}");
+    }
+    all_at_once("DEL");
+    let after = [1, 2].map(|number| link::names(world.node(number).namespace()).unwrap().len());
+    assert_eq!(after, before);
+    for kind in ["workloadendpoints", "ipamhandles"] {
+        let left = world.node(1).fabricctl(&["get", kind, "-o", "json"]).unwrap();
+        let left: Value = serde_json::from_str(&left).unwrap();
+        assert_eq!(left["items"], json!([]), "{kind}");
+    }
 }
