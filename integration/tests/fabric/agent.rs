@@ -23,7 +23,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::world::{PATIENCE, Said, World, kernel_state};
+use crate::world::{PATIENCE, Said, World, assert_unchanged, kernel_state};
 
 /// Runs an agent that is to refuse, and returns its status and all that it said.
 fn refused(
@@ -231,7 +231,7 @@ fn a_second_agent_is_refused(world: &World) {
         let said = refused(node.namespace(), &["--config", &config.to_string_lossy()], environment, &log);
         assert!(said.contains("another agent answers on") && said.contains("api.socket"), "{said}");
         assert!(!said.contains("running"), "refused before anything of the node was touched: {said}");
-        assert_eq!(kernel_state(node), state);
+        assert_unchanged(node, &state, "a second agent");
     }
     assert_eq!(self::sessions(node), sessions, "no session fell");
 }

@@ -9,7 +9,7 @@ use integration::pod::cni::{self, Answer, Attachment, Failure, PodIdentity};
 use integration::tor::Kind;
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, Servers, World, fabricctl, kernel_state, routes};
+use crate::world::{PATIENCE, Servers, World, assert_unchanged, fabricctl, kernel_state, routes};
 
 /// Two addresses, in one block.
 const TINY: &str = "\
@@ -196,7 +196,7 @@ fn calls_may_be_repeated_and_an_old_del_spares_a_new_pod() {
     let state = kernel_state(node);
     let again = success(call(&world, "ADD", &old));
     assert_eq!(again, first, "the same addresses, the same interfaces");
-    assert_eq!(kernel_state(node), state, "and nothing changed");
+    assert_unchanged(node, &state, "ADD repeated");
 
     // The pod was deleted and made anew, and the runtime has not detached the old container yet.
     let new = attachment(&world, "container-2", "db", new_space.path());

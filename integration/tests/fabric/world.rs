@@ -296,17 +296,30 @@ pub fn fabricctl(node: &Node, arguments: &[&str]) -> Said {
 }
 
 /// What the kernel of a node holds, as its own tools print it: routes of every table, links, and our nftables table
-/// without counters.
+/// without counters. Link-local addresses are left out: those of uplinks appear when the kernel has made sure, by
+/// itself, that nobody else has them (RFC 4862 section 5.4).
 pub fn kernel_state(node: &Node) -> BTreeMap<&'static str, String> {
     let ns = node.namespace();
     let ip = |arguments: &[&str]| ns.output("ip", arguments).unwrap();
     BTreeMap::from([
         ("routes, IPv4", ip(&["-4", "route", "show", "table", "all"])),
-        ("routes, IPv6", ip(&["-6", "route", "show", "table", "all"])),
+        ("routes, IPv6", without_link_local(&ip(&["-6", "route", "show", "table", "all"]))),
         ("neighbours", ip(&["neigh", "show", "nud", "permanent"])),
         ("links", ip(&["-d", "link", "show"])),
         ("policy", table(node)),
     ])
+}
+
+fn without_link_local(routes: &str) -> String {
+    routes.lines().filter(|line| !line.contains("fe80:")).collect::<Vec<_>>().join("\n")
+}
+
+/// Asserts that nothing of a node's [`kernel_state`] is other than before.
+#[track_caller]
+pub fn assert_unchanged(node: &Node, before: &BTreeMap<&'static str, String>, when: &str) {
+    for (what, found) in kernel_state(node) {
+        assert_eq!(found, before[what], "{when}: {what}");
+    }
 }
 
 /// Our nftables table. Sets and chains are sorted, for `nft` lists them in the order in which they were made; what is in
