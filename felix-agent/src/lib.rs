@@ -42,9 +42,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("datastore {}", config.datastore.sqlite.path.display()))?,
     );
-    let listener = api::bind(&config.api.socket)
-        .await
-        .with_context(|| format!("socket {}", config.api.socket.display()))?;
     let dataplane = dataplane::Dataplane::connect().context("netlink")?;
     let listeners = dataplane.watch().context("netlink")?;
     let netlink = dataplane.netlink();
@@ -60,7 +57,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let loop_task = tokio::spawn(agent.run(events));
     tracing::info!(node = config.node.name, socket = %config.api.socket.display(), "running");
-    api::serve(listener, services, ended()).await?;
+    api::serve(&config.api.socket, services, ended()).await?;
     let (done, stopped) = oneshot::channel();
     if handle.send(agent::Event::Stop(done)).await.is_ok() {
         // A loop that panicked has nobody to answer; the join below says so.

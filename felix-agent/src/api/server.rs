@@ -35,15 +35,12 @@ pub struct Services {
     pub node: String,
 }
 
-/// Serves on `listener` until `stop` completes.
+/// Serves on `socket` until `stop` completes.
 ///
 /// # Errors
-/// When the socket breaks.
-pub async fn serve(
-    listener: UnixListener,
-    services: Services,
-    stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+/// When the socket cannot be bound, or another agent already answers on it.
+pub async fn serve(socket: &Path, services: Services, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let listener = bind(socket).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tokio::spawn(report_health(reporter, services.agent.clone()));
@@ -67,12 +64,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not. To be done
-/// before anything else is touched: who has the socket has the node.
-///
-/// # Errors
-/// When the socket cannot be bound, or another agent already answers on it.
-pub async fn bind(socket: &Path) -> io::Result<UnixListener> {
+/// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not.
+async fn bind(socket: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = socket.parent() {
         std::fs::create_dir_all(directory)?;
     }
