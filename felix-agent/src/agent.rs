@@ -147,7 +147,7 @@ impl Agent {
                 self.dirty = true;
             }
             Event::Synchronised => {
-                self.inputs.fib.synchronised = true;
+                self.inputs.fib.synchronise();
                 self.dirty = true;
             }
             Event::Kernel(notice) => self.dirty |= self.notice(&notice).await,

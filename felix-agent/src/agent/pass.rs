@@ -7,8 +7,8 @@ use policy::program::EndpointId;
 use tokio::time::Instant;
 
 use super::{Agent, NotProgrammed, RETRY, Status};
-use crate::dataplane::Outcome;
 use crate::dataplane::netlink::NetlinkEvent;
+use crate::dataplane::{Outcome, Sweep};
 use crate::plan;
 use crate::plan::desired::{Desired, Route};
 
@@ -22,7 +22,9 @@ impl Agent {
         }
         self.inputs.cluster.settle();
         let desired = plan::plan(&self.inputs);
-        let outcome = self.dataplane.apply(&desired, self.inputs.fib.synchronised).await;
+        let fib = &self.inputs.fib;
+        let sweep = if fib.synchronised { Sweep::All } else { Sweep::Only(&fib.withdrawn) };
+        let outcome = self.dataplane.apply(&desired, sweep).await;
         self.announce(&outcome).await;
         self.report(&desired, &outcome);
         self.retry_at = (!outcome.problems.is_empty()).then(|| Instant::now() + RETRY);

@@ -74,6 +74,15 @@ impl Outcome {
     }
 }
 
+/// Which learned routes may be removed where the plan lacks them.
+#[derive(Debug, Clone, Copy)]
+pub enum Sweep<'a> {
+    /// All: BGP has told everything.
+    All,
+    /// These, which BGP has withdrawn. What it has not told of yet is an earlier life's, and may be told of again.
+    Only(&'a BTreeSet<IpNetwork>),
+}
+
 impl Dataplane {
     /// Opens the sockets, in the network namespace of the calling thread and on the current tokio runtime.
     ///
@@ -190,9 +199,9 @@ impl Dataplane {
         Ok(uplinks)
     }
 
-    /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed if
-    /// `sweep_learned`.
-    pub async fn apply(&mut self, desired: &Desired, sweep_learned: bool) -> Outcome {
+    /// Makes the plan true as far as the kernel lets it. Of the learned routes that the plan lacks, those are removed
+    /// that `sweep` says.
+    pub async fn apply(&mut self, desired: &Desired, sweep: Sweep<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let paths = desired.sysctls.keys();
         let settings = sysctl::read(paths);
@@ -200,7 +209,7 @@ impl Dataplane {
         outcome.problems.extend(settings.failed.values().map(ToString::to_string));
 
         outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
-        if let Err(error) = self.apply_rest(desired, sweep_learned, &mut outcome).await {
+        if let Err(error) = self.apply_rest(desired, sweep, &mut outcome).await {
             outcome.problems.push(format!("netlink: {error}"));
             self.forget();
         }
@@ -229,7 +238,7 @@ impl Dataplane {
     async fn apply_rest(
         &mut self,
         desired: &Desired,
-        sweep_learned: bool,
+        sweep: Sweep<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.routes.take() {
@@ -240,7 +249,7 @@ impl Dataplane {
         if outcome.policy_stands {
             self.apply_links(desired, outcome).await?;
         }
-        let diff = route_diff(&actual, &desired.routes, sweep_learned, outcome.policy_stands);
+        let diff = route_diff(&actual, &desired.routes, sweep, outcome.policy_stands);
         if diff.is_empty() {
             outcome.routes.clone_from(&actual);
             self.routes = Some(actual);
@@ -295,12 +304,13 @@ impl Dataplane {
 fn route_diff(
     actual: &Routes,
     desired: &Routes,
-    sweep_learned: bool,
+    sweep: Sweep<'_>,
     policy_stands: bool,
 ) -> Diff<IpNetwork, Route> {
     let mut diff = Diff::between(actual, desired);
-    if !sweep_learned {
-        diff.remove.retain(|destination| !matches!(actual.get(destination), Some(Route::Via { .. })));
+    if let Sweep::Only(withdrawn) = sweep {
+        let is_learned = |destination: &IpNetwork| matches!(actual.get(destination), Some(Route::Via { .. }));
+        diff.remove.retain(|destination| withdrawn.contains(destination) || !is_learned(destination));
     }
     if !policy_stands {
         let is_pod = |route: &Route| matches!(route, Route::Device { .. });

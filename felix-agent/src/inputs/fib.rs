@@ -15,6 +15,8 @@ pub struct Fib {
     pub interface_of: BTreeMap<IpAddr, String>,
     /// The initial synchronisation is over: a prefix that is not in `paths` is gone.
     pub synchronised: bool,
+    /// Before that: prefixes that were in `paths` and are no longer. These are gone for sure.
+    pub withdrawn: BTreeSet<IpNetwork>,
 }
 
 impl Fib {
@@ -22,9 +24,22 @@ impl Fib {
     pub fn update(&mut self, changes: BTreeMap<IpNetwork, Option<BTreeSet<NextHop>>>) {
         for (prefix, next_hops) in changes {
             match next_hops {
-                Some(next_hops) if !next_hops.is_empty() => self.paths.insert(prefix, next_hops),
-                Some(_) | None => self.paths.remove(&prefix),
-            };
+                Some(next_hops) if !next_hops.is_empty() => {
+                    self.withdrawn.remove(&prefix);
+                    self.paths.insert(prefix, next_hops);
+                }
+                Some(_) | None => {
+                    if self.paths.remove(&prefix).is_some() && !self.synchronised {
+                        self.withdrawn.insert(prefix);
+                    }
+                }
+            }
         }
+    }
+
+    /// The initial synchronisation is over.
+    pub fn synchronise(&mut self) {
+        self.synchronised = true;
+        self.withdrawn.clear();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
 
-use super::{Outcome, route_diff};
+use super::{Outcome, Sweep, route_diff};
 use crate::plan::desired::{NextHop, Route, Routes};
 
 fn net(text: &str) -> IpNetwork {
@@ -30,11 +30,15 @@ fn learned_routes_stay_until_bgp_is_synchronised() {
     ]);
     let desired = Routes::from([(net("10.42.2.0/26"), via("10.1.2.0"))]);
 
-    let early = route_diff(&actual, &desired, false, true);
+    let early = route_diff(&actual, &desired, Sweep::Only(&BTreeSet::new()), true);
     assert_eq!(early.remove, BTreeSet::from([net("10.42.0.9/32"), net("10.42.9.0/26")]));
     assert_eq!(early.change, BTreeMap::from([(net("10.42.2.0/26"), via("10.1.2.0"))]));
 
-    let late = route_diff(&actual, &desired, true, true);
+    let withdrawn = BTreeSet::from([net("10.42.1.0/26")]);
+    let told = route_diff(&actual, &desired, Sweep::Only(&withdrawn), true);
+    assert!(told.remove.is_superset(&withdrawn), "what is withdrawn goes at once: {told:?}");
+
+    let late = route_diff(&actual, &desired, Sweep::All, true);
     assert!(late.remove.contains(&net("10.42.1.0/26")));
 }
 
@@ -42,10 +46,10 @@ fn learned_routes_stay_until_bgp_is_synchronised() {
 fn no_pod_gets_a_route_before_its_policy_stands() {
     let desired =
         Routes::from([(net("10.42.0.1/32"), device("fab1")), (net("10.42.0.0/26"), Route::Blackhole)]);
-    let diff = route_diff(&Routes::new(), &desired, true, false);
+    let diff = route_diff(&Routes::new(), &desired, Sweep::All, false);
     assert_eq!(diff.add, BTreeMap::from([(net("10.42.0.0/26"), Route::Blackhole)]));
     // One that has a route keeps it.
-    let diff = route_diff(&desired, &desired, true, false);
+    let diff = route_diff(&desired, &desired, Sweep::All, false);
     assert!(diff.is_empty());
 }
 
