@@ -24,4 +24,4 @@ pub mod nftables;
 
 mod kernel;
 
-pub use kernel::{Dataplane, Outcome};
+pub use kernel::{Dataplane, MaySweep, Outcome};

@@ -94,6 +94,7 @@ pub struct Way {
 #[derive(Debug)]
 pub struct Tor {
     spec: Spec,
+    config: String,
     namespace: Arc<Namespace>,
     directory: PathBuf,
     daemons: Vec<Process>,
@@ -106,6 +107,24 @@ impl Tor {
     /// # Errors
     /// When its package is missing, or a daemon does not start.
     pub fn start(namespace: Arc<Namespace>, directory: PathBuf, spec: Spec) -> Result<Self> {
+        let config = match spec.kind {
+            Kind::Bird => bird::render(&spec),
+            Kind::Frr => frr::render(&spec),
+        };
+        Self::start_configured(namespace, directory, spec, config)
+    }
+
+    /// As [`Tor::start`], with a configuration of BIRD or of FRR's `bgpd` that says what a [`Spec`] cannot. For
+    /// [`Tor::sessions`], BIRD's protocols have to be named as [`bird::protocol_name`] does it.
+    ///
+    /// # Errors
+    /// When its package is missing, or a daemon does not start.
+    pub fn start_configured(
+        namespace: Arc<Namespace>,
+        directory: PathBuf,
+        spec: Spec,
+        config: String,
+    ) -> Result<Self> {
         for loopback in &spec.loopbacks {
             crate::link::add_address(&namespace, "lo", *loopback)?;
         }
@@ -118,15 +137,15 @@ impl Tor {
         ] {
             namespace.set_sysctl(key, value)?;
         }
-        let mut tor = Self { spec, namespace, directory, daemons: Vec::new() };
-        tor.start_daemons()?;
+        let mut tor = Self { spec, config, namespace, directory, daemons: Vec::new() };
+        tor.start_daemons(false)?;
         Ok(tor)
     }
 
-    fn start_daemons(&mut self) -> Result<()> {
+    fn start_daemons(&mut self, again: bool) -> Result<()> {
         self.daemons = match self.spec.kind {
-            Kind::Bird => bird::start(&self.namespace, &self.directory, &self.spec)?,
-            Kind::Frr => frr::start(&self.namespace, &self.directory, &self.spec)?,
+            Kind::Bird => bird::start(&self.namespace, &self.directory, &self.config, again)?,
+            Kind::Frr => frr::start(&self.namespace, &self.directory, &self.spec.name, &self.config)?,
         };
         Ok(())
     }
@@ -185,6 +204,17 @@ impl Tor {
         }
     }
 
+    /// Has its own command line carry out what `birdc` or, a command a line, `vtysh` take; returns what it printed.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub fn ask(&self, commands: &str) -> Result<String> {
+        match self.spec.kind {
+            Kind::Bird => bird::ask(&self.directory, &commands.split_whitespace().collect::<Vec<_>>()),
+            Kind::Frr => frr::ask(&self.directory, commands),
+        }
+    }
+
     /// Kills its daemons with SIGKILL: no neighbour is told. Its kernel goes on forwarding.
     ///
     /// # Errors
@@ -209,13 +239,13 @@ impl Tor {
         Ok(())
     }
 
-    /// Starts the daemons again after [`Tor::kill`].
+    /// Starts the daemons again after [`Tor::kill`]; they restart gracefully (RFC 4724 §4.1) if configured to.
     ///
     /// # Errors
     /// When one does not start.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
-        self.start_daemons()
+        self.start_daemons(true)
     }
 
     /// Leaves its daemons running when this value goes away.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::ConnId;
 use super::restart::Helper;
-use crate::config::PeerConfig;
+use crate::config::{Export, PeerConfig};
 use crate::rib::adj_out::AdjRibOut;
 use crate::rib::path::Neighbour;
 use crate::session::State;
@@ -100,6 +100,14 @@ impl Peer {
     /// Whether routes of the family are exchanged now.
     pub(super) fn carries(&self, family: Family) -> bool {
         self.established.as_ref().is_some_and(|established| established.negotiated.families.contains(&family))
+    }
+
+    /// Whether it is told others' routes, and hence may have to wait for them.
+    pub(super) fn is_told_transit(&self) -> bool {
+        match self.config.export {
+            Export::All => true,
+            Export::Originated => false,
+        }
     }
 
     /// How long the session has been Established, if it is the one on this connection.

@@ -144,7 +144,9 @@ impl Speaker {
     /// Ends the initial synchronisation when it is due.
     pub(super) fn synchronise(&mut self, now: Instant) {
         let Some(deadline) = self.synchronisation.deadline(&self.config) else { return };
-        let settled = |peer: &Peer| peer.established.as_ref().is_some_and(has_told_all);
+        let settled = |peer: &Peer| {
+            peer.established.as_ref().is_some_and(|established| has_told_all(peer, established))
+        };
         if deadline > now && !self.peers.values().all(settled) {
             return;
         }
@@ -157,8 +159,9 @@ impl Speaker {
         }
         self.outputs.push_back(Output::Synchronised);
         if held_back {
-            let peers: Vec<_> = self.peers.keys().copied().collect();
-            for address in peers {
+            let waiting = self.peers.iter().filter(|(_, peer)| peer.is_told_transit());
+            let waiting: Vec<_> = waiting.map(|(address, _)| *address).collect();
+            for address in waiting {
                 self.tell_everything(address);
             }
         }
@@ -166,12 +169,13 @@ impl Speaker {
 }
 
 /// Whether a peer has sent its initial routes, as far as that can be known.
-fn has_told_all(established: &Established) -> bool {
+fn has_told_all(peer: &Peer, established: &Established) -> bool {
     let Established { negotiated, end_of_rib, kept_alive, .. } = established;
     let all_markers = negotiated.families.is_subset(end_of_rib);
     match &negotiated.graceful_restart {
-        // It waits for our End-of-RIB as we for its: RFC 4724 §4.1 says who does not wait.
-        Some(restart) => restart.restarted || all_markers,
+        // It restarts too and waits for the End-of-RIB that we hold back: RFC 4724 §4.1 says who does not wait. One that
+        // has had ours will tell all it knows, and what it has not told yet must not be swept.
+        Some(restart) => (restart.restarted && peer.is_told_transit()) || all_markers,
         // It need not send markers; a KEEPALIVE comes after the first routes.
         None => *kept_alive || all_markers,
     }

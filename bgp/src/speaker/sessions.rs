@@ -85,8 +85,9 @@ impl Speaker {
 
     /// Marks the whole table for a peer, with the End-of-RIB markers that follow.
     pub(super) fn tell_everything(&mut self, address: IpAddr) {
-        let complete = !self.holds_back_transit();
+        let held_back = self.holds_back_transit();
         let Some(peer) = self.peers.get_mut(&address) else { return };
+        let complete = !(held_back && peer.is_told_transit());
         let Some(established) = &peer.established else { return };
         for prefix in self.rib.loc().prefixes() {
             if established.negotiated.families.contains(&Family::of(prefix)) {

@@ -107,6 +107,8 @@ fn a_second_restart_inside_the_window_removes_what_was_stale_before_and_keeps_th
     let mut waiting = restarted(leaf_config(LEAF));
     let absent = (9, peer(65009));
     waiting.peers.insert("10.0.0.4".parse().unwrap(), absent.1);
+    // Only where it may have something to pass on does it hold back.
+    waiting.peers.values_mut().for_each(|peer| peer.export = Export::All);
     fabric.start(LEAF, waiting);
     fabric.originate(LEAF, &["10.2.0.0/24"]);
     fabric.seconds(10);
@@ -245,4 +247,25 @@ fn a_speaker_without_peers_is_synchronised_at_once() {
     let mut fabric = Fabric::new(1);
     fabric.start(0, config(0, 65000, &[]));
     assert_eq!(fabric.nodes[0].synchronised_at, Some(fabric.now));
+}
+
+#[test]
+fn a_restarted_leaf_waits_for_what_a_spine_that_restarts_as_well_has_not_told_yet() {
+    let mut fabric = fabric();
+    for node in [0, LEAF, OTHER_LEAF] {
+        fabric.kill(node);
+    }
+    fabric.seconds(5);
+    // The spine cannot tell anything before the other leaf is back, and says that it has restarted.
+    fabric.start(0, restarted(config(0, 65000, &[(LEAF, peer(65002)), (OTHER_LEAF, peer(65003))])));
+    fabric.start(LEAF, restarted(leaf_config(LEAF)));
+    fabric.originate(LEAF, &["10.2.0.0/24", "10.22.0.0/24"]);
+    fabric.seconds(10);
+    assert_eq!(fabric.state(LEAF, 0), State::Established);
+    assert!(fabric.nodes[LEAF].synchronised_at.is_none(), "it would sweep what the spine is about to tell");
+    fabric.start(OTHER_LEAF, restarted(leaf_config(OTHER_LEAF)));
+    fabric.originate(OTHER_LEAF, &["10.3.0.0/24"]);
+    fabric.seconds(20);
+    assert!(fabric.nodes[LEAF].synchronised_at.is_some());
+    assert_eq!(fabric.next_hops(LEAF, "10.3.0.0/24"), SPINES);
 }

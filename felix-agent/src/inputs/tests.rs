@@ -1,7 +1,9 @@
 //! Inputs depend on what is, not on how it came about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use bgp::wire::NextHop;
 use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
 use ipam::{Affinity, AffinityState};
 use k8s_openapi::api::core::v1::Pod;
@@ -191,4 +193,17 @@ proptest! {
         listed.reset(Revision(3), content);
         prop_assert_eq!(picture(&mut told), picture(&mut listed));
     }
+}
+
+#[test]
+fn what_bgp_withdraws_is_gone_before_it_has_told_everything() {
+    let hop = NextHop::V4(Ipv4Addr::new(10, 1, 1, 0));
+    let [known, unknown] = ["198.51.100.0/24", "203.0.113.0/24"].map(|text| text.parse().expect("prefix"));
+    let mut fib = super::Fib::default();
+    fib.update(BTreeMap::from([(known, Some(BTreeSet::from([hop])))]));
+    assert!(!fib.may_sweep(&unknown), "not heard of yet is not gone");
+    fib.update(BTreeMap::from([(known, None)]));
+    assert!(fib.paths.is_empty() && fib.may_sweep(&known) && !fib.may_sweep(&unknown));
+    fib.synchronise();
+    assert!(fib.may_sweep(&unknown), "now everything has been told");
 }

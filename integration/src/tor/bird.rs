@@ -17,23 +17,32 @@ use crate::programs::packaged;
 
 const PACKAGE: &str = "bird2";
 
-pub(super) fn start(namespace: &Arc<Namespace>, directory: &Path, spec: &Spec) -> Result<Vec<Process>> {
-    let config = directory.join("bird.conf");
-    super::write_config(&config, &render(spec))?;
-    let arguments = [
+/// `again`: it ran before, and recovers by graceful restart.
+pub(super) fn start(
+    namespace: &Arc<Namespace>,
+    directory: &Path,
+    config: &str,
+    again: bool,
+) -> Result<Vec<Process>> {
+    let path = directory.join("bird.conf");
+    super::write_config(&path, config)?;
+    let mut arguments = vec![
         "-f".into(),
         "-c".into(),
-        config.into(),
+        path.into(),
         "-s".into(),
         control_socket(directory).into(),
         "-P".into(),
         directory.join("bird.pid").into(),
     ];
+    if again {
+        arguments.push("-R".into());
+    }
     let daemon = Process::start(
         namespace,
         Invocation {
             program: packaged("/usr/sbin/bird", PACKAGE)?,
-            arguments: arguments.into(),
+            arguments,
             environment: Vec::new(),
             log: directory.join("bird.log"),
         },
@@ -110,8 +119,9 @@ fn of_family(networks: &[IpNetwork], family: u8) -> impl Iterator<Item = &IpNetw
     networks.iter().filter(move |network| network.is_ipv4() == (family == 4))
 }
 
-/// BIRD's names are identifiers.
-fn protocol_name(neighbour: &Neighbour) -> String {
+/// What the protocol of a neighbour is called: BIRD's names are identifiers.
+#[must_use]
+pub fn protocol_name(neighbour: &Neighbour) -> String {
     let name: String =
         neighbour.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("{name}_v{}", if neighbour.remote.is_ipv4() { 4 } else { 6 })
@@ -174,7 +184,7 @@ pub(super) fn decode_paths(answer: &str) -> Result<Vec<Way>> {
     Ok(paths)
 }
 
-fn ask(directory: &Path, question: &[&str]) -> Result<String> {
+pub(super) fn ask(directory: &Path, question: &[&str]) -> Result<String> {
     // Through a Unix socket: it does not matter which network namespace asks.
     let output = Command::new(packaged("/usr/sbin/birdc", PACKAGE)?)
         .arg("-s")

@@ -27,14 +27,19 @@ const USER: &str = "frr";
 /// How long `zebra` may take to open its sockets.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) fn start(namespace: &Arc<Namespace>, directory: &Path, spec: &Spec) -> Result<Vec<Process>> {
+pub(super) fn start(
+    namespace: &Arc<Namespace>,
+    directory: &Path,
+    name: &str,
+    config: &str,
+) -> Result<Vec<Process>> {
     let user =
         User::from_name(USER)?.with_context(|| format!("no user {USER}: apt-get install {PACKAGE}"))?;
     let group = Group::from_name(USER)?.map_or(user.gid, |group| group.gid);
     chown(directory, Some(user.uid), Some(group))
         .with_context(|| format!("giving {} away", directory.display()))?;
-    super::write_config(&directory.join("zebra.conf"), &format!("hostname {}\nlog stdout\n", spec.name))?;
-    super::write_config(&directory.join("bgpd.conf"), &render(spec))?;
+    super::write_config(&directory.join("zebra.conf"), &format!("hostname {name}\nlog stdout\n"))?;
+    super::write_config(&directory.join("bgpd.conf"), config)?;
     let mut zebra = Process::start(namespace, invocation("zebra", directory)?)?;
     eventually("zebra has opened its socket", START_PATIENCE, || {
         zebra.ensure_running()?;
@@ -208,12 +213,14 @@ pub(super) fn decode_paths(answer: &str) -> Result<Vec<Way>> {
     Ok(paths)
 }
 
-fn ask(directory: &Path, question: &str) -> Result<String> {
+/// Commands, one a line.
+pub(super) fn ask(directory: &Path, question: &str) -> Result<String> {
     // Through a Unix socket: it does not matter which network namespace asks.
     let output = Command::new(packaged("/usr/bin/vtysh", PACKAGE)?)
         .arg("--vty_socket")
         .arg(directory)
-        .args(["-d", "bgpd", "-c", question])
+        .args(["-d", "bgpd"])
+        .args(question.lines().flat_map(|command| ["-c", command]))
         .output()
         .context("running vtysh")?;
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -142,7 +142,7 @@ fn a_configuration_that_is_not_right_is_refused_by_name() {
     let said = check(&right.replace("bgp:\n  localAS: 65001\n", ""), &[]);
     assert!(said.contains("bgp"), "{said}");
     let said = check(&right, &[("FABRIC_LOCALAS", "65002")]);
-    assert!(said.contains("FABRIC_LOCALAS") && said.contains("did you mean FABRIC_LOCAL_AS?"), "{said}");
+    assert!(said.contains("FABRIC_LOCALAS") && said.contains("did you mean \"FABRIC_LOCAL_AS\"?"), "{said}");
     let said = check(&right, &[("FABRIC_LOCAL_AS", "-1")]);
     assert!(said.contains("FABRIC_LOCAL_AS") && said.contains("whole number"), "{said}");
     let said = check("node: [\n", &[]);
