@@ -70,15 +70,23 @@ impl Agent {
         let status = Status {
             node: self.config.node.name.clone(),
             started: self.started,
-            // One pod's trouble is that pod's; the node can still take others.
             listed: true,
-            ready: outcome.stands() && self.speaker_problem.is_none() && self.datastore_problem.is_none(),
+            ready: self.is_ready(outcome),
             problems,
             endpoints,
             installed: outcome.routes.iter().filter(as_planned).map(|(prefix, _)| *prefix).collect(),
             routes: outcome.routes.len(),
         };
         self.status.send_replace(Arc::new(status));
+    }
+
+    /// Whether pods can be attached here and reached. One pod's or one learned route's trouble is no reason to say no.
+    fn is_ready(&self, outcome: &Outcome) -> bool {
+        let is_carried = |block: &IpNetwork| outcome.routes.get(block) == Some(&Route::Blackhole);
+        outcome.stands()
+            && self.inputs.blocks.iter().all(is_carried)
+            && self.speaker_problem.is_none()
+            && self.datastore_problem.is_none()
     }
 
     /// Answers those whose wish is fulfilled, and those whose wish cannot be any more. The others wait on, while passes
