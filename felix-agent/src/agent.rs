@@ -8,7 +8,8 @@
 //!  gRPC ──────┘
 //! ```
 //!
-//! Invariants: one task owns the inputs and the kernel's objects; nothing is applied before the datastore has been
+//! Invariants: one task owns the inputs and the kernel's objects (a CNI call makes and removes its pod's link, and tells
+//! this task); nothing is applied before the datastore has been
 //! listed, nothing learned is swept before BGP has synchronised, nothing is removed on exit. A failed write leaves
 //! a difference, which the next pass repairs; while anything differs, a pass is due within [`RETRY`].
 //!
@@ -135,13 +136,13 @@ impl Agent {
     }
 
     async fn tick(&mut self, now: Instant) {
-        if !self.listed {
-            return;
-        }
         if now >= self.audit_at {
             self.audit_at = now + AUDIT;
             self.dataplane.forget();
             self.dirty = true;
+        }
+        if !self.listed {
+            return;
         }
         if self.dirty || self.retry_at.is_some_and(|retry| now >= retry) {
             self.pass().await;

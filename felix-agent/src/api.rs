@@ -11,7 +11,7 @@ mod policy;
 mod resources;
 mod server;
 
-pub use server::{Services, bind, serve};
+pub use server::{Services, Socket, serve};
 
 use resources::status as datastore_error;
 use tonic::Status;

@@ -44,7 +44,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
     // First of all: a second agent must not touch anything.
     let socket = &config.api.socket;
-    let listener = api::bind(socket).await.with_context(|| format!("socket {}", socket.display()))?;
+    let bound = api::Socket::bind(socket).with_context(|| format!("socket {}", socket.display()))?;
     let store: Arc<dyn datastore::Store> = Arc::new(
         datastore::SqliteStore::open(&config.datastore.sqlite.path)
             .await
@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
     let mut main_loop = tokio::spawn(agent.run(events));
     let (stop, stopped) = oneshot::channel::<()>();
-    let mut server = tokio::spawn(api::serve(listener, services, async {
+    let mut server = tokio::spawn(api::serve(bound, services, async {
         // Dropped or sent: the end either way.
         let _ = stopped.await;
     }));

@@ -18,14 +18,13 @@ impl Agent {
     /// Makes the kernel agree with the inputs, tells BGP what it may announce, and everyone what holds.
     pub(super) async fn pass(&mut self) {
         self.dirty = false;
-        match self.dataplane.uplinks(&self.peers).await {
-            Ok(uplinks) => self.inputs.uplinks = uplinks,
-            Err(error) => tracing::warn!(%error, "the links cannot be read"),
-        }
+        let uplinks = self.dataplane.uplinks(&self.peers).await;
+        let unread = uplinks.map(|uplinks| self.inputs.uplinks = uplinks).err();
         self.inputs.cluster.settle();
         let desired = plan::plan(&self.inputs);
         let fib = &self.inputs.fib;
-        let outcome = self.dataplane.apply(&desired, &|prefix| fib.may_sweep(prefix)).await;
+        let mut outcome = self.dataplane.apply(&desired, &|prefix| fib.may_sweep(prefix)).await;
+        outcome.problems.extend(unread.map(|error| format!("the links cannot be read: {error}")));
         // What the kernel holds is not known to be less because it did not answer.
         if outcome.kernel_answers() {
             self.announce(&outcome).await;
@@ -82,7 +81,10 @@ impl Agent {
 
     /// Whether pods can be attached here and reached. One pod's or one learned route's trouble is no reason to say no.
     fn is_ready(&self, outcome: &Outcome) -> bool {
-        let is_carried = |block: &IpNetwork| outcome.routes.get(block) == Some(&Route::Blackhole);
+        // A block of one address is carried by its pod's route.
+        let is_carried = |block: &IpNetwork| {
+            matches!(outcome.routes.get(block), Some(Route::Blackhole | Route::Device { .. }))
+        };
         outcome.stands()
             && self.inputs.blocks.iter().all(is_carried)
             && self.speaker_problem.is_none()

@@ -1,6 +1,6 @@
 //! `fabric.v1.Cni`: attaches and detaches pods.
 //!
-//! ADD: address → endpoint in the datastore → link with its host end closed → policy, link open, routes (the loop) →
+//! ADD: address → link with its host end closed → endpoint in the datastore → policy, link open, routes (the loop) →
 //! reply. A step that fails undoes the ones before it, so that the runtime's next try starts clean; a crash in
 //! between is undone by the DEL that the runtime owes. DEL is the reverse. Both are idempotent: address and link are
 //! found again by names that follow from container and interface.
@@ -47,7 +47,7 @@ struct Attacher {
     allocator: Arc<Allocator>,
     netlink: Netlink,
     node: String,
-    /// One call at a time for each link; a runtime may repeat an ADD that it gave up on.
+    /// One call at a time for each container; a runtime may repeat an ADD that it gave up on.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
@@ -112,13 +112,13 @@ impl Attacher {
         }
     }
 
-    /// Waits until no other call is about the same link.
+    /// Waits until no other call is about the same container.
     async fn turn(&self, attachment: &Attachment) -> OwnedMutexGuard<()> {
         let lock = {
             let mut busy = self.busy.lock().await;
             // What nobody else holds is not busy.
             busy.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(busy.entry(attachment.host_interface.clone()).or_default())
+            Arc::clone(busy.entry(attachment.container_id.clone()).or_default())
         };
         lock.lock_owned().await
     }

@@ -1,8 +1,9 @@
 //! Binds the socket and serves.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datastore::Store;
@@ -12,7 +13,7 @@ use proto::v1::ipam_server::IpamServer;
 use proto::v1::node_server::NodeServer;
 use proto::v1::policy_server::PolicyServer;
 use proto::v1::resources_server::ResourcesServer;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -35,15 +36,11 @@ pub struct Services {
     pub node: String,
 }
 
-/// Serves on `listener` until `stop` completes.
+/// Serves on `socket` until `stop` completes.
 ///
 /// # Errors
 /// When the socket breaks.
-pub async fn serve(
-    listener: UnixListener,
-    services: Services,
-    stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tokio::spawn(report_health(reporter, services.agent.clone()));
@@ -51,6 +48,7 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
+    let Socket { listener, _lock } = socket;
     let Services { agent, store, allocator, netlink, node } = services;
     let cni = super::cni::Service::new(agent.clone(), Arc::clone(&store), allocator, netlink, node);
     Server::builder()
@@ -67,36 +65,48 @@ pub async fn serve(
     Ok(())
 }
 
-/// Binds the socket for root only. A socket that a dead agent left is replaced; one that answers is not.
-///
-/// # Errors
-/// When it cannot be bound, or another agent answers on it.
-pub async fn bind(socket: &Path) -> io::Result<UnixListener> {
-    if let Some(directory) = socket.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    if UnixStream::connect(socket).await.is_ok() {
-        return Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            format!("another agent answers on {}; stop it, or set api.socket", socket.display()),
-        ));
-    }
-    // Under another name until nobody else may use it; the rename replaces what a dead agent left.
-    let mut private = socket.as_os_str().to_owned();
-    private.push(format!(".{}", std::process::id()));
-    let private = Path::new(&private);
-    remove_if_there(private)?;
-    let listener = UnixListener::bind(private)?;
-    std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(private, socket)?;
-    Ok(listener)
+/// The agent's socket, and the lock that makes this process its only owner.
+pub struct Socket {
+    listener: UnixListener,
+    /// Released by the kernel when the process ends, however it ends.
+    _lock: File,
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+impl Socket {
+    /// Binds the socket for root only, in the place of one that a dead agent left. To be done before anything else is
+    /// touched: who has the socket has the node.
+    ///
+    /// # Errors
+    /// When it cannot be bound, or another agent lives that has it.
+    pub fn bind(socket: &Path) -> io::Result<Self> {
+        if let Some(directory) = socket.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        let lock = File::create(beside(socket, ".lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("another agent answers on {}; stop it, or set api.socket", socket.display()),
+            ),
+            TryLockError::Error(error) => error,
+        })?;
+        // Under another name until nobody else may use it.
+        let private = beside(socket, ".new");
+        match std::fs::remove_file(&private) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&private)?;
+        std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&private, socket)?;
+        Ok(Self { listener, _lock: lock })
     }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Health follows the status: serving while the kernel agrees with the plan.

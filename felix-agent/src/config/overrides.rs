@@ -47,32 +47,45 @@ const OTHERS: [&str; 1] = ["FABRIC_CONFIG"];
 
 /// Values for settings, by variable name.
 #[derive(Debug, Clone, Default)]
-pub struct Overrides(BTreeMap<String, String>);
+pub struct Overrides(BTreeMap<String, Given>);
+
+/// A value, and where it was given, as problems name it.
+#[derive(Debug, Clone)]
+struct Given {
+    text: String,
+    origin: String,
+}
 
 impl Overrides {
     /// Takes the `FABRIC_` variables out of an environment.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().filter(|(name, _)| name.starts_with("FABRIC_")).collect())
+        let ours = variables.into_iter().filter(|(name, _)| name.starts_with("FABRIC_"));
+        Self(
+            ours.map(|(name, text)| (name.clone(), Given { text, origin: format!("environment: {name}") }))
+                .collect(),
+        )
     }
 
-    /// Overrules a setting by the variable that names it: a flag wins over the environment.
+    /// Overrules a setting, named by its variable, by what the flag of the same name gave: a flag wins over the
+    /// environment.
     pub fn set(&mut self, variable: &'static str, value: Option<String>) {
-        if let Some(value) = value {
-            self.0.insert(variable.to_owned(), value);
+        if let Some(text) = value {
+            let flag = variable.trim_start_matches("FABRIC_").to_ascii_lowercase().replace('_', "-");
+            self.0.insert(variable.to_owned(), Given { text, origin: format!("--{flag}") });
         }
     }
 
     /// Writes the values into the document.
     pub(super) fn lay_over(&self, document: &mut Document) -> Result<(), Invalid> {
         let mut problems = Vec::new();
-        for (variable, text) in &self.0 {
+        for (variable, Given { text, origin }) in &self.0 {
             if OTHERS.contains(&variable.as_str()) {
                 continue;
             }
             match SETTINGS.iter().find(|setting| setting.variable == variable) {
                 Some(setting) => match setting.kind.value(text) {
-                    Ok(value) => document.overrule(setting.path, &format!("environment: {variable}"), &value),
-                    Err(why) => problems.push(format!("environment: {variable}: {why}")),
+                    Ok(value) => document.overrule(setting.path, origin, &value),
+                    Err(why) => problems.push(format!("{origin}: {why}")),
                 },
                 None => problems.push(unknown(variable)),
             }

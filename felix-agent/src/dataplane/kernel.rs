@@ -147,10 +147,11 @@ impl Dataplane {
         self.interfaces = None;
     }
 
-    /// Forgets how the pods' links stand: one was made or is about to go.
+    /// Forgets how the pods' links stand, and what hangs on them: one was made, perhaps anew, or is about to go.
     pub fn forget_links(&mut self) {
         self.links = None;
         self.neighbours = None;
+        self.routes = None;
     }
 
     /// Takes a notification in; true if a pass is due.

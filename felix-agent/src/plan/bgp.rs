@@ -24,7 +24,8 @@ pub fn originate(inputs: &Inputs, carried: &Routes, advertise_node_addresses: bo
         .iter()
         .filter(|(prefix, route)| match route {
             Route::Blackhole => inputs.blocks.contains(*prefix),
-            Route::Device { .. } => !own(prefix),
+            // A block of one address is that pod's.
+            Route::Device { .. } => !own(prefix) || inputs.blocks.contains(*prefix),
             Route::Via { .. } => false,
         })
         .map(|(prefix, _)| *prefix)

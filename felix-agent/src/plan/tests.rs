@@ -8,7 +8,7 @@ use policy::program::EndpointId;
 
 use super::desired::{NextHop, Route, Routes};
 use super::{bgp, links, routes};
-use crate::inputs::{Inputs, Node};
+use crate::inputs::{Inputs, Node, Uplink};
 
 fn net(text: &str) -> IpNetwork {
     text.parse().expect("prefix")
@@ -104,6 +104,36 @@ fn only_what_the_kernel_carries_is_announced() {
     let announced = bgp::originate(&inputs, &carried, false);
     // The block that stands, and the address borrowed from another node's block; not the address inside our own.
     assert_eq!(announced, BTreeSet::from([net("10.42.0.0/26"), net("10.42.9.9/32")]));
+}
+
+#[test]
+fn a_block_of_one_address_is_announced_by_its_pods_route() {
+    let mut inputs = inputs();
+    inputs.blocks = BTreeSet::from([net("10.42.0.5/32")]);
+    inputs.workloads.extend([workload("a", &["10.42.0.5"])]);
+    let planned = routes::routes(&inputs);
+    assert!(matches!(planned[&net("10.42.0.5/32")], Route::Device { .. }));
+    assert_eq!(bgp::originate(&inputs, &planned, false), BTreeSet::from([net("10.42.0.5/32")]));
+}
+
+#[test]
+fn a_next_hop_that_no_link_reaches_is_left_out_while_another_is_reached() {
+    let mut inputs = inputs();
+    let uplink =
+        Uplink { subnets: vec![net("10.1.1.0/31")], mtu: 1500, accepts_router_advertisements: false };
+    inputs.uplinks.insert("tor1".to_owned(), uplink);
+    learn(&mut inputs, "10.42.0.64/26", &["10.1.1.0", "192.0.2.9"]);
+    learn(&mut inputs, "10.42.0.128/26", &["192.0.2.9"]);
+    let planned = routes::routes(&inputs);
+    let gateways = |prefix: &str| match &planned[&net(prefix)] {
+        Route::Via { next_hops, .. } => {
+            next_hops.iter().map(|hop| hop.gateway.to_string()).collect::<Vec<_>>()
+        }
+        Route::Device { .. } | Route::Blackhole => panic!("{prefix} is not ours"),
+    };
+    assert_eq!(gateways("10.42.0.64/26"), ["10.1.1.0"]);
+    // Nothing better is known: let the kernel say why not.
+    assert_eq!(gateways("10.42.0.128/26"), ["192.0.2.9"]);
 }
 
 #[test]

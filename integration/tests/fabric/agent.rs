@@ -158,6 +158,51 @@ fn a_configuration_that_is_not_right_is_refused_by_name() {
     assert!(!database.exists(), "a check makes nothing");
 }
 
+#[test]
+fn every_flag_overrules_its_setting() {
+    let lab = Lab::new("test").unwrap();
+    let namespace = lab.namespace("node").unwrap();
+    let (config, log) = (lab.directory().join("agent.yaml"), lab.directory().join("agent.log"));
+    fs::write(&config, minimal(&lab.directory().join("fabric.db"), &lab.directory().join("agent.sock")))
+        .unwrap();
+    let name = config.display().to_string();
+    // A right file, and a flag that makes it wrong in just its own place, whatever the environment says.
+    for (flag, variable, wrong, key) in [
+        ("--node-name", "FABRIC_NODE_NAME", "Not_A_Name", "node.name"),
+        ("--node-addresses", "FABRIC_NODE_ADDRESSES", "nowhere", "node.addresses[0]"),
+        ("--datastore-path", "FABRIC_DATASTORE_PATH", "here.db", "datastore.sqlite.path"),
+        ("--socket", "FABRIC_SOCKET", "here.sock", "api.socket"),
+        ("--local-as", "FABRIC_LOCAL_AS", "0", "bgp.localAS"),
+        ("--router-id", "FABRIC_ROUTER_ID", "0.0.0.0", "bgp.routerID"),
+        ("--log-format", "FABRIC_LOG_FORMAT", "xml", "log.format"),
+        ("--log-level", "FABRIC_LOG_LEVEL", "loud", "log.level"),
+    ] {
+        let said =
+            refused(&namespace, &["--config", &name, "--check", flag, wrong], &[(variable, "1")], &log);
+        assert!(said.starts_with(&format!("{flag}: {key}: ")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn logs_are_lines_of_json_where_that_is_asked_for() {
+    let lab = Lab::new("test").unwrap();
+    let namespace = lab.namespace("node").unwrap();
+    let (config, log) = (lab.directory().join("agent.yaml"), lab.directory().join("agent.log"));
+    let database = lab.directory().join("fabric.db");
+    fs::write(&database, "no database").unwrap();
+    fs::write(&config, minimal(&database, &lab.directory().join("agent.sock"))).unwrap();
+    let name = config.display().to_string();
+    let said = refused(&namespace, &["--config", &name, "--log-format", "json"], &[], &log);
+    let last: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert!(last["fields"]["message"].as_str().unwrap().contains("fabric.db"), "{last}");
+    for line in said.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["timestamp"].is_string() && line["target"].is_string(), "{line}");
+    }
+}
+
 fn health(node: &Node, service: &str) -> anyhow::Result<ServingStatus> {
     node.ask(|channel| async {
         let request = HealthCheckRequest { service: service.to_owned() };
