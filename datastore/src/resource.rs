@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use policy::program::EndpointId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,6 +58,14 @@ pub struct WorkloadEndpoint {
     pub labels: BTreeMap<String, String>,
     /// Path of its network namespace when it was attached.
     pub netns: String,
+}
+
+impl WorkloadEndpoint {
+    /// The pod, as policy names it.
+    #[must_use]
+    pub fn id(&self) -> EndpointId {
+        EndpointId { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 impl Resource {

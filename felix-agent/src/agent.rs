@@ -159,8 +159,12 @@ impl Agent {
                 self.dirty = true;
             }
             Event::DatastoreLost(reason) => {
-                self.datastore_problem = Some(format!("the datastore cannot be read: {reason}"));
-                self.tell_of_the_datastore();
+                let problem = format!("the datastore cannot be read: {reason}");
+                if self.datastore_problem.as_ref() != Some(&problem) {
+                    tracing::warn!("{problem}");
+                    self.datastore_problem = Some(problem);
+                    self.tell_of_the_datastore();
+                }
             }
             Event::Changed(change) => self.dirty |= self.inputs.change(change),
             Event::BestPaths(changes) => {
@@ -175,8 +179,7 @@ impl Agent {
             // The pass sees for itself that the generation moved.
             Event::NftablesTouched => self.dirty = true,
             Event::Program { workload, written, reply } => {
-                let endpoint =
-                    EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+                let endpoint = workload.id();
                 let container_id = workload.container_id.clone();
                 self.inputs.attach(*workload, written);
                 self.dataplane.forget_links();

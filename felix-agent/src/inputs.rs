@@ -86,9 +86,7 @@ impl Inputs {
             fib: Fib::default(),
         }
     }
-}
 
-impl Inputs {
     /// Takes the datastore's whole content in: what is not in it is gone.
     pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>) {
         for key in self.known_keys() {
@@ -119,7 +117,7 @@ impl Inputs {
 
     /// A pod was attached here, by the write of this revision.
     pub fn attach(&mut self, workload: WorkloadEndpoint, written: Revision) {
-        let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+        let id = workload.id();
         let key = Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name);
         self.floors.insert(key, written);
         self.set_endpoint(&id, Some(workload));

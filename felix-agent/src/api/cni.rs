@@ -224,7 +224,7 @@ impl Attacher {
     /// Waits until policy, link and routes are in the kernel.
     async fn program(&self, workload: WorkloadEndpoint, written: Revision) -> Result<(), Status> {
         let (reply, done) = oneshot::channel();
-        let id = EndpointId { namespace: workload.namespace.clone(), name: workload.name.clone() };
+        let id = workload.id();
         let event = Event::Program { workload: Box::new(workload), written, reply };
         self.agent.send(event).await.map_err(super::stopped)?;
         match tokio::time::timeout(PROGRAM_TIMEOUT, done).await {

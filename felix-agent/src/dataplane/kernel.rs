@@ -133,12 +133,6 @@ impl Dataplane {
         Ok((Watcher::open(Some(self.netlink.port()))?, self.nftables.watch()?))
     }
 
-    /// The connection for links, addresses and routes; clones share it.
-    #[must_use]
-    pub fn netlink(&self) -> Netlink {
-        self.netlink.clone()
-    }
-
     /// Forgets what the kernel held: the next pass reads it.
     pub fn forget(&mut self) {
         self.routes = None;
