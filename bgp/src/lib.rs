@@ -12,7 +12,10 @@
 //! nothing that a peer sends can panic it. Deliberately absent: Kubernetes, the kernel's routing table, policy of
 //! any product. This crate knows nothing of the workspace around it.
 
+pub mod bfd;
+pub mod bmp;
 pub mod config;
+pub mod filter;
 pub mod rib;
 pub mod session;
 pub mod speaker;

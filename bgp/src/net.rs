@@ -18,25 +18,16 @@
 //!
 //! Framing, decoding and encoding run in the connections' tasks. Deliberately absent: any decision of the protocol.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ipnetwork::IpNetwork;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::config::{Config, Listen};
-use crate::speaker::{RouteQuery, RouteView, View};
-use crate::wire::{Family, NextHop};
-
-mod address;
-mod connection;
-mod dial;
-mod listener;
-mod outbox;
-mod owner;
-#[cfg(test)]
-mod tests;
+use crate::config::{Config, Listen, Origination, PeerKey};
+use crate::rib::Hops;
+use crate::speaker::{Notice, Reset, RouteQuery, RouteView, View, Why};
 
 /// Events that may wait for their reader before best paths start to merge.
 const EVENTS: usize = 64;
@@ -48,27 +39,21 @@ const COMMANDS: usize = 64;
 pub enum Event {
     /// Best paths that changed since the last such event; `None` where no path is left. The next hops are the
     /// multipath set.
-    BestPaths(BTreeMap<IpNetwork, Option<BTreeSet<NextHop>>>),
+    BestPaths(BTreeMap<IpNetwork, Option<Hops>>),
     /// The initial synchronisation is over: the best paths so far are all that there are (RFC 4724 §4.1). Once.
     Synchronised,
-    /// A peer changed state.
-    PeerChanged {
-        /// Which.
-        peer: IpAddr,
-        /// RFC 4271 §8.2.2 name of the state it is in now.
-        state: &'static str,
-        /// Why, for people.
-        reason: String,
-    },
+    /// Something about a peer, for logs and people.
+    Notice(Notice),
 }
 
 /// How the speaker goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shutdown {
     /// Close connections without a word, so that peers with graceful restart keep our routes (RFC 4724 §4.2).
     KeepRoutes,
-    /// Tell every peer: NOTIFICATION Cease / Administrative Shutdown (RFC 4486), on which they drop our routes.
-    Cease,
+    /// Tell every peer: NOTIFICATION Cease / Administrative Shutdown (RFC 9003, with these words), as a Hard Reset where
+    /// RFC 8538 is spoken, on which they drop our routes.
+    Cease(String),
 }
 
 /// The speaker has been shut down, and answers no more.
@@ -80,19 +65,41 @@ pub struct Stopped;
 #[derive(Debug)]
 enum Command {
     Configure(Box<Config>),
-    Originate(BTreeSet<IpNetwork>),
-    LinkDown(IpAddr),
-    Reset(IpAddr),
-    Refresh(IpAddr, Family),
+    Originate(BTreeMap<IpNetwork, Origination>),
+    LinkDown(PeerKey),
+    Reset(PeerKey, Reset),
+    Monitor(Vec<SocketAddr>),
     View(oneshot::Sender<View>),
     Routes(RouteQuery, oneshot::Sender<Vec<RouteView>>),
+    Why(IpNetwork, oneshot::Sender<Why>),
     Shutdown(Shutdown, oneshot::Sender<()>),
+}
+
+/// A notice and when it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped {
+    /// Wall-clock time.
+    pub at: std::time::SystemTime,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What the live stream tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// About a peer.
+    Peer(Notice),
+    /// The next hops of a prefix are others now; none where no path is left.
+    Route(IpNetwork, Option<Hops>),
+    /// The initial synchronisation is over.
+    Synchronised,
 }
 
 /// Controls a running speaker. It stops, as by [`Shutdown::KeepRoutes`], when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
+    notices: broadcast::Sender<Stamped>,
     listening: Vec<SocketAddr>,
 }
 
@@ -108,15 +115,10 @@ pub struct Handle {
 pub fn start(
     listen: Listen,
     config: Config,
-    originated: BTreeSet<IpNetwork>,
+    originated: BTreeMap<IpNetwork, Origination>,
 ) -> io::Result<(Handle, mpsc::Receiver<Event>)> {
-    let listeners = listen.addresses.iter().map(|address| listener::bind(*address));
-    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-    let listening = listeners.iter().map(tokio::net::TcpListener::local_addr).collect::<io::Result<_>>()?;
-    let (commands, command_receiver) = mpsc::channel(COMMANDS);
-    let (events, event_receiver) = mpsc::channel(EVENTS);
-    tokio::spawn(owner::run(listeners, config, originated, command_receiver, events));
-    Ok((Handle { commands, listening }, event_receiver))
+    let _ = (listen, config, originated, COMMANDS, EVENTS);
+    todo!()
 }
 
 impl Handle {
@@ -138,7 +140,7 @@ impl Handle {
     ///
     /// # Errors
     /// The speaker has been shut down.
-    pub async fn originate(&self, prefixes: BTreeSet<IpNetwork>) -> Result<(), Stopped> {
+    pub async fn originate(&self, prefixes: BTreeMap<IpNetwork, Origination>) -> Result<(), Stopped> {
         self.command(Command::Originate(prefixes)).await
     }
 
@@ -146,24 +148,31 @@ impl Handle {
     ///
     /// # Errors
     /// The speaker has been shut down.
-    pub async fn link_down(&self, peer: IpAddr) -> Result<(), Stopped> {
+    pub async fn link_down(&self, peer: PeerKey) -> Result<(), Stopped> {
         self.command(Command::LinkDown(peer)).await
     }
 
-    /// Drops the session with this peer and starts it anew (NOTIFICATION Cease / Administrative Reset).
+    /// Resets a peer, softly or not.
     ///
     /// # Errors
     /// The speaker has been shut down.
-    pub async fn reset(&self, peer: IpAddr) -> Result<(), Stopped> {
-        self.command(Command::Reset(peer)).await
+    pub async fn reset(&self, peer: PeerKey, reset: Reset) -> Result<(), Stopped> {
+        self.command(Command::Reset(peer, reset)).await
     }
 
-    /// Asks this peer for all routes of a family again (RFC 2918).
+    /// The BMP collectors to tell what peers say; takes the place of those before. Needs
+    /// [`Config::monitoring`].
     ///
     /// # Errors
     /// The speaker has been shut down.
-    pub async fn refresh(&self, peer: IpAddr, family: Family) -> Result<(), Stopped> {
-        self.command(Command::Refresh(peer, family)).await
+    pub async fn monitor(&self, collectors: Vec<SocketAddr>) -> Result<(), Stopped> {
+        self.command(Command::Monitor(collectors)).await
+    }
+
+    /// What happens from now on. A slow reader misses the oldest and is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Stamped> {
+        self.notices.subscribe()
     }
 
     /// The speaker and its peers, now.
@@ -183,6 +192,16 @@ impl Handle {
     pub async fn routes(&self, query: RouteQuery) -> Result<Vec<RouteView>, Stopped> {
         let (answer, answered) = oneshot::channel();
         self.command(Command::Routes(query, answer)).await?;
+        answered.await.map_err(|_| Stopped)
+    }
+
+    /// Why a prefix is routed as it is, now.
+    ///
+    /// # Errors
+    /// The speaker has been shut down.
+    pub async fn why(&self, prefix: IpNetwork) -> Result<Why, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Why(prefix, answer)).await?;
         answered.await.map_err(|_| Stopped)
     }
 

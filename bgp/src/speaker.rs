@@ -3,50 +3,31 @@
 //! ```text
 //! handle(Input, now)          what happened
 //! poll_output()               what to do, until None
-//! poll_transmit(conn, now)    the next message for a connection whose socket can take it, until None
+//! poll_transmit(conn, now)    the next octets for a connection whose socket has taken everything before, until None
 //! deadline()                  when to call handle(Input::Deadline, now) at the latest
-//! view(now), routes(query)    what there is to see
-//!
-//! peer/          one peer: its dialer, its sessions, what it has been told
-//! connection/    one TCP connection: its session, its control messages
-//! connections/   inputs about connections
-//! sessions/      what sessions want done: establish, learn routes, go down
-//! configuration/ inputs from the owner: configuration, own prefixes, resets
-//! restart/       RFC 4724, both roles
-//! transmit/      messages for sockets that can take them
-//! view/          what people see
+//! view(now), routes(query), why(prefix)   what there is to see
 //! ```
 //!
 //! Each input is worked off completely, RIB included, before `handle` returns. The same inputs at the same times give
 //! the same outputs: nothing here reads a clock, draws a random number or depends on the order of a hash map.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use ipnetwork::IpNetwork;
 
-use crate::config::{Config, GracefulRestart};
-use crate::rib::Rib;
+use crate::bfd;
+use crate::config::{Config, Origination, PeerKey};
+use crate::rib::Hops;
 use crate::session::State;
-use crate::wire::{DecodeError, Family, Message, NextHop};
+use crate::wire::{Codec, DecodeError, Family, Message, Open, Update};
 
-mod configuration;
-mod connection;
-mod connections;
-mod peer;
-mod restart;
-mod sessions;
-mod transmit;
 pub mod view;
 
-#[cfg(test)]
-mod tests;
-
-use connection::Connection;
-use peer::Peer;
-use restart::Synchronisation;
-pub use view::{FamilyView, PathView, PeerView, RouteQuery, RouteView, Table, View};
+pub use view::{PeerView, RouteQuery, RouteView, Table, View, Why};
 
 /// A TCP connection; never reused. The shell numbers those that it accepts, from 0 up; the speaker numbers those that
 /// it asks for in [`Output::Connect`], from [`FIRST_DIALLED`](Self::FIRST_DIALLED) up.
@@ -61,12 +42,12 @@ impl ConnId {
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
-    /// The whole configuration, first or new. Only sessions whose own settings changed are reset.
-    Configure(Config),
+    /// The whole configuration, first or new. Only sessions whose own settings demand it are reset.
+    Configure(Box<Config>),
     /// The complete set of prefixes that this speaker originates.
-    Originate(BTreeSet<IpNetwork>),
-    /// A peer connected to us.
-    Accepted(ConnId, IpAddr, LocalAddresses),
+    Originate(BTreeMap<IpNetwork, Origination>),
+    /// Somebody connected to us.
+    Accepted(ConnId, Endpoint, LocalAddresses),
     /// A connection that [`Output::Connect`] asked for stands.
     Connected(ConnId, LocalAddresses),
     /// A connection that [`Output::Connect`] asked for could not be made.
@@ -75,175 +56,238 @@ pub enum Input {
     Received(ConnId, Result<Message, DecodeError>),
     /// The connection is gone.
     Closed(ConnId, String),
-    /// The interface towards this peer lost its carrier or went away: do not wait for the hold timer.
-    LinkDown(IpAddr),
-    /// Drop the session with this peer and start anew (administrative reset).
-    Reset(IpAddr),
-    /// Ask this peer for all routes of a family again (RFC 2918).
-    Refresh(IpAddr, Family),
-    /// Time has passed; see [`deadline`](self).
+    /// The link towards this peer lost its carrier or went away: do not wait for the hold timer.
+    LinkDown(PeerKey),
+    /// A router advertisement was heard on an interface that an unnumbered peer is behind.
+    Discovered(Arc<str>, Ipv6Addr),
+    /// BFD says so of a session that [`Output::WatchPeer`] asked for.
+    Bfd(PeerKey, bfd::Report),
+    /// What people do to a peer.
+    Reset(PeerKey, Reset),
+    /// Time has passed; see [`deadline`](Speaker::deadline).
     Deadline,
 }
 
+/// The far end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// The interface that a link-local address is on.
+    pub interface: Option<Arc<str>>,
+}
+
+/// What people do to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reset {
+    /// End the session and start anew, with a word to the peer (RFC 9003). Ends a rest after errors as well.
+    Hard(Option<String>),
+    /// Judge its routes anew, and ask it for all of them again.
+    SoftIn(Option<Family>),
+    /// Tell it everything again.
+    SoftOut(Option<Family>),
+}
+
 /// Our addresses on the interface of a connection: what can be a next hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LocalAddresses {
     /// For IPv4 routes.
     pub v4: Option<Ipv4Addr>,
-    /// For IPv6 routes.
+    /// For IPv6 routes, and IPv4 ones by RFC 8950.
     pub v6: Option<Ipv6Addr>,
     /// Sent beside `v6` to peers on the same link.
     pub v6_link_local: Option<Ipv6Addr>,
+    /// The networks of the interface: next hops in them are on the link that we share with the peer.
+    pub subnets: Vec<IpNetwork>,
+    /// Our end of the connection: address and port, for BMP and BFD.
+    pub local: Option<std::net::SocketAddr>,
+    /// The peer's port.
+    pub remote_port: u16,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Dial this peer.
-    Connect(ConnId, IpAddr),
-    /// Send what [`poll_transmit`](self) still has for this connection, then close it.
+    /// Dial this peer, at this address.
+    Connect(ConnId, PeerKey, Endpoint),
+    /// Send what [`poll_transmit`](Speaker::poll_transmit) still has for this connection, then close it.
     Disconnect(ConnId),
-    /// The codec of this connection has been negotiated: UPDATEs from now on are read and written with it.
-    Codec(ConnId, crate::wire::Codec),
+    /// The codec of this connection has been negotiated: messages are read with it from now on.
+    Codec(ConnId, Codec),
     /// There may be something to transmit on this connection.
     Transmit(ConnId),
     /// Best paths that changed since the last such output; `None` where no path is left. The next hops are the
-    /// multipath set, sorted.
-    BestPaths(BTreeMap<IpNetwork, Option<BTreeSet<NextHop>>>),
+    /// multipath set.
+    BestPaths(BTreeMap<IpNetwork, Option<Hops>>),
     /// The initial synchronisation is over (RFC 4724 §4.1): all that peers still had for us is in the best paths, so
     /// what is in the kernel and not in them may go. Once per life.
     Synchronised,
-    /// A peer changed state, for logs: address, RFC 4271 state name, reason.
-    PeerChanged(IpAddr, &'static str, String),
+    /// Start or change the BFD session towards a peer; with none, end it.
+    WatchPeer(PeerKey, Option<bfd::Watch>),
+    /// Something that people and logs want to know.
+    Notice(Notice),
+    /// What peers said, for BMP; only if [`Config::monitoring`] is set.
+    Monitored(Monitored),
+}
+
+/// Something that people want to know of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Which peer.
+    pub peer: PeerKey,
+    /// What.
+    pub kind: NoticeKind,
+}
+
+/// What happened to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// RFC 4271 state, and why.
+    State {
+        /// The state it is in now.
+        state: State,
+        /// One sentence.
+        reason: String,
+    },
+    /// An UPDATE had errors that RFC 7606 lets the session survive.
+    Malformed(String),
+    /// A limit on prefixes is near, or passed.
+    Prefixes {
+        /// Of which family.
+        family: Family,
+        /// How many there are.
+        count: u32,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// A family's routes are kept over a restart of the peer, or no longer.
+    Stale {
+        /// Which.
+        family: Family,
+        /// Routes kept.
+        count: u32,
+        /// RFC 9494.
+        long_lived: bool,
+    },
+    /// The way to the peer, as BFD sees it.
+    Bfd(bfd::State),
+}
+
+/// What BMP tells of a peer (RFC 7854).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Monitored {
+    /// Established.
+    Up(Box<MonitoredPeer>),
+    /// No longer.
+    Down {
+        /// Who.
+        peer: MonitoredId,
+        /// What ended it.
+        reason: MonitoredDown,
+    },
+    /// It announced and withdrew (Adj-RIB-In, before policy).
+    Routes {
+        /// Who.
+        peer: MonitoredId,
+        /// As it came.
+        update: Update,
+    },
+}
+
+/// RFC 7854 §4.2: which peer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MonitoredId {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its AS.
+    pub asn: u32,
+    /// Its BGP identifier.
+    pub router_id: Ipv4Addr,
+}
+
+/// RFC 7854 §4.10: Peer Up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitoredPeer {
+    /// Who.
+    pub peer: MonitoredId,
+    /// Our end.
+    pub local: Option<std::net::SocketAddr>,
+    /// Its port.
+    pub remote_port: u16,
+    /// Our OPEN.
+    pub sent: Open,
+    /// Its OPEN.
+    pub received: Open,
+}
+
+/// RFC 7854 §4.9: Peer Down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MonitoredDown {
+    /// 1: we sent this.
+    Sent(crate::wire::Notification),
+    /// 3: the peer sent this.
+    Received(crate::wire::Notification),
+    /// 2, 4: without a NOTIFICATION.
+    Lost,
+    /// 5: it is configured no longer.
+    Deconfigured,
 }
 
 /// A BGP speaker.
-#[derive(Debug)]
-pub struct Speaker {
-    config: Config,
-    peers: BTreeMap<IpAddr, Peer>,
-    connections: BTreeMap<ConnId, Connection>,
-    /// Connections of strangers that are yet to be told so.
-    rejected: BTreeSet<ConnId>,
-    rib: Rib,
-    synchronisation: Synchronisation,
-    next_dialled: u64,
-    outputs: VecDeque<Output>,
-    to_transmit: BTreeSet<ConnId>,
-}
+#[derive(Debug, Default)]
+pub struct Speaker {}
 
-impl Default for Speaker {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
+#[expect(unused_variables, clippy::todo, reason = "skeleton")]
 impl Speaker {
     /// A speaker that waits for its first [`Input::Configure`].
     #[must_use]
     pub fn new() -> Self {
-        let graceful_restart = GracefulRestart {
-            enabled: false,
-            restart_time: std::time::Duration::ZERO,
-            restarting: false,
-            deferral_time: std::time::Duration::ZERO,
-        };
-        Self {
-            config: Config {
-                local_as: 0,
-                router_id: Ipv4Addr::UNSPECIFIED,
-                peers: BTreeMap::new(),
-                graceful_restart,
-                multipath_limit: 1,
-            },
-            peers: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            rejected: BTreeSet::new(),
-            rib: Rib::default(),
-            synchronisation: Synchronisation::default(),
-            next_dialled: ConnId::FIRST_DIALLED.0,
-            outputs: VecDeque::new(),
-            to_transmit: BTreeSet::new(),
-        }
+        Self::default()
     }
 
     /// Takes in what happened, and works it off.
     pub fn handle(&mut self, input: Input, now: Instant) {
-        match input {
-            Input::Configure(config) => self.configure(config, now),
-            Input::Originate(prefixes) => self.rib.originate(prefixes, now),
-            Input::Accepted(conn, peer, local) => self.accepted(conn, peer, local, now),
-            Input::Connected(conn, local) => self.connected(conn, local, now),
-            Input::ConnectFailed(conn, why) => self.connect_failed(conn, &why, now),
-            Input::Received(conn, message) => self.received(conn, message, now),
-            Input::Closed(conn, why) => self.closed(conn, why, now),
-            Input::LinkDown(peer) => self.link_down(peer, now),
-            Input::Reset(peer) => self.reset(peer, now),
-            Input::Refresh(peer, family) => self.refresh(peer, family),
-            Input::Deadline => self.fire_timers(now),
-        }
-        self.synchronise(now);
-        self.mark_changes();
+        todo!()
     }
 
     /// What to do next; none when everything is done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(output) = self.outputs.pop_front() {
-            return Some(output);
-        }
-        if self.rib.forwarding_changed() {
-            return Some(Output::BestPaths(self.rib.take_forwarding()));
-        }
-        self.to_transmit.pop_first().map(Output::Transmit)
+        todo!()
+    }
+
+    /// The next octets for a connection, whole messages; none until the next [`Output::Transmit`]. To be asked only
+    /// when the socket has taken all before: the send hold timer (RFC 9687) runs from here.
+    pub fn poll_transmit(&mut self, conn: ConnId, now: Instant) -> Option<Bytes> {
+        todo!()
     }
 
     /// When to call [`handle`](Self::handle) with [`Input::Deadline`] at the latest; none if only for other inputs.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let peers = self.peers.values().filter_map(Peer::deadline);
-        let connections = self.connections.values().filter_map(Connection::deadline);
-        peers.chain(connections).chain(self.synchronisation.deadline(&self.config)).min()
+        todo!()
     }
 
-    fn fire_timers(&mut self, now: Instant) {
-        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        let connections: Vec<_> =
-            self.connections.iter().filter(|(_, c)| due(c.deadline())).map(|(conn, _)| *conn).collect();
-        for conn in connections {
-            self.drive(conn, crate::session::machine::Event::Timers, now);
-        }
-        let peers: Vec<_> =
-            self.peers.iter().filter(|(_, peer)| due(peer.deadline())).map(|(address, _)| *address).collect();
-        for address in peers {
-            self.expire_stale(address, now);
-            self.dial(address, crate::session::dialer::Event::Timers, "", now);
-        }
+    /// The speaker and its peers.
+    #[must_use]
+    pub fn view(&self, now: Instant) -> View {
+        todo!()
     }
 
-    /// Passes on to the peers which best paths have changed.
-    fn mark_changes(&mut self) {
-        for prefix in self.rib.take_best_changed() {
-            let family = Family::of(&prefix);
-            for peer in self.peers.values_mut() {
-                if let Some(conn) = peer.established_conn()
-                    && peer.carries(family)
-                {
-                    peer.adj_out.mark(prefix);
-                    self.to_transmit.insert(conn);
-                }
-            }
-        }
+    /// Routes of a table, by prefix.
+    #[must_use]
+    pub fn routes(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
+        todo!()
     }
 
-    /// Tells the owner if a peer's visible state is another than it was told last.
-    fn report(&mut self, address: IpAddr, reason: &str, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&address) else { return };
-        let sessions = peer.sessions.iter().filter_map(|conn| self.connections.get(conn));
-        let state = sessions.map(|c| c.session.state()).max().unwrap_or(State::Idle).max(peer.dialer.state());
-        if state != peer.state {
-            peer.state = state;
-            peer.state_since = now;
-            self.outputs.push_back(Output::PeerChanged(address, state.name(), reason.to_owned()));
-        }
+    /// Why a prefix or an address is routed as it is, step by step.
+    #[must_use]
+    pub fn why(&self, prefix: &IpNetwork, now: Instant) -> Why {
+        todo!()
+    }
+
+    /// Everything that a new BMP collector has to be told first: each Established peer, then its routes.
+    #[must_use]
+    pub fn monitored(&self) -> Vec<Monitored> {
+        todo!()
     }
 }

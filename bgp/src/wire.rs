@@ -27,6 +27,7 @@ mod nlri;
 mod notification;
 mod open;
 mod origin;
+mod role;
 mod route_refresh;
 pub mod update;
 
@@ -34,10 +35,11 @@ pub mod update;
 mod tests;
 
 pub use as_path::ParseAsPathError;
-pub use community::Community;
+pub use community::{Community, ExtendedCommunity, LargeCommunity};
 pub use family::ParseFamilyError;
 pub use next_hop::ParseNextHopError;
 pub use origin::ParseOriginError;
+pub use role::ParseRoleError;
 
 /// Any message of RFC 4271 §4 and RFC 2918.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +52,28 @@ pub enum Message {
     Notification(Notification),
     /// The peer is alive.
     Keepalive,
-    /// The peer asks for a family's routes again.
-    RouteRefresh(Family),
+    /// The peer asks for a family's routes again, or marks where they begin and end.
+    RouteRefresh(RouteRefresh),
+}
+
+/// ROUTE-REFRESH, RFC 2918 and RFC 7313.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteRefresh {
+    /// Whose routes.
+    pub family: Family,
+    /// What is said of them.
+    pub kind: RefreshKind,
+}
+
+/// The message subtype of RFC 7313 §3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshKind {
+    /// 0: send them again.
+    Request,
+    /// 1: BoRR, they follow.
+    Begin,
+    /// 2: EoRR, those were all.
+    End,
 }
 
 /// An address family and subsequent address family that this speaker carries (RFC 4760).
@@ -61,6 +83,19 @@ pub enum Family {
     Ipv4Unicast,
     /// AFI 2, SAFI 1.
     Ipv6Unicast,
+}
+
+/// A set of families; small enough to be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FamilySet(u8);
+
+/// A prefix as UPDATEs carry it: with a path identifier where ADD-PATH is spoken (RFC 7911), else with 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nlri {
+    /// Host bits are zero.
+    pub prefix: IpNetwork,
+    /// Tells several paths of one peer to one prefix apart; means nothing else.
+    pub path_id: u32,
 }
 
 /// OPEN, RFC 4271 §4.2.
@@ -83,8 +118,20 @@ pub enum Capability {
     MultiProtocol(Family),
     /// Code 2, RFC 2918.
     RouteRefresh,
+    /// Code 5, RFC 8950: families whose prefixes may have an IPv6 next hop; of those that we know, IPv4 unicast.
+    ExtendedNextHop(FamilySet),
+    /// Code 6, RFC 8654.
+    ExtendedMessage,
+    /// Code 9, RFC 9234.
+    Role(Role),
     /// Code 64, RFC 4724.
     GracefulRestart(GracefulRestart),
+    /// Code 69, RFC 7911, for the families that we know.
+    AddPath(Vec<AddPathFamily>),
+    /// Code 70, RFC 7313.
+    EnhancedRouteRefresh,
+    /// Code 71, RFC 9494, for the families that we know.
+    LongLivedGracefulRestart(Vec<LongLivedFamily>),
     /// Code 65, RFC 6793.
     FourOctetAs(u32),
     /// Anything else, kept as it came.
@@ -101,6 +148,8 @@ pub enum Capability {
 pub struct GracefulRestart {
     /// The R bit: the sender has restarted.
     pub restarted: bool,
+    /// The N bit, RFC 8538: the sender keeps routes over a NOTIFICATION too, unless it says Hard Reset.
+    pub notification: bool,
     /// How long the sender may be away; 12 bits.
     pub restart_time_secs: u16,
     /// Families (that we know) for which the sender keeps its peers' routes over a restart.
@@ -116,6 +165,43 @@ pub struct GracefulRestartFamily {
     pub forwarding_preserved: bool,
 }
 
+/// One family of the ADD-PATH capability, RFC 7911 §4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddPathFamily {
+    /// Which.
+    pub family: Family,
+    /// The sender can receive several paths.
+    pub receive: bool,
+    /// The sender can send several paths.
+    pub send: bool,
+}
+
+/// One family of the long-lived graceful restart capability, RFC 9494 §3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongLivedFamily {
+    /// Which.
+    pub family: Family,
+    /// The F bit.
+    pub forwarding_preserved: bool,
+    /// How long its routes may be kept beyond the restart time; 24 bits.
+    pub stale_time_secs: u32,
+}
+
+/// What a speaker is to the other end of a session, RFC 9234 §4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// 0.
+    Provider,
+    /// 1.
+    RouteServer,
+    /// 2.
+    RouteServerClient,
+    /// 3.
+    Customer,
+    /// 4.
+    Peer,
+}
+
 /// UPDATE, RFC 4271 §4.3 and RFC 4760, normalised.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
@@ -126,7 +212,7 @@ pub struct Update {
     pub attributes: Attributes,
     /// Prefixes withdrawn, of any family, including those that RFC 7606 §2 treats as withdrawn. They count before
     /// `reach`: a prefix in both is announced (RFC 4271 §4.3).
-    pub withdrawn: Vec<IpNetwork>,
+    pub withdrawn: Vec<Nlri>,
     /// RFC 4724 §2: this is the End-of-RIB marker of a family. Then all else is empty.
     pub end_of_rib: Option<Family>,
     /// What was wrong and was survived, for logs and counters; empty in a good message.
@@ -140,16 +226,16 @@ pub struct Reach {
     pub family: Family,
     /// Where to send packets for them.
     pub next_hop: NextHop,
-    /// Host bits are zero.
-    pub prefixes: Vec<IpNetwork>,
+    /// Which.
+    pub prefixes: Vec<Nlri>,
 }
 
-/// A next hop as carried: RFC 4271 §5.1.3, RFC 4760 §3, RFC 2545 §3.
+/// A next hop as carried: RFC 4271 §5.1.3, RFC 4760 §3, RFC 2545 §3, RFC 8950 §3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NextHop {
     /// For IPv4 prefixes.
     V4(Ipv4Addr),
-    /// For IPv6 prefixes: the global address (or a lone link-local one).
+    /// For IPv6 prefixes, and for IPv4 ones where RFC 8950 is spoken: the global address (or a lone link-local one).
     V6 {
         /// First address of the field.
         global: Ipv6Addr,
@@ -185,11 +271,17 @@ pub struct Attributes {
     /// AGGREGATOR: AS and router.
     pub aggregator: Option<(u32, Ipv4Addr)>,
     /// COMMUNITIES, RFC 1997, as they came.
-    pub communities: Vec<u32>,
+    pub communities: Vec<Community>,
+    /// EXTENDED_COMMUNITIES, RFC 4360, as they came.
+    pub extended_communities: Vec<ExtendedCommunity>,
+    /// LARGE_COMMUNITY, RFC 8092, as they came.
+    pub large_communities: Vec<LargeCommunity>,
     /// ORIGINATOR_ID, RFC 4456.
     pub originator_id: Option<Ipv4Addr>,
     /// CLUSTER_LIST, RFC 4456.
     pub cluster_list: Vec<Ipv4Addr>,
+    /// ONLY_TO_CUSTOMER, RFC 9234 §5.
+    pub only_to_customer: Option<u32>,
     /// Everything else that is optional and transitive, to be passed on with the partial bit.
     pub unknown_transitive: Vec<UnknownAttribute>,
 }
@@ -281,12 +373,20 @@ pub enum Treatment {
 }
 
 /// What the two ends' capabilities mean for the octets of an UPDATE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Codec {
     /// Both sent the four-octet AS capability (RFC 6793).
     pub four_octet_as: bool,
     /// The peer is in another AS: LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST from it are discarded (RFC 7606 §7).
     pub external: bool,
+    /// Both sent the extended message capability (RFC 8654): 65,535 octets instead of 4,096.
+    pub extended_messages: bool,
+    /// IPv4 prefixes may have IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+    /// Families in which the peer's prefixes come with path identifiers (RFC 7911).
+    pub add_path_receive: FamilySet,
+    /// Families in which ours do.
+    pub add_path_send: FamilySet,
 }
 
 impl Message {
@@ -315,7 +415,7 @@ impl Message {
             Self::Update(update) => return update.encode(codec, out),
             Self::Notification(notification) => notification.encode(out),
             Self::Keepalive => framer::encode(Kind::Keepalive, out, |_| {}),
-            Self::RouteRefresh(family) => route_refresh::encode(*family, out),
+            Self::RouteRefresh(refresh) => route_refresh::encode(*refresh, out),
         }
         Ok(())
     }
@@ -333,6 +433,13 @@ impl fmt::Display for Treatment {
 impl Default for Codec {
     /// What holds before OPENs are exchanged: no UPDATE is read or written with it.
     fn default() -> Self {
-        Self { four_octet_as: true, external: true }
+        Self {
+            four_octet_as: true,
+            external: true,
+            extended_messages: false,
+            extended_next_hop: false,
+            add_path_receive: FamilySet::default(),
+            add_path_send: FamilySet::default(),
+        }
     }
 }

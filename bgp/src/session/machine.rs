@@ -12,14 +12,18 @@ use super::State;
 use super::jitter::Jitter;
 use super::negotiation::{Negotiated, Proposal};
 use crate::wire::code::{UNSPECIFIC, cease, error, fsm_error};
-use crate::wire::{DecodeError, Family, Message, Notification, Open, Update};
+use crate::wire::{DecodeError, Message, Notification, Open, RouteRefresh, Update};
 
 /// Hold time until the OPENs are exchanged: RFC 4271 §8.2.2 suggests 4 minutes.
 const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 
-/// Cease subcodes of RFC 4486 §3 that this speaker sends.
+/// Cease subcodes of RFC 4486 §3, RFC 9003 and RFC 9384 that this speaker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cease {
+    /// 1.
+    MaximumPrefixes,
+    /// 2.
+    AdministrativeShutdown,
     /// 3.
     PeerDeconfigured,
     /// 4.
@@ -30,21 +34,41 @@ pub enum Cease {
     OtherConfigurationChange,
     /// 7.
     ConnectionCollisionResolution,
+    /// 8.
+    OutOfResources,
+    /// 10.
+    BfdDown,
 }
 
 impl Cease {
     /// The message that says so.
     #[must_use]
     pub fn notification(self) -> Notification {
-        let subcode = match self {
+        Notification::cease(match self {
+            Self::MaximumPrefixes => cease::MAXIMUM_PREFIXES,
+            Self::AdministrativeShutdown => cease::ADMINISTRATIVE_SHUTDOWN,
             Self::PeerDeconfigured => cease::PEER_DECONFIGURED,
             Self::AdministrativeReset => cease::ADMINISTRATIVE_RESET,
             Self::ConnectionRejected => cease::CONNECTION_REJECTED,
             Self::OtherConfigurationChange => cease::OTHER_CONFIGURATION_CHANGE,
             Self::ConnectionCollisionResolution => cease::COLLISION_RESOLUTION,
-        };
-        Notification::cease(subcode)
+            Self::OutOfResources => cease::OUT_OF_RESOURCES,
+            Self::BfdDown => cease::BFD_DOWN,
+        })
     }
+}
+
+/// An end that the owner wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// What the peer is told.
+    pub cease: Cease,
+    /// In words (RFC 9003), for shutdown and reset; cut at 255 octets.
+    pub communication: Option<String>,
+    /// The peer is not to keep our routes: where RFC 8538 is spoken, a Hard Reset says so.
+    pub hard: bool,
+    /// For our own people: one sentence.
+    pub why: String,
 }
 
 /// What happened on the connection.
@@ -58,8 +82,8 @@ pub enum Event {
     Closed(String),
     /// The link under it is gone.
     LinkDown,
-    /// The owner wants it ended, for this reason in words.
-    Stop(Cease, &'static str),
+    /// The owner wants it ended.
+    Stop(Stop),
     /// The peer has come back on another connection without ending this one (RFC 4724 §4.2).
     Replaced,
     /// Time has passed.
@@ -80,7 +104,7 @@ pub enum Action {
     /// Routes have come.
     Routes(Update),
     /// The peer wants a family's routes again.
-    Refresh(Family),
+    Refresh(RouteRefresh),
     /// The session is over; close the connection.
     Down(Down),
 }
@@ -99,7 +123,9 @@ pub struct Down {
 pub enum Cause {
     /// Without a NOTIFICATION: the peer may be restarting (RFC 4724 §4.2).
     Lost,
-    /// With a NOTIFICATION, sent or received.
+    /// With a NOTIFICATION, sent or received, over which both ends keep routes (RFC 8538).
+    Kept,
+    /// With a NOTIFICATION, sent or received: the routes go.
     Notified,
     /// By the loser's rule of RFC 4271 §6.8: no fault.
     Collision,
@@ -160,8 +186,19 @@ impl Session {
         [self.hold, self.keepalive].into_iter().flatten().min()
     }
 
+    /// Octets have been handed to the socket, which took everything before: the send hold timer (RFC 9687) runs for
+    /// these. With an UPDATE among them, which proves us alive as well as a KEEPALIVE does (RFC 4271 §8.2.2).
+    pub fn handed_over(&mut self, update: bool, now: Instant) {
+        if update {
+            self.sent_update(now);
+        }
+    }
+
+    /// The socket has taken everything: the send hold timer stops.
+    pub fn all_taken(&mut self) {}
+
     /// An UPDATE was sent: it proves us alive as well as a KEEPALIVE does (RFC 4271 §8.2.2).
-    pub fn sent_update(&mut self, now: Instant) {
+    fn sent_update(&mut self, now: Instant) {
         self.restart_keepalive(now);
     }
 
@@ -178,10 +215,10 @@ impl Session {
             }
             Event::Closed(why) => self.over(format!("connection lost: {why}"), Cause::Lost),
             Event::LinkDown => self.over("link down".to_owned(), Cause::Link),
-            Event::Stop(cease, why) => {
-                let collision = cease == Cease::ConnectionCollisionResolution;
+            Event::Stop(stop) => {
+                let collision = stop.cease == Cease::ConnectionCollisionResolution;
                 let cause = if collision { Cause::Collision } else { Cause::Notified };
-                self.notify(cease.notification(), why.to_owned(), cause)
+                self.notify(stop.cease.notification(), stop.why, cause)
             }
             Event::Replaced => self.over("the peer came back on a new connection".to_owned(), Cause::Lost),
             Event::Timers => self.timers(now),

@@ -1,72 +1,93 @@
 //! What two OPENs make of a session: checks (RFC 4271 §6.2), timers (§4.2) and capabilities (RFC 5492).
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::config::{RemoteAs, RoleConfig, Timers};
 use crate::wire::code::{self, error, open_error};
-use crate::wire::{Capability, Codec, DecodeError, Family, GracefulRestart, Notification, Open};
+use crate::wire::{
+    AddPathFamily, Capability, Codec, DecodeError, Family, FamilySet, GracefulRestart, LongLivedFamily,
+    Notification, Open, Role,
+};
 
 /// What this speaker brings to a session with one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// Our AS.
+    /// The AS that we say we are in: the speaker's, or the peer's setting of another.
     pub local_as: u32,
     /// Our BGP identifier.
     pub router_id: Ipv4Addr,
-    /// The AS that the peer is configured to have.
-    pub remote_as: u32,
-    /// Ours; the smaller of both ends' counts.
-    pub hold_time: Duration,
+    /// Which AS the peer may be in; "internal" is `local_as`.
+    pub remote_as: RemoteAs,
+    /// Ours; the smaller of both ends' counts. Keepalive and send hold time as configured.
+    pub timers: Timers,
     /// Families to carry.
-    pub families: Vec<Family>,
+    pub families: FamilySet,
     /// RFC 4724 capability to send; none if switched off.
     pub graceful_restart: Option<GracefulRestart>,
+    /// RFC 9494 capability to send; without families none is.
+    pub long_lived: Vec<LongLivedFamily>,
+    /// RFC 7911 capability to send; without families none is.
+    pub add_path: Vec<AddPathFamily>,
+    /// RFC 9234.
+    pub role: Option<RoleConfig>,
+    /// Offer RFC 8654.
+    pub extended_messages: bool,
+    /// Offer RFC 8950.
+    pub extended_next_hop: bool,
 }
 
 /// What both ends agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
+    /// The peer's AS.
+    pub asn: u32,
+    /// It is not ours.
+    pub external: bool,
     /// The peer's BGP identifier.
     pub router_id: Ipv4Addr,
     /// Zero: neither hold timer nor KEEPALIVEs (RFC 4271 §4.2).
     pub hold_time: Duration,
-    /// A third of the hold time (RFC 4271 §10), before jitter.
+    /// As configured or a third of the hold time (RFC 4271 §10), before jitter.
     pub keepalive: Duration,
+    /// RFC 9687; zero for none.
+    pub send_hold: Duration,
     /// Families that both ends carry.
-    pub families: BTreeSet<Family>,
+    pub families: FamilySet,
     /// RFC 2918.
     pub route_refresh: bool,
-    /// RFC 6793.
-    pub four_octet_as: bool,
+    /// RFC 7313.
+    pub enhanced_route_refresh: bool,
     /// What the peer said of its restarts, if both ends speak RFC 4724.
     pub graceful_restart: Option<GracefulRestart>,
-    /// How UPDATEs are read and written.
+    /// Both ends keep routes over NOTIFICATIONs (RFC 8538).
+    pub notification: bool,
+    /// What the peer said of long-lived restarts (RFC 9494), if both ends speak that; of families that both carry.
+    pub long_lived: Vec<LongLivedFamily>,
+    /// The peer's role, if it said one (RFC 9234).
+    pub role: Option<Role>,
+    /// How UPDATEs are read and written: what is in it has been agreed on.
     pub codec: Codec,
+    /// Everything that the peer's OPEN said, for people and for BMP.
+    pub open: Open,
 }
 
 impl Proposal {
     /// Our OPEN.
     #[must_use]
     pub fn open(&self) -> Open {
-        let mut capabilities: Vec<_> = self.families.iter().copied().map(Capability::MultiProtocol).collect();
+        let mut capabilities: Vec<_> = self.families.iter().map(Capability::MultiProtocol).collect();
         capabilities.push(Capability::RouteRefresh);
         capabilities.extend(self.graceful_restart.clone().map(Capability::GracefulRestart));
         capabilities.push(Capability::FourOctetAs(self.local_as));
         Open {
             asn: self.local_as,
-            hold_time_secs: u16::try_from(self.hold_time.as_secs()).unwrap_or(u16::MAX),
+            hold_time_secs: u16::try_from(self.timers.hold.as_secs()).unwrap_or(u16::MAX),
             router_id: self.router_id,
             capabilities,
         }
-    }
-
-    /// Whether the peer is in our AS.
-    #[must_use]
-    pub fn is_internal(&self) -> bool {
-        self.local_as == self.remote_as
     }
 
     /// Agrees with the peer's OPEN.
@@ -76,19 +97,27 @@ impl Proposal {
     pub fn agree(&self, open: &Open) -> Result<Negotiated, DecodeError> {
         self.check(open)?;
         let offered = |wanted: fn(&Capability) -> bool| open.capabilities.iter().any(wanted);
-        let hold_time = self.hold_time.min(Duration::from_secs(u64::from(open.hold_time_secs)));
+        let hold_time = self.timers.hold.min(Duration::from_secs(u64::from(open.hold_time_secs)));
         let four_octet_as = offered(|capability| matches!(capability, Capability::FourOctetAs(_)));
         let graceful_restart =
             self.graceful_restart.as_ref().and_then(|_| open.capabilities.iter().find_map(restart));
+        let external = open.asn != self.local_as;
         Ok(Negotiated {
+            asn: open.asn,
+            external,
             router_id: open.router_id,
             hold_time,
             keepalive: hold_time / 3,
-            families: common_families(&self.families, &open.capabilities),
+            send_hold: Duration::ZERO,
+            families: common_families(self.families, &open.capabilities),
             route_refresh: offered(|capability| matches!(capability, Capability::RouteRefresh)),
-            four_octet_as,
+            enhanced_route_refresh: false,
             graceful_restart,
-            codec: Codec { four_octet_as, external: !self.is_internal() },
+            notification: false,
+            long_lived: Vec::new(),
+            role: None,
+            codec: Codec { four_octet_as, external, ..Codec::default() },
+            open: open.clone(),
         })
     }
 
@@ -97,17 +126,11 @@ impl Proposal {
             let notification = Notification::new(error::OPEN, subcode, Bytes::new());
             Err(DecodeError { notification, reason })
         };
-        if open.asn != self.remote_as {
-            return refuse(
-                open_error::BAD_PEER_AS,
-                format!("peer is AS {}, configured {}", open.asn, self.remote_as),
-            );
-        }
         if open.router_id.is_unspecified() {
             return refuse(open_error::BAD_BGP_IDENTIFIER, "the peer's BGP identifier is 0.0.0.0".to_owned());
         }
         // RFC 6286 §2.2: identifiers are unique within an AS only.
-        if self.is_internal() && open.router_id == self.router_id {
+        if open.asn == self.local_as && open.router_id == self.router_id {
             let reason = format!("the internal peer's BGP identifier is ours, {}", self.router_id);
             return refuse(open_error::BAD_BGP_IDENTIFIER, reason);
         }
@@ -128,7 +151,7 @@ impl Negotiated {
         let others = [
             (self.route_refresh, "route-refresh"),
             (self.graceful_restart.is_some(), "graceful-restart"),
-            (self.four_octet_as, "four-octet-as"),
+            (self.codec.four_octet_as, "four-octet-as"),
         ];
         names.extend(others.into_iter().filter(|(both, _)| *both).map(|(_, name)| name.to_owned()));
         names
@@ -136,12 +159,12 @@ impl Negotiated {
 }
 
 /// RFC 4760 §8: a peer without the capability carries IPv4 unicast and nothing else.
-fn common_families(ours: &[Family], theirs: &[Capability]) -> BTreeSet<Family> {
-    let mut offered: BTreeSet<_> = theirs.iter().filter_map(multi_protocol).collect();
+fn common_families(ours: FamilySet, theirs: &[Capability]) -> FamilySet {
+    let mut offered: FamilySet = theirs.iter().filter_map(multi_protocol).collect();
     if !theirs.iter().any(is_multi_protocol) {
         offered.insert(Family::Ipv4Unicast);
     }
-    ours.iter().copied().filter(|family| offered.contains(family)).collect()
+    ours.intersection(offered)
 }
 
 /// Also true of families that we do not know: the peer speaks RFC 4760 then.
@@ -151,8 +174,14 @@ fn is_multi_protocol(capability: &Capability) -> bool {
             true
         }
         Capability::RouteRefresh
+        | Capability::ExtendedNextHop(_)
+        | Capability::ExtendedMessage
+        | Capability::Role(_)
         | Capability::GracefulRestart(_)
         | Capability::FourOctetAs(_)
+        | Capability::AddPath(_)
+        | Capability::EnhancedRouteRefresh
+        | Capability::LongLivedGracefulRestart(_)
         | Capability::Unknown { .. } => false,
     }
 }

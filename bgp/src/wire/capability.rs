@@ -73,6 +73,7 @@ fn graceful_restart(value: &[u8]) -> Option<GracefulRestart> {
     });
     Some(GracefulRestart {
         restarted: head & RESTARTED != 0,
+        notification: false,
         restart_time_secs: head & RESTART_TIME,
         families: known.collect(),
     })
@@ -92,6 +93,12 @@ pub(super) fn encode(capability: &Capability, out: &mut BytesMut) {
             out.put_slice(&[code::FOUR_OCTET_AS, 4]);
             out.put_u32(*asn);
         }
+        Capability::ExtendedNextHop(_)
+        | Capability::ExtendedMessage
+        | Capability::Role(_)
+        | Capability::AddPath(_)
+        | Capability::EnhancedRouteRefresh
+        | Capability::LongLivedGracefulRestart(_) => {}
         Capability::Unknown { code, value } => {
             let value = value.get(..255).unwrap_or(value);
             out.put_slice(&[*code, u8::try_from(value.len()).unwrap_or(u8::MAX)]);

@@ -53,6 +53,22 @@ impl fmt::Display for Community {
     }
 }
 
+/// One value of EXTENDED_COMMUNITIES, RFC 4360: type, subtype and six octets. Text: `rt:65001:100`, `soo:…`,
+/// `generic:0x…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExtendedCommunity(pub u64);
+
+/// One value of LARGE_COMMUNITY, RFC 8092. Text: `65001:1:2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LargeCommunity {
+    /// Global administrator: an AS.
+    pub global: u32,
+    /// Local data, part 1.
+    pub local_1: u32,
+    /// Local data, part 2.
+    pub local_2: u32,
+}
+
 /// A text that is no community.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no community: give two numbers up to 65535 as 65001:100, or a name such as no-export")]
@@ -71,5 +87,17 @@ impl FromStr for Community {
             Some(Self(u32::from(high) << 16 | u32::from(low)))
         };
         numbers().ok_or_else(|| ParseCommunityError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ExtendedCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "generic:{:#018x}", self.0)
+    }
+}
+
+impl fmt::Display for LargeCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.global, self.local_1, self.local_2)
     }
 }

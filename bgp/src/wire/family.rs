@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
-use super::Family;
 use super::code::family::{AFI_IPV4, AFI_IPV6, SAFI_UNICAST};
+use super::{Family, FamilySet};
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +58,66 @@ impl fmt::Display for Family {
             Self::Ipv4Unicast => "ipv4-unicast",
             Self::Ipv6Unicast => "ipv6-unicast",
         })
+    }
+}
+
+impl FamilySet {
+    /// With one more; whether it is new.
+    pub fn insert(&mut self, family: Family) -> bool {
+        let new = !self.contains(family);
+        self.0 |= Self::bit(family);
+        new
+    }
+
+    /// Without it; whether it was there.
+    pub fn remove(&mut self, family: Family) -> bool {
+        let there = self.contains(family);
+        self.0 &= !Self::bit(family);
+        there
+    }
+
+    /// Whether it is in.
+    #[must_use]
+    pub fn contains(self, family: Family) -> bool {
+        self.0 & Self::bit(family) != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether all of these are in `other`.
+    #[must_use]
+    pub fn is_subset(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// In the order of [`Family`].
+    pub fn iter(self) -> impl Iterator<Item = Family> {
+        Family::ALL.into_iter().filter(move |family| self.contains(*family))
+    }
+
+    fn bit(family: Family) -> u8 {
+        match family {
+            Family::Ipv4Unicast => 1,
+            Family::Ipv6Unicast => 2,
+        }
+    }
+}
+
+impl FromIterator<Family> for FamilySet {
+    fn from_iter<I: IntoIterator<Item = Family>>(families: I) -> Self {
+        let mut set = Self::default();
+        families.into_iter().for_each(|family| _ = set.insert(family));
+        set
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use bytes::{BufMut, BytesMut};
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use super::Family;
+use super::{Family, Nlri};
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +23,16 @@ pub(super) enum NlriError {
 }
 
 /// Appends every prefix of `field` to `out`.
-pub(super) fn decode(family: Family, field: &[u8], out: &mut Vec<IpNetwork>) -> Result<(), NlriError> {
+pub(super) fn decode(family: Family, field: &[u8], out: &mut Vec<Nlri>) -> Result<(), NlriError> {
     match family {
         Family::Ipv4Unicast => decode_each::<4>(field, |octets, bits| {
             let prefix = Ipv4Network::new(Ipv4Addr::from(octets), bits).ok()?;
-            out.push(IpNetwork::V4(prefix));
+            out.push(Nlri { prefix: IpNetwork::V4(prefix), path_id: 0 });
             Some(())
         }),
         Family::Ipv6Unicast => decode_each::<16>(field, |octets, bits| {
             let prefix = Ipv6Network::new(Ipv6Addr::from(octets), bits).ok()?;
-            out.push(IpNetwork::V6(prefix));
+            out.push(Nlri { prefix: IpNetwork::V6(prefix), path_id: 0 });
             Some(())
         }),
     }

@@ -88,7 +88,13 @@ fn four_octet_as(capabilities: &[Capability]) -> Option<u32> {
         Capability::FourOctetAs(asn) => Some(*asn),
         Capability::MultiProtocol(_)
         | Capability::RouteRefresh
+        | Capability::ExtendedNextHop(_)
+        | Capability::ExtendedMessage
+        | Capability::Role(_)
         | Capability::GracefulRestart(_)
+        | Capability::AddPath(_)
+        | Capability::EnhancedRouteRefresh
+        | Capability::LongLivedGracefulRestart(_)
         | Capability::Unknown { .. } => None,
     })
 }

@@ -73,7 +73,7 @@ impl Update {
 }
 
 /// RFC 4271 §6.3 and RFC 7606 §5.3: a prefix that cannot be read ends the session, in either field.
-fn read_prefixes(field: &[u8], out: &mut Vec<ipnetwork::IpNetwork>) -> Result<(), DecodeError> {
+fn read_prefixes(field: &[u8], out: &mut Vec<super::Nlri>) -> Result<(), DecodeError> {
     nlri::decode(Family::Ipv4Unicast, field, out).map_err(|error| {
         Notification::new(error::UPDATE, update_error::INVALID_NETWORK_FIELD, Bytes::new())
             .because(error.to_string())

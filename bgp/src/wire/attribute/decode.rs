@@ -6,7 +6,6 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use ipnetwork::IpNetwork;
 use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16};
 use nom::{IResult, Parser};
@@ -15,8 +14,8 @@ use super::super::as_path::{self, Width};
 use super::super::code::flag::{OPTIONAL, TRANSITIVE};
 use super::super::code::{AS_TRANS, attribute as code, error, update_error};
 use super::super::{
-    AsPath, AttributeError, Attributes, Codec, DecodeError, Family, NextHop, Notification, Origin, Reach,
-    Treatment, UnknownAttribute, next_hop, nlri,
+    AsPath, AttributeError, Attributes, Codec, Community, DecodeError, Family, NextHop, Nlri, Notification,
+    Origin, Reach, Treatment, UnknownAttribute, next_hop, nlri,
 };
 use super::{Raw, raw};
 
@@ -26,7 +25,7 @@ pub(in crate::wire) struct Decoded {
     pub attributes: Attributes,
     pub next_hop: Option<Ipv4Addr>,
     pub reach: Option<Reach>,
-    pub unreach: Option<(Family, Vec<IpNetwork>)>,
+    pub unreach: Option<(Family, Vec<Nlri>)>,
     pub errors: Vec<AttributeError>,
     pub seen: Seen,
     as4_path: Option<AsPath>,
@@ -150,8 +149,10 @@ impl Decoded {
             }
             code::AGGREGATOR => self.attributes.aggregator = Some(aggregator(value, codec.four_octet_as)?),
             code::COMMUNITIES => {
-                self.attributes.communities =
-                    whole_number::<4>(value)?.iter().map(|octets| u32::from_be_bytes(*octets)).collect();
+                self.attributes.communities = whole_number::<4>(value)?
+                    .iter()
+                    .map(|octets| Community(u32::from_be_bytes(*octets)))
+                    .collect();
             }
             code::ORIGINATOR_ID => {
                 let id: [u8; 4] = exactly(value).map_err(Fault::Withdraw)?;

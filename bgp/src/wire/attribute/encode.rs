@@ -42,7 +42,7 @@ pub(in crate::wire) fn encode(
     }
     if !attributes.communities.is_empty() {
         scratch.clear();
-        attributes.communities.iter().for_each(|community| scratch.put_u32(*community));
+        attributes.communities.iter().for_each(|community| scratch.put_u32(community.0));
         put(OPTIONAL | TRANSITIVE, code::COMMUNITIES, &scratch, out);
     }
     if !codec.external {

@@ -5,13 +5,12 @@
 //! are encoded once, however many messages repeat them. Invariant: no message is longer than 4096 octets.
 
 use bytes::{BufMut, BytesMut};
-use ipnetwork::IpNetwork;
 
 use super::super::attribute::encode as attribute_encode;
 use super::super::code::attribute;
 use super::super::code::flag::{EXTENDED_LENGTH, OPTIONAL};
 use super::super::framer::{self, Kind};
-use super::super::{Attributes, Codec, Family, NextHop, Reach, Update, next_hop, nlri};
+use super::super::{Attributes, Codec, Family, NextHop, Nlri, Reach, Update, next_hop, nlri};
 
 /// What the two length fields leave for attributes and prefixes.
 const MAX_CONTENT_OCTETS: usize = framer::MAX_OCTETS - framer::HEADER_OCTETS - 4;
@@ -86,8 +85,8 @@ pub fn encode_reach(
 }
 
 /// Appends the withdrawals of these prefixes, of whatever family.
-pub fn encode_withdrawals(prefixes: &[IpNetwork], out: &mut BytesMut) {
-    let of = |family| prefixes.iter().filter(move |prefix| Family::of(prefix) == family);
+pub fn encode_withdrawals(prefixes: &[Nlri], out: &mut BytesMut) {
+    let of = |family| prefixes.iter().filter(move |prefix| Family::of(&prefix.prefix) == family);
     for field in Fields::new(of(Family::Ipv4Unicast), MAX_CONTENT_OCTETS) {
         put_message(&field, &[], &[], out);
     }
@@ -105,9 +104,9 @@ pub fn encode_end_of_rib(family: Family, out: &mut BytesMut) {
     }
 }
 
-fn announce_v4(prefixes: &[IpNetwork], list: &[u8], out: &mut BytesMut) -> Result<(), Unencodable> {
+fn announce_v4(prefixes: &[Nlri], list: &[u8], out: &mut BytesMut) -> Result<(), Unencodable> {
     let room = room(list.len())?;
-    for field in Fields::new(prefixes.iter().filter(|prefix| prefix.is_ipv4()), room) {
+    for field in Fields::new(prefixes.iter().filter(|prefix| prefix.prefix.is_ipv4()), room) {
         put_message(&[], list, &field, out);
     }
     Ok(())
@@ -115,7 +114,7 @@ fn announce_v4(prefixes: &[IpNetwork], list: &[u8], out: &mut BytesMut) -> Resul
 
 fn announce_v6(
     next_hop: &NextHop,
-    prefixes: &[IpNetwork],
+    prefixes: &[Nlri],
     list: &[u8],
     out: &mut BytesMut,
 ) -> Result<(), Unencodable> {
@@ -125,7 +124,7 @@ fn announce_v6(
     next_hop::encode(next_hop, &mut head);
     head.put_u8(0);
     let room = room(EXTENDED_HEAD_OCTETS + head.len() + list.len())?;
-    for field in Fields::new(prefixes.iter().filter(|prefix| prefix.is_ipv6()), room) {
+    for field in Fields::new(prefixes.iter().filter(|prefix| prefix.prefix.is_ipv6()), room) {
         let mut attributes = extended(attribute::MP_REACH_NLRI, &[&head, &field]);
         attributes.put_slice(list);
         put_message(&[], &attributes, &[], out);
@@ -176,21 +175,21 @@ struct Fields<I: Iterator> {
     room: usize,
 }
 
-impl<'a, I: Iterator<Item = &'a IpNetwork>> Fields<I> {
+impl<'a, I: Iterator<Item = &'a Nlri>> Fields<I> {
     fn new(prefixes: I, room: usize) -> Self {
         Self { prefixes: prefixes.peekable(), room }
     }
 }
 
-impl<'a, I: Iterator<Item = &'a IpNetwork>> Iterator for Fields<I> {
+impl<'a, I: Iterator<Item = &'a Nlri>> Iterator for Fields<I> {
     type Item = BytesMut;
 
     fn next(&mut self) -> Option<BytesMut> {
         let mut field = BytesMut::new();
         while let Some(prefix) =
-            self.prefixes.next_if(|prefix| field.len() + nlri::octets(prefix) <= self.room)
+            self.prefixes.next_if(|prefix| field.len() + nlri::octets(&prefix.prefix) <= self.room)
         {
-            nlri::encode(prefix, &mut field);
+            nlri::encode(&prefix.prefix, &mut field);
         }
         (!field.is_empty()).then_some(field)
     }
