@@ -7,7 +7,7 @@ use ::bgp::config::{PeerKey, Policy, RemoteAs, SendPaths};
 use ::bgp::filter::{Action, Condition, Decision, NextHopChange, Subject, Then};
 use ::bgp::wire::{Attributes, Community, Family, Role};
 
-use super::{filter, speaker};
+use super::filter;
 use crate::config::filter as written;
 use crate::config::{Config, Overrides};
 
@@ -23,7 +23,7 @@ fn peer<'a>(config: &'a speaker::Config, address: &str) -> &'a speaker::PeerConf
 
 #[test]
 fn the_speaker_itself() {
-    let told = speaker(&config(REFERENCE), true);
+    let told = super::speaker(&config(REFERENCE), true);
     assert_eq!((told.local_as, told.router_id.to_string().as_str()), (65001, "10.255.0.1"));
     assert_eq!(
         (told.multipath.external, told.multipath.internal, told.multipath.relaxed_as_path),
@@ -36,12 +36,12 @@ fn the_speaker_itself() {
     assert_eq!((range.limit, range.peer.remote_as, range.peer.passive), (100, RemoteAs::Any, true));
 
     let off = config(&REFERENCE.replace("    enabled: true", "    enabled: false"));
-    assert!(!speaker(&off, true).graceful_restart.restarting, "nobody was told to wait");
+    assert!(!super::speaker(&off, true).graceful_restart.restarting, "nobody was told to wait");
 }
 
 #[test]
 fn each_peer_is_as_it_is_written() {
-    let told = speaker(&config(REFERENCE), false);
+    let told = super::speaker(&config(REFERENCE), false);
     let tor = peer(&told, "10.1.1.0");
     assert_eq!(tor.remote_as, RemoteAs::Is(65101));
     assert_eq!(tor.local_as, Some(speaker::LocalAs { asn: 64999, replace: true }));
@@ -79,7 +79,7 @@ fn each_peer_is_as_it_is_written() {
 fn what_the_file_leaves_out_is_the_same_as_what_the_speaker_would_choose() {
     let bare = "node: { name: n }\ndatastore: { sqlite: { path: /d } }\n\
         bgp: { localAS: 1, routerID: 1.1.1.1, peers: [{ address: 10.0.0.1, remoteAS: external }] }\n";
-    let told = speaker(&config(bare), false);
+    let told = super::speaker(&config(bare), false);
     let chosen = speaker::PeerConfig::new(RemoteAs::External);
     // Nodes and their routers are near each other: the agent's hold time is shorter.
     let timers = speaker::Timers { hold: Duration::from_secs(9), ..chosen.timers };
@@ -89,7 +89,7 @@ fn what_the_file_leaves_out_is_the_same_as_what_the_speaker_would_choose() {
 /// Equal text is an equal configuration: a file that is read again resets nobody.
 #[test]
 fn what_is_read_twice_is_the_same() {
-    assert_eq!(speaker(&config(REFERENCE), false), speaker(&config(REFERENCE), false));
+    assert_eq!(super::speaker(&config(REFERENCE), false), super::speaker(&config(REFERENCE), false));
 }
 
 fn compiled(rules: &str) -> ::bgp::filter::Filter {
@@ -161,7 +161,7 @@ fn a_source_is_one_of_those_named() {
 
 #[test]
 fn the_references_filters_do_what_they_say() {
-    let told = speaker(&config(REFERENCE), false);
+    let told = super::speaker(&config(REFERENCE), false);
     let v4 = &peer(&told, "10.1.1.0").families[&Family::Ipv4Unicast];
     let Policy::Filter(export) = &v4.export else { panic!("a filter") };
     let prefix = "10.255.0.1/32".parse().expect("prefix");
