@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::import::Judge;
 use super::path::PathId;
 use super::table::{NewRoute, RouteId, State};
-use super::{Counts, Import, Kind, Neighbour, OWN, Rib, SourceId};
+use super::{Counts, Import, Neighbour, OWN, Rib, SourceId};
 use crate::wire::{Attributes, Community, Family, FamilySet, NextHop, Nlri};
 
 impl Rib {
@@ -210,11 +210,6 @@ impl Rib {
     #[must_use]
     pub fn counts(&self, source: SourceId, family: Family) -> Counts {
         if source == OWN { Counts::default() } else { self.family(family).table.counts(source) }
-    }
-
-    /// What a peer is to us, if it is one.
-    pub(super) fn kind(&self, source: SourceId) -> Option<Kind> {
-        self.neighbour(source).map(|neighbour| neighbour.kind)
     }
 }
 

@@ -6,11 +6,12 @@ use bytes::BytesMut;
 use ipnetwork::IpNetwork;
 
 use super::group::member::{Marker, Member};
-use super::group::{Group, Tables, chunk};
+use super::group::{Group, Tables};
 use super::path::Paths;
+use super::table::Table;
 use super::{Export, MemberId, Neighbour, Piece, Rib, SourceId, position};
 use crate::config::{Origination, Policy, SendPaths};
-use crate::wire::{Family, FamilySet, Nlri, RefreshKind, update};
+use crate::wire::{Family, FamilySet, RefreshKind, update};
 
 impl Rib {
     /// A session that is told routes by these rules from now on, the whole table first. `source` is the same peer as
@@ -79,33 +80,19 @@ impl Rib {
         if unchanged || export.family != family {
             return;
         }
-        let leftovers = self.leftovers(family, before, &export);
         let group = self.enter_group(export);
         let rib = self.family_mut(family);
+        let told = rib.groups.get(before).and_then(Option::as_ref).map(Group::ever_told).unwrap_or_default();
+        if let Some(Some(group)) = rib.groups.get_mut(group) {
+            group.take_over(told);
+        }
         if let Some(member) = rib.members.get_mut(&member) {
             member.group = group;
             member.pieces.clear();
-            member.leftovers = leftovers;
             member.rewind();
         }
         rib.changed = true;
         self.leave_group(family, before);
-    }
-
-    /// What a group has been told and another would not be.
-    fn leftovers(&self, family: Family, before: usize, export: &Export) -> Vec<Nlri> {
-        let Some(group) = self.group(family, before) else { return Vec::new() };
-        let tables = self.tables(family);
-        let mut leftovers = Vec::new();
-        for dest in group.told_destinations() {
-            for (path_id, entry) in group.told_of(dest) {
-                if tables.export(export, dest, entry.path, entry.source).is_err() {
-                    leftovers.push(Nlri { prefix: tables.table.prefix(dest), path_id });
-                }
-            }
-        }
-        leftovers.sort_unstable();
-        leftovers
     }
 
     /// Tells everything again (RFC 2918); with `enhanced` between BoRR and EoRR (RFC 7313).
@@ -131,6 +118,9 @@ impl Rib {
         for family in Family::ALL {
             let rib = self.family_mut(family);
             for dest in rib.table.destinations().collect::<Vec<_>>() {
+                if rib.table.is_bare(dest) {
+                    continue;
+                }
                 let best = rib.table.best(dest).map(|route| rib.table.route(route).source);
                 if best.is_some_and(|source| source != super::OWN) || rib.add_path_groups > 0 {
                     rib.touch(dest);
@@ -150,46 +140,41 @@ impl Rib {
     }
 
     /// The next octets for a member; none when it has all.
-    pub fn next_piece(&mut self, id: MemberId) -> Option<Piece> {
+    pub fn next_piece(&mut self, member: MemberId) -> Option<Piece> {
+        loop {
+            match self.step(member) {
+                Step::Say(piece) => return Some(piece),
+                Step::Again => {}
+                Step::FreesBare => self.family_mut(family_of(member)).purge(),
+                Step::HasAll => return None,
+            }
+        }
+    }
+
+    fn step(&mut self, id: MemberId) -> Step {
         let family = family_of(id);
         let Self { families, paths, neighbours, originated, held, .. } = self;
         let rib = &mut families[position(family)];
-        let member = rib.members.get_mut(&id)?;
-        loop {
-            if let Some(piece) = member.pieces.pop_front() {
-                return Some(piece);
-            }
-            let group = rib.groups.get_mut(member.group)?.as_mut()?;
-            if !member.leftovers.is_empty() {
-                let (octets, messages) = chunk::withdrawals(&group.export, &std::mem::take(&mut member.leftovers));
-                return Some(Piece { octets, messages });
-            }
-            if std::mem::take(&mut member.begin_refresh) {
-                let begin = |writer: &update::Writer, out: &mut BytesMut| writer.refresh(RefreshKind::Begin, out);
-                return Some(marker(&group.export, begin));
-            }
-            let waits = *held && is_told_transit(&group.export);
-            if let Some(due) = member.due_marker(waits) {
-                return Some(marker(&group.export, |writer, out| match due {
-                    Marker::EndOfRib => writer.end_of_rib(out),
-                    Marker::EndOfRefresh => writer.refresh(RefreshKind::End, out),
-                }));
-            }
-            let end = rib.log.end();
-            if member.place >= end {
-                member.advance(end, end);
-                return None;
-            }
-            let tables = Tables { table: &rib.table, paths, neighbours, originated, held: *held };
-            let chunk = group.next_chunk(&tables, &rib.log, member.place, member.safe);
-            member.pieces.extend(chunk.pieces_for(member.source, &group.export));
-            let frees = rib.bare.front().is_some_and(|(_, place)| member.place < *place && *place <= chunk.end);
-            member.advance(chunk.end, end);
-            if frees {
-                rib.purge();
-                return self.next_piece(id);
-            }
+        let Some(member) = rib.members.get_mut(&id) else { return Step::HasAll };
+        if let Some(piece) = member.pieces.pop_front() {
+            return Step::Say(piece);
         }
+        let Some(Some(group)) = rib.groups.get_mut(member.group) else { return Step::HasAll };
+        if let Some(first) = before_the_log(member, group, *held) {
+            return Step::Say(first);
+        }
+        let end = rib.log.end();
+        if member.place >= end {
+            member.advance(end, end);
+            return Step::HasAll;
+        }
+        let tables = tables(&rib.table, paths, neighbours, originated, *held);
+        let chunk = group.next_chunk(&tables, &rib.log, member.place, member.safe);
+        member.pieces.extend(chunk.pieces_for(member.source, &group.export));
+        let passed = member.place..chunk.end;
+        member.advance(chunk.end, end);
+        let frees = rib.bare.front().is_some_and(|(_, place)| passed.start < *place && *place <= passed.end);
+        if frees { Step::FreesBare } else { Step::Again }
     }
 
     /// Whether [`next_piece`](Self::next_piece) may have something.
@@ -228,18 +213,39 @@ impl Rib {
 
     pub(super) fn tables(&self, family: Family) -> Tables<'_> {
         let Self { paths, neighbours, originated, held, .. } = self;
-        tables(self.family(family), paths, neighbours, originated, *held)
+        tables(&self.family(family).table, paths, neighbours, originated, *held)
     }
 }
 
+/// What asking for a piece comes to.
+enum Step {
+    Say(Piece),
+    Again,
+    /// The member has passed destinations that only waited for it.
+    FreesBare,
+    HasAll,
+}
+
+/// What a member is told before it goes on in the log.
+fn before_the_log(member: &mut Member, group: &Group, held: bool) -> Option<Piece> {
+    if std::mem::take(&mut member.begin_refresh) {
+        return Some(marker(&group.export, |writer, out| writer.refresh(RefreshKind::Begin, out)));
+    }
+    let due = member.due_marker(held && is_told_transit(&group.export))?;
+    Some(marker(&group.export, |writer, out| match due {
+        Marker::EndOfRib => writer.end_of_rib(out),
+        Marker::EndOfRefresh => writer.refresh(RefreshKind::End, out),
+    }))
+}
+
 fn tables<'a>(
-    rib: &'a super::family::FamilyRib,
+    table: &'a Table,
     paths: &'a Paths,
     neighbours: &'a [Option<Neighbour>],
     originated: &'a BTreeMap<IpNetwork, Origination>,
     held: bool,
 ) -> Tables<'a> {
-    Tables { table: &rib.table, paths, neighbours, originated, held }
+    Tables { table, paths, neighbours, originated, held }
 }
 
 /// The family that a member is told of.

@@ -19,8 +19,8 @@ mod tests;
 /// RFC 4271 §9.1.1: of paths that carry none, and of what external peers send.
 pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
-/// Fewer paths than this are never swept.
-const SWEEP_AT_LEAST: usize = 4096;
+/// Fewer paths than this are never swept. Small in tests, so that a few paths show what many do.
+const SWEEP_AT_LEAST: usize = if cfg!(test) { 8 } else { 4096 };
 
 /// An interned path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
