@@ -31,6 +31,7 @@ const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 
 /// What happened on the connection.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is moved once")]
 pub enum Event {
     /// It brought a message.
     Received(Message),
