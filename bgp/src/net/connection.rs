@@ -170,8 +170,7 @@ impl Connection {
                 SockRef::from(&*self.stream).shutdown(Shutdown::Write)?;
                 said = true;
             }
-            let interest =
-                if said { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let interest = if said { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             let ready = self.stream.ready(interest).await?;
             if ready.is_writable() && !last_words.is_empty() {
                 match self.stream.try_write(&last_words) {

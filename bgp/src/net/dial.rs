@@ -52,9 +52,8 @@ impl Target {
         self.hops.apply(socket.as_fd(), remote.ip())?;
         if let Some(password) = &self.password {
             let network = IpNetwork::from(remote.ip());
-            md5::sign(socket.as_fd(), network, Some(password)).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot sign by TCP MD5: {error}"))
-            })?;
+            md5::sign(socket.as_fd(), network, Some(password))
+                .map_err(|error| io::Error::new(error.kind(), format!("cannot sign by TCP MD5: {error}")))?;
         }
         if let Some(local) = self.local_address {
             let mut local = SocketAddr::new(local, 0);

@@ -73,9 +73,9 @@ impl Discovery {
         });
         for interface in interfaces {
             let findings = &self.findings;
-            self.tasks
-                .entry(interface)
-                .or_insert_with_key(|key| tokio::spawn(serve(Arc::clone(key), findings.clone())).abort_handle());
+            self.tasks.entry(interface).or_insert_with_key(|key| {
+                tokio::spawn(serve(Arc::clone(key), findings.clone())).abort_handle()
+            });
         }
     }
 }
@@ -123,7 +123,7 @@ impl Link {
         socket.join_multicast_v6(&packet::ALL_NODES, index)?;
         socket.join_multicast_v6(&packet::ALL_ROUTERS, index)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: AsyncFd::new(socket)?, index })
+        Ok(Self { socket: socket_option::register(socket)?, index })
     }
 
     /// Talks until the interface fails.
@@ -191,12 +191,8 @@ fn receive(socket: &Socket) -> io::Result<Option<Heard>> {
     let mut octets = [0; MAX_OCTETS];
     let mut slices = [IoSliceMut::new(&mut octets)];
     let mut control = cmsg_space!(libc::c_int);
-    let received = recvmsg::<SockaddrIn6>(
-        socket.as_raw_fd(),
-        &mut slices,
-        Some(&mut control),
-        MsgFlags::MSG_DONTWAIT,
-    )?;
+    let received =
+        recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
     let hop_limit = received.cmsgs()?.find_map(|message| {
         if let ControlMessageOwned::Ipv6HopLimit(limit) = message { Some(limit) } else { None }
     });

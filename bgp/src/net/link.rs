@@ -11,9 +11,6 @@ use tokio::net::TcpStream;
 
 use super::connection::Steering;
 
-#[cfg(test)]
-mod tests;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Link {

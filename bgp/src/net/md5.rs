@@ -36,11 +36,7 @@ const TCP_AO_INFO: libc::c_int = 40;
 ///
 /// # Errors
 /// The kernel's; a password that is empty or longer than 80 octets.
-pub(super) fn sign(
-    socket: BorrowedFd<'_>,
-    network: IpNetwork,
-    password: Option<&Secret>,
-) -> io::Result<()> {
+pub(super) fn sign(socket: BorrowedFd<'_>, network: IpNetwork, password: Option<&Secret>) -> io::Result<()> {
     let key = match password {
         Some(Secret(text)) if text.is_empty() => return Err(invalid("a TCP MD5 password cannot be empty")),
         Some(Secret(text)) => text.as_bytes(),

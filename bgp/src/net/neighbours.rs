@@ -41,10 +41,9 @@ pub(super) fn find<'a>(config: &'a Config, far: &Endpoint) -> Option<Neighbour<'
 /// The far end of an accepted connection. A link-local address means nothing without its interface.
 pub(super) fn endpoint(from: SocketAddr) -> Endpoint {
     let interface = match from {
-        SocketAddr::V6(from) if from.ip().is_unicast_link_local() => if_indextoname(from.scope_id())
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .map(Arc::from),
+        SocketAddr::V6(from) if from.ip().is_unicast_link_local() => {
+            if_indextoname(from.scope_id()).ok().and_then(|name| name.into_string().ok()).map(Arc::from)
+        }
         SocketAddr::V4(_) | SocketAddr::V6(_) => None,
     };
     Endpoint { address: from.ip(), interface }

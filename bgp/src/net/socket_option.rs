@@ -1,5 +1,5 @@
 //! The one place that talks to the kernel without a safe wrapper: socket options that none of our crates know (TCP MD5
-//! keys, least hop limits, ICMPv6 filters, saved SYNs), as octets.
+//! keys, least hop limits, ICMPv6 filters, saved SYNs), as octets; and raw sockets for tokio, which has none.
 //!
 //! What the octets mean is the business of pure functions elsewhere ([`md5`](super::md5), [`hops`](super::hops),
 //! [`discovery`](super::discovery)), which are tested without a socket.
@@ -9,6 +9,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc::{self, c_int, socklen_t};
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
 
 /// Sets an option.
 ///
@@ -18,8 +20,7 @@ pub(super) fn set(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8
     let octets = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the descriptor is open as long as it is borrowed; the kernel reads `octets` octets from `value`, which
     // has as many, and keeps no pointer.
-    let outcome =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), octets) };
+    let outcome = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), octets) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -27,12 +28,7 @@ pub(super) fn set(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn set_number(
-    socket: BorrowedFd<'_>,
-    level: c_int,
-    name: c_int,
-    value: c_int,
-) -> io::Result<()> {
+pub(super) fn set_number(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     set(socket, level, name, &value.to_ne_bytes())
 }
 
@@ -40,12 +36,7 @@ pub(super) fn set_number(
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn get(
-    socket: BorrowedFd<'_>,
-    level: c_int,
-    name: c_int,
-    value: &mut [u8],
-) -> io::Result<usize> {
+pub(super) fn get(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
     let mut octets = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the descriptor is open as long as it is borrowed; the kernel writes at most `octets` octets to `value`,
     // which has as many, then their number to `octets`, and keeps no pointer.
@@ -56,4 +47,14 @@ pub(super) fn get(
         return Err(io::Error::last_os_error());
     }
     Ok(value.len().min(usize::try_from(octets).unwrap_or(0)))
+}
+
+/// Lets tokio wait for a socket that it has no type for.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: the socket owns its descriptor: it always names the same open socket, and is closed when the result,
+    // which owns the socket, is dropped and has deregistered it.
+    Ok(unsafe { AsyncFd::register(socket) }?)
 }

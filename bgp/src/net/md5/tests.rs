@@ -39,8 +39,7 @@ fn the_kernel_takes_replaces_and_removes_keys() {
 fn passwords_that_cannot_be() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     for (password, error) in [(String::new(), "cannot be empty"), ("x".repeat(81), "80 octets at most")] {
-        let outcome =
-            sign(socket.as_fd(), "192.0.2.7/32".parse().unwrap(), Some(&Secret(password.into())));
+        let outcome = sign(socket.as_fd(), "192.0.2.7/32".parse().unwrap(), Some(&Secret(password.into())));
         assert!(outcome.unwrap_err().to_string().ends_with(error));
     }
 }

@@ -31,7 +31,8 @@ fn best_paths_merge_and_come_before_the_word_that_they_are_complete() {
 fn a_large_table_comes_in_parts_before_the_word_that_it_is_complete() {
     let count = MAX_PREFIXES * 2 + 5;
     let prefix = |n| IpNetwork::new(std::net::Ipv4Addr::from_bits(n).into(), 32).unwrap();
-    let all: BTreeMap<_, _> = (0..u32::try_from(count).unwrap()).map(|n| (prefix(n), via("192.0.2.1"))).collect();
+    let all: BTreeMap<_, _> =
+        (0..u32::try_from(count).unwrap()).map(|n| (prefix(n), via("192.0.2.1"))).collect();
     let mut outbox = Outbox::default();
     outbox.best_paths(all.clone());
     outbox.synchronised();

@@ -71,12 +71,7 @@ impl Owner {
     }
 
     /// Makes an accepted connection what its peer's settings want, or refuses it.
-    fn admit(
-        &self,
-        stream: &TcpStream,
-        neighbour: &Neighbour<'_>,
-        peer: std::net::IpAddr,
-    ) -> io::Result<()> {
+    fn admit(&self, stream: &TcpStream, neighbour: &Neighbour<'_>, peer: std::net::IpAddr) -> io::Result<()> {
         HopLimits::of(neighbour.settings, self.config.local_as).admit(stream.as_fd(), peer)?;
         let Some(password) = &neighbour.settings.password else { return Ok(()) };
         if let Some(why) = self.keys.refused(neighbour.network) {
