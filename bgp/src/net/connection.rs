@@ -105,7 +105,7 @@ async fn read(
 fn decode(buffer: &mut BytesMut, codec: &Codec, peer: IpAddr) -> Vec<Result<Message, DecodeError>> {
     let mut messages = Vec::new();
     loop {
-        let decoded = match framer::decode(buffer) {
+        let decoded = match framer::decode(buffer, framer::MAX_OCTETS) {
             Ok(Some(frame)) => Message::decode(frame.kind, &frame.body, codec),
             Ok(None) => return messages,
             Err(error) => Err(error),

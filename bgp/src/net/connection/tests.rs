@@ -50,7 +50,7 @@ async fn read_all(mut peer: TcpStream) -> Vec<Message> {
     peer.read_to_end(&mut octets).await.unwrap();
     let mut buffer = BytesMut::from(octets.as_slice());
     let mut messages = Vec::new();
-    while let Some(frame) = framer::decode(&mut buffer).unwrap() {
+    while let Some(frame) = framer::decode(&mut buffer, framer::MAX_OCTETS).unwrap() {
         messages.extend(Message::decode(frame.kind, &frame.body, &Codec::default()).unwrap());
     }
     assert!(buffer.is_empty(), "whole messages");
