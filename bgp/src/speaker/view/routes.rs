@@ -7,7 +7,7 @@ use ipnetwork::IpNetwork;
 
 use super::{Match, PathView, RouteQuery, RouteView, Table};
 use crate::config::PeerKey;
-use crate::rib::{Seen, SourceId, Told, Unusable};
+use crate::rib::{Seen, SourceId, Told};
 use crate::speaker::Speaker;
 use crate::speaker::peer::Peer;
 use crate::wire::Family;
@@ -15,17 +15,17 @@ use crate::wire::Family;
 impl Speaker {
     /// Routes of a table, by prefix.
     #[must_use]
-    pub fn routes(&self, query: &RouteQuery, _now: Instant) -> Vec<RouteView> {
+    pub fn routes(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
         match query.table {
-            Table::LocRib => self.loc_rib(query),
-            Table::AdjRibIn => self.adj_ribs_in(query),
+            Table::LocRib => self.loc_rib(query, now),
+            Table::AdjRibIn => self.adj_ribs_in(query, now),
             Table::AdjRibOut => self.adj_ribs_out(query),
         }
     }
 
-    fn loc_rib(&self, query: &RouteQuery) -> Vec<RouteView> {
+    fn loc_rib(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
         let view = |prefix: IpNetwork| {
-            let mut paths: Vec<_> = self.rib.routes_to(&prefix).iter().map(|seen| self.view_seen(seen)).collect();
+            let mut paths: Vec<_> = self.rib.routes_to(&prefix).iter().map(|seen| self.view_seen(seen, now)).collect();
             paths.retain(|path| query.wants_path(path));
             sort(&mut paths);
             (!paths.is_empty()).then_some(RouteView { prefix, paths })
@@ -41,10 +41,10 @@ impl Speaker {
         }
     }
 
-    fn adj_ribs_in(&self, query: &RouteQuery) -> Vec<RouteView> {
+    fn adj_ribs_in(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
         let mut found = Found::new(query.limit);
         let wanted = |seen: &Seen| !query.rejected || seen.unusable.is_some();
-        let view = |seen: &Seen| PathView { attributes: seen.received.clone(), ..self.view_seen(seen) };
+        let view = |seen: &Seen| PathView { attributes: seen.received.clone(), ..self.view_seen(seen, now) };
         for (key, source) in self.sources(query) {
             match query.candidates() {
                 Some(few) => {
@@ -101,9 +101,9 @@ impl Speaker {
     }
 
     /// As the Loc-RIB has it.
-    pub(super) fn view_seen(&self, seen: &Seen) -> PathView {
+    pub(super) fn view_seen(&self, seen: &Seen, now: Instant) -> PathView {
         let neighbour = seen.source.and_then(|source| self.rib.neighbour(source));
-        let unusable = seen.unusable.as_ref().map(why_unusable);
+        let unusable = seen.unusable.as_ref().map(ToString::to_string);
         PathView {
             peer: neighbour.map(|neighbour| neighbour.key.clone()),
             next_hop: seen.next_hop,
@@ -114,7 +114,7 @@ impl Speaker {
             stale: seen.stale,
             unusable: unusable.is_some(),
             reason: unusable.unwrap_or_else(|| seen.lost.clone()),
-            age: Duration::from_secs(u64::from(seen.age_secs)),
+            age: Duration::from_secs(self.rib.age_secs(seen, now)),
         }
     }
 }
@@ -219,19 +219,5 @@ fn view_told(key: &PeerKey, told: Told) -> PathView {
         reason: String::new(),
         unusable: false,
         age: Duration::ZERO,
-    }
-}
-
-/// Why a route takes no part in the decision process, in words.
-fn why_unusable(unusable: &Unusable) -> String {
-    match unusable {
-        Unusable::OwnAs => "our own AS is in its AS path".to_owned(),
-        Unusable::OwnOriginatorId => "we are its originator (ORIGINATOR_ID)".to_owned(),
-        Unusable::OwnClusterId => "it has passed our cluster (CLUSTER_LIST)".to_owned(),
-        Unusable::OwnNextHop => "its next hop is our own address".to_owned(),
-        Unusable::RouteLeak => "route leak (ONLY_TO_CUSTOMER, RFC 9234)".to_owned(),
-        Unusable::NoPolicy => "external peer without import policy (RFC 8212)".to_owned(),
-        Unusable::Rejected(rule) if rule.is_empty() => "rejected by import policy".to_owned(),
-        Unusable::Rejected(rule) => format!("rejected by import policy: {rule}"),
     }
 }

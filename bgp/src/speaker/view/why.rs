@@ -15,12 +15,12 @@ use crate::wire::Family;
 impl Speaker {
     /// Why a prefix or an address is routed as it is, step by step.
     #[must_use]
-    pub fn why(&self, prefix: &IpNetwork, _now: Instant) -> Why {
+    pub fn why(&self, prefix: &IpNetwork, now: Instant) -> Why {
         let asked = *prefix;
         let Some((prefix, routes)) = self.covering(prefix) else {
             return Why { asked, prefix: None, routes: Vec::new(), told: Vec::new() };
         };
-        let mut routes: Vec<_> = routes.iter().map(|seen| self.why_route(seen)).collect();
+        let mut routes: Vec<_> = routes.iter().map(|seen| self.why_route(seen, now)).collect();
         // The RIB's order stands but for what is unusable.
         routes.sort_by_key(|route| (!route.path.best, !route.path.multipath, route.path.unusable));
         let established = self.peers.by_key().filter(|peer| peer.established.is_some());
@@ -45,8 +45,8 @@ impl Speaker {
         unusable
     }
 
-    fn why_route(&self, seen: &Seen) -> WhyRoute {
-        let path = self.view_seen(seen);
+    fn why_route(&self, seen: &Seen, now: Instant) -> WhyRoute {
+        let path = self.view_seen(seen, now);
         let mut steps = vec![origin(seen, &path)];
         if seen.long_lived_stale {
             steps.push("kept beyond the peer's restart time, least preferred (RFC 9494)".to_owned());
