@@ -160,12 +160,6 @@ impl Session {
         self.hold
     }
 
-    /// When the hold timer expires, if it runs: for people.
-    #[must_use]
-    pub fn hold_deadline(&self) -> Option<Instant> {
-        self.hold
-    }
-
     /// Octets have been handed to the socket, which took everything before: the send hold timer (RFC 9687) runs for
     /// these. With an UPDATE among them, which proves us alive as well as a KEEPALIVE does (RFC 4271 §8.2.2).
     pub fn handed_over(&mut self, update: bool, now: Instant) {
