@@ -113,9 +113,8 @@ impl FamilyRib {
             self.table.remove(dest);
             return;
         }
-        if self.table.destination(dest).place == 0 {
-            self.touch(dest);
-        }
+        // Last in the log, so that everybody has yet to pass it, and the bare ones stay in the order of the log.
+        self.touch(dest);
         self.bare.push_back((dest, self.table.destination(dest).place));
     }
 
