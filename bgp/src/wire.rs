@@ -44,6 +44,7 @@ pub use role::ParseRoleError;
 
 /// Any message of RFC 4271 §4 and RFC 2918.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are of the large kind")]
 pub enum Message {
     /// The first message on a connection.
     Open(Open),

@@ -26,6 +26,24 @@ impl Rib {
         SourceId(u16::try_from(id).unwrap_or(u16::MAX))
     }
 
+    /// The same sender at another cost, or as a reflector's client or not: its routes are decided and told anew.
+    pub fn set_neighbour(&mut self, source: SourceId, neighbour: Neighbour) {
+        let Some(slot) = self.neighbours.get_mut(usize::from(source.0)) else { return };
+        if slot.is_none() || slot.as_ref() == Some(&neighbour) {
+            return;
+        }
+        *slot = Some(neighbour);
+        for family in Family::ALL {
+            let table = &self.family(family).table;
+            let dests: Vec<_> = table.routes_of(source).map(|route| table.route(route).dest).collect();
+            for dest in dests {
+                self.change(family, dest, |_| {});
+                self.family_mut(family).touch(dest);
+            }
+        }
+        self.tidy();
+    }
+
     /// Everything of it goes, and its number is free.
     pub fn remove_source(&mut self, source: SourceId) {
         for family in Family::ALL {

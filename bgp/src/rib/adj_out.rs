@@ -6,12 +6,12 @@ use bytes::BytesMut;
 use ipnetwork::IpNetwork;
 
 use super::group::member::{Marker, Member};
-use super::group::{Group, Tables, chunk};
+use super::group::{Group, Tables};
 use super::path::Paths;
 use super::table::Table;
 use super::{Export, MemberId, Neighbour, Piece, Rib, SourceId, position};
 use crate::config::{Origination, Policy, SendPaths};
-use crate::wire::{Family, FamilySet, Nlri, RefreshKind, update};
+use crate::wire::{Family, FamilySet, RefreshKind, update};
 
 impl Rib {
     /// A session that is told routes by these rules from now on, the whole table first. `source` is the same peer as
@@ -80,33 +80,19 @@ impl Rib {
         if unchanged || export.family != family {
             return;
         }
-        let leftovers = self.leftovers(family, before, &export);
         let group = self.enter_group(export);
         let rib = self.family_mut(family);
+        let told = rib.groups.get(before).and_then(Option::as_ref).map(Group::ever_told).unwrap_or_default();
+        if let Some(Some(group)) = rib.groups.get_mut(group) {
+            group.take_over(told);
+        }
         if let Some(member) = rib.members.get_mut(&member) {
             member.group = group;
             member.pieces.clear();
-            member.leftovers = leftovers;
             member.rewind();
         }
         rib.changed = true;
         self.leave_group(family, before);
-    }
-
-    /// What a group has been told and another would not be.
-    fn leftovers(&self, family: Family, before: usize, export: &Export) -> Vec<Nlri> {
-        let Some(group) = self.group(family, before) else { return Vec::new() };
-        let tables = self.tables(family);
-        let mut leftovers = Vec::new();
-        for dest in group.told_destinations() {
-            for (path_id, entry) in group.told_of(dest) {
-                if tables.export(export, dest, entry.path, entry.source).is_err() {
-                    leftovers.push(Nlri { prefix: tables.table.prefix(dest), path_id });
-                }
-            }
-        }
-        leftovers.sort_unstable();
-        leftovers
     }
 
     /// Tells everything again (RFC 2918); with `enhanced` between BoRR and EoRR (RFC 7313).
@@ -132,6 +118,9 @@ impl Rib {
         for family in Family::ALL {
             let rib = self.family_mut(family);
             for dest in rib.table.destinations().collect::<Vec<_>>() {
+                if rib.table.is_bare(dest) {
+                    continue;
+                }
                 let best = rib.table.best(dest).map(|route| rib.table.route(route).source);
                 if best.is_some_and(|source| source != super::OWN) || rib.add_path_groups > 0 {
                     rib.touch(dest);
@@ -239,11 +228,6 @@ enum Step {
 
 /// What a member is told before it goes on in the log.
 fn before_the_log(member: &mut Member, group: &Group, held: bool) -> Option<Piece> {
-    if !member.leftovers.is_empty() {
-        let leftovers = std::mem::take(&mut member.leftovers);
-        let (octets, messages) = chunk::withdrawals(&group.export, &leftovers);
-        return Some(Piece { octets, messages });
-    }
     if std::mem::take(&mut member.begin_refresh) {
         return Some(marker(&group.export, |writer, out| writer.refresh(RefreshKind::Begin, out)));
     }

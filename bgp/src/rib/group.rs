@@ -270,6 +270,23 @@ impl Group {
         self.told.entries(dest).filter(|(_, entry)| entry.present)
     }
 
+    /// Everything that some member may have been told and not have been told to forget.
+    pub fn ever_told(&self) -> Vec<(DestId, u32, Entry)> {
+        self.told.all().into_iter().filter(|(.., entry)| entry.place > 0).collect()
+    }
+
+    /// A member comes from a group that told these. What this group does not tell will have to be withdrawn from it, so
+    /// they are remembered as withdrawn at the very first place: news for nobody but those who begin there.
+    pub fn take_over(&mut self, told: Vec<(DestId, u32, Entry)>) {
+        for (dest, path_id, entry) in told {
+            if self.told.get(dest, path_id).unwrap_or_default() == Entry::default() {
+                self.told.set(dest, path_id, Entry { present: false, place: 1, ..entry });
+            }
+        }
+        self.chunks.clear();
+        self.kept_octets = 0;
+    }
+
     /// Whether anything was ever told of a destination, so that it may have to be withdrawn from somebody.
     pub fn knows(&self, dest: DestId) -> bool {
         self.told.entries(dest).any(|(_, entry)| entry != Entry::default())

@@ -9,8 +9,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Aggregate;
-use crate::wire::{AsPath, Codec, Community, FamilySet, Message, framer};
+use crate::wire::{AsPath, Codec, FamilySet, Message, framer};
 
 mod features;
 mod histories;

@@ -38,8 +38,7 @@ impl Update {
     pub(super) fn decode(body: &[u8], codec: &Codec) -> Result<Self, DecodeError> {
         let (_, (withdrawn, list, announced)) =
             sections(body).map_err(|_| malformed_list("the lengths reach beyond the message"))?;
-        let mut update = Self::default();
-        update.withdrawn = read_prefixes(withdrawn, codec)?;
+        let mut update = Self { withdrawn: read_prefixes(withdrawn, codec)?, ..Self::default() };
         let prefixes = read_prefixes(announced, codec)?;
         let mut decoded = decode::decode(list, codec)?;
         if announced.is_empty() && withdrawn.is_empty() {

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use super::super::log::Moved;
 use super::super::{Piece, SourceId};
-use crate::wire::Nlri;
 
 /// See the module.
 #[derive(Debug)]
@@ -19,8 +18,6 @@ pub(in crate::rib) struct Member {
     pub safe: u32,
     /// Made, and not asked for yet.
     pub pieces: VecDeque<Piece>,
-    /// To be withdrawn whatever the group says: told by the group that it was in before.
-    pub leftovers: Vec<Nlri>,
     /// Follows what the log has up to a place.
     pub markers: Vec<(u32, Marker)>,
     /// RFC 7313 §4.1: precedes all.
@@ -44,7 +41,6 @@ impl Member {
             place: 0,
             safe: 0,
             pieces: VecDeque::new(),
-            leftovers: Vec::new(),
             markers: Vec::new(),
             begin_refresh: false,
         }
@@ -80,7 +76,6 @@ impl Member {
         };
         self.place < end
             || !self.pieces.is_empty()
-            || !self.leftovers.is_empty()
             || self.begin_refresh
             || self.markers.iter().any(marker)
     }

@@ -144,6 +144,19 @@ impl Told {
         }
     }
 
+    pub fn all(&self) -> Vec<(DestId, u32, Entry)> {
+        match self {
+            Self::One(entries) => entries.iter().zip(0..).map(|(entry, id)| (DestId(id), 0, *entry)).collect(),
+            Self::Many(entries) => {
+                let each = |(id, paths): (&u32, &SmallVec<[(u32, Entry); 2]>)| {
+                    let dest = DestId(*id);
+                    paths.iter().map(move |(path_id, entry): &(u32, Entry)| (dest, *path_id, *entry)).collect::<Vec<_>>()
+                };
+                entries.iter().flat_map(each).collect()
+            }
+        }
+    }
+
     pub fn destinations(&self) -> Vec<DestId> {
         match self {
             Self::One(entries) => {
