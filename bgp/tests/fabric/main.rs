@@ -1,8 +1,9 @@
-//! Fabrics of whole speakers on virtual wires and a virtual clock: typed messages, no sockets, no waiting.
-#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+//! Fabrics of whole speakers on virtual wires and a virtual clock: octets, no sockets, no waiting.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
-mod convergence;
-mod model;
-mod peering;
-mod restart;
-mod wires;
+mod chaos;
+mod dice;
+mod network;
+mod reference;
+mod topology;
+mod views;
