@@ -265,7 +265,8 @@ impl FamilyRib {
         dest: DestId,
         rules: &Rules<'_>,
     ) -> (SmallVec<[RouteId; 4]>, SmallVec<[Candidate; 4]>) {
-        let usable = self.table.routes_to(dest).filter(|route| self.table.route(*route).state.unusable.is_none());
+        let usable =
+            self.table.routes_to(dest).filter(|route| self.table.route(*route).state.unusable.is_none());
         let routes: SmallVec<[RouteId; 4]> = usable.collect();
         let candidates = routes.iter().map(|route| self.candidate(*route, rules)).collect();
         (routes, candidates)

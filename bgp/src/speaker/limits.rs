@@ -106,13 +106,10 @@ mod tests {
     fn levels_by_count() {
         let limits = MaxPrefixes { limit: 10, warn_percent: 75, beyond: Beyond::Warn };
         let level = |count| Level::of(count, limits);
-        assert_eq!([0, 7, 8, 10, 11].map(level), [
-            Level::Usual,
-            Level::Usual,
-            Level::High,
-            Level::High,
-            Level::Beyond
-        ]);
+        assert_eq!(
+            [0, 7, 8, 10, 11].map(level),
+            [Level::Usual, Level::Usual, Level::High, Level::High, Level::Beyond]
+        );
         assert_eq!(Level::of(0, MaxPrefixes { limit: 0, ..limits }), Level::Usual);
         assert_eq!(Level::of(10, MaxPrefixes { warn_percent: 0, ..limits }), Level::Usual);
         assert_eq!(Level::of(u32::MAX, MaxPrefixes { limit: u32::MAX, ..limits }), Level::High);

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod chaos;
+mod convergence;
 mod dice;
+mod model;
 mod network;
+mod peering;
 mod reference;
+mod restart;
 mod topology;
 mod views;

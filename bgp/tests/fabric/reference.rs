@@ -26,24 +26,40 @@ pub struct Route {
     pub clusters: Vec<usize>,
 }
 
+/// Each reflector with each of its clients.
+type Clients = BTreeSet<(usize, usize)>;
+
+fn clients(topology: &Topology) -> Clients {
+    let of = |session: &Session| {
+        let Session { ends: [a, b], client, .. } = *session;
+        [client[0].then_some((b, a)), client[1].then_some((a, b))]
+    };
+    topology.sessions.iter().flat_map(of).flatten().collect()
+}
+
 type TablesOfOne = BTreeMap<usize, Vec<Route>>;
 
 /// Usable routes of each node to one prefix, best first.
 pub fn tables(topology: &Topology, alive: &BTreeSet<usize>, originators: &BTreeSet<usize>) -> TablesOfOne {
     let mut tables: TablesOfOne = alive.iter().map(|node| (*node, Vec::new())).collect();
     let lives = |session: &&Session| session.ends.iter().all(|node| alive.contains(node));
-    let sessions: Vec<_> = topology.sessions.iter().filter(lives).collect();
+    let mut sessions: BTreeMap<usize, Vec<(&Session, usize)>> = BTreeMap::new();
+    for session in topology.sessions.iter().filter(lives) {
+        for end in [0, 1] {
+            sessions.entry(session.ends[1 - end]).or_default().push((session, end));
+        }
+    }
+    let clients = clients(topology);
     // A route passes each node at most once.
     for _ in 0..4 * topology.nodes() + 10 {
         let mut changed = false;
         for node in alive {
             let mut table: Vec<_> = originators.contains(node).then(|| own(*node)).into_iter().collect();
-            for session in sessions.iter().filter(|session| session.ends.contains(node)) {
-                let end = usize::from(session.ends[0] == *node);
-                let told = told(topology, session, end, &tables[&session.ends[end]]);
+            for (session, end) in sessions.get(node).into_iter().flatten() {
+                let told = told(topology, &clients, session, *end, &tables[&session.ends[*end]]);
                 table.extend(told.into_iter().filter(|route| is_usable(topology, *node, route)));
             }
-            table.sort_by_key(|route| (preference(route), tie_break(route)));
+            table.sort_by_key(|route| place(route));
             if tables[node] != table {
                 tables.insert(*node, table);
                 changed = true;
@@ -87,6 +103,12 @@ fn preference(route: &Route) -> (bool, Reverse<u32>, usize, bool) {
     (route.from.is_some(), Reverse(route.local_pref), route.as_path.len(), internal)
 }
 
+/// Where a route stands among others. Several can stand in the same place where one peer tells several paths: it is
+/// the peer's numbers that decide then.
+pub fn place(route: &Route) -> impl Ord + std::fmt::Debug + use<> {
+    (preference(route), tie_break(route))
+}
+
 /// RFC 4271 §9.1.2.2 f and g, with RFC 4456 §9. Router identifiers and addresses go up with the nodes' numbers.
 fn tie_break(route: &Route) -> (Option<usize>, usize, Option<usize>) {
     (route.originator.or(route.from), route.clusters.len(), route.from)
@@ -101,12 +123,24 @@ fn is_usable(topology: &Topology, node: usize, route: &Route) -> bool {
 }
 
 /// What the node at `end` of a session tells the other, of its table.
-fn told(topology: &Topology, session: &Session, end: usize, table: &[Route]) -> Vec<Route> {
+fn told(
+    topology: &Topology,
+    clients: &Clients,
+    session: &Session,
+    end: usize,
+    table: &[Route],
+) -> Vec<Route> {
     let told = if session.add_path { table } else { table.get(..1).unwrap_or_default() };
-    told.iter().filter_map(|route| export(topology, session, end, route)).collect()
+    told.iter().filter_map(|route| export(topology, clients, session, end, route)).collect()
 }
 
-fn export(topology: &Topology, session: &Session, end: usize, route: &Route) -> Option<Route> {
+fn export(
+    topology: &Topology,
+    clients: &Clients,
+    session: &Session,
+    end: usize,
+    route: &Route,
+) -> Option<Route> {
     let (node, to) = (session.ends[end], session.ends[1 - end]);
     if route.from == Some(to) || session.originated[end] && route.from.is_some() {
         return None;
@@ -122,11 +156,7 @@ fn export(topology: &Topology, session: &Session, end: usize, route: &Route) -> 
     }
     let internal = route.from.is_some() && !route.external;
     if internal {
-        let client_of_ours = |other: usize| {
-            let ours = |session: &&Session| session.ends.contains(&node) && session.ends.contains(&other);
-            let session = topology.sessions.iter().find(ours);
-            session.is_some_and(|session| session.client[usize::from(session.ends[1] == other)])
-        };
+        let client_of_ours = |other: usize| clients.contains(&(node, other));
         if !client_of_ours(to) && !route.from.is_some_and(client_of_ours) {
             return None;
         }

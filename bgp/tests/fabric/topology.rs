@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bgp::config::{
-    Config, GracefulRestart, Multipath, PeerConfig, Policy, RemoteAs, SendPaths, Timers,
-};
+use bgp::config::{Config, GracefulRestart, Multipath, PeerConfig, Policy, RemoteAs, SendPaths, Timers};
 
 use crate::network::{key, v4};
 
