@@ -28,7 +28,7 @@ pub(super) struct PathId(pub u32);
 
 /// An interned next hop; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct NextHopId(u32);
+pub(super) struct NextHopId(pub u32);
 
 /// What is asked of a path again and again.
 #[derive(Debug, Clone, Copy)]
@@ -111,9 +111,7 @@ impl Paths {
         });
         let id = match known {
             Some(id) => *id,
-            None => {
-                self.insert(hash, Entry { path: summary(attributes, next_hop), octets: octets[..].into() })
-            }
+            None => self.insert(hash, Entry { path: summary(attributes, next_hop), octets: octets[..].into() }),
         };
         self.scratch = octets;
         PathId(id)

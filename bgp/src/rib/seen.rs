@@ -20,9 +20,7 @@ impl Rib {
         let Some(dest) = self.family(family).table.find(prefix) else { return Vec::new() };
         let mut routes: Vec<_> =
             self.family(family).table.routes_to(dest).map(|route| self.see(family, route)).collect();
-        routes.sort_by_key(|seen| {
-            (!seen.best, !seen.multipath, seen.unusable.is_some(), seen.source, seen.path_id)
-        });
+        routes.sort_by_key(|seen| (!seen.best, !seen.multipath, seen.unusable.is_some(), seen.source, seen.path_id));
         routes
     }
 
@@ -94,7 +92,8 @@ impl Rib {
     /// Why a usable route was not used: "longer AS path than 10.0.1.1".
     fn lost(&self, family: Family, dest: DestId, id: RouteId) -> String {
         let rib = self.family(family);
-        let (routes, candidates) = rib.candidates(dest, &self.rules());
+        let routes = rib.usable(dest);
+        let candidates = rib.candidates(&routes, &self.rules());
         let Some(index) = routes.iter().position(|route| *route == id) else { return String::new() };
         let decision = decide(&candidates, self.multipath);
         let Some(step) = decision.lost.get(index).copied().flatten() else {
