@@ -10,6 +10,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -29,7 +30,8 @@ const SEPARATOR: &str = r"(?:^|$|[ ,{}()\[\]])";
 #[derive(Clone)]
 pub struct AsPathPattern {
     text: String,
-    compiled: Regex,
+    /// Shared: clones of a filter warm up one automaton.
+    compiled: Arc<Regex>,
 }
 
 /// A text that is no pattern.
@@ -67,7 +69,7 @@ impl FromStr for AsPathPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match translate(text).and_then(|expression| compile(&expression)) {
-            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled }),
+            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled: Arc::new(compiled) }),
             Err(reason) => Err(ParsePatternError { text: text.to_owned(), reason }),
         }
     }
