@@ -73,7 +73,7 @@ impl Target {
     fn remote(&self) -> io::Result<SocketAddr> {
         let address = match self.far.address {
             IpAddr::V6(address) if address.is_unicast_link_local() => address,
-            address => return Ok(SocketAddr::new(address, self.port)),
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => return Ok(SocketAddr::new(address, self.port)),
         };
         let scope = match (&self.far.interface, self.local_address) {
             (Some(interface), _) => if_nametoindex(&**interface).map_err(|error| {

@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 use ipnetwork::IpNetwork;
 use rustc_hash::FxHashMap;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::address::Addresses;
@@ -61,6 +61,9 @@ pub(super) struct Channels {
     pub(super) happenings: broadcast::Sender<Stamped>,
 }
 
+/// How to end, and who wants to know when it is done.
+type End = (Shutdown, Option<oneshot::Sender<()>>);
+
 struct Owner {
     speaker: Speaker,
     config: Config,
@@ -100,15 +103,16 @@ pub(super) async fn run(
     owner.configure(config, Instant::now());
     owner.drive();
 
+    let mut orders = Vec::with_capacity(COMMANDS);
     let mut batch = Vec::with_capacity(BATCH);
     let (how, done) = loop {
         let deadline = owner.speaker.deadline();
-        let mut command = None;
         tokio::select! {
-            taken = commands.recv() => match taken {
-                Some(taken) => command = Some(taken),
-                None => break (Shutdown::KeepRoutes, None),
-            },
+            taken = commands.recv_many(&mut orders, COMMANDS) => {
+                if taken == 0 {
+                    break (Shutdown::KeepRoutes, None);
+                }
+            }
             _ = reported.recv_many(&mut batch, BATCH) => {}
             permit = events.reserve(), if !owner.outbox.is_empty() => {
                 // Popped whether or not anybody reads.
@@ -122,26 +126,13 @@ pub(super) async fn run(
             Some(finding) = found.recv() => owner.discovered(finding),
             Some(_) = owner.tasks.join_next() => {}
         }
-        let more = std::iter::from_fn(|| commands.try_recv().ok()).take(COMMANDS);
-        let mut shutdown = None;
-        for command in command.into_iter().chain(more) {
-            match command {
-                Command::Shutdown(how, done) => {
-                    shutdown = Some((how, Some(done)));
-                    break;
-                }
-                command => owner.obey(command),
-            }
-        }
-        if let Some(shutdown) = shutdown {
-            break shutdown;
-        }
-        while batch.len() < BATCH
-            && let Ok(report) = reported.try_recv()
-        {
-            batch.push(report);
-        }
+        // Whatever came first, each turn takes of everything.
+        take_waiting(&mut commands, &mut orders, COMMANDS);
+        take_waiting(&mut reported, &mut batch, BATCH);
         let now = Instant::now();
+        if let Some(end) = orders.drain(..).find_map(|command| owner.obey(command, now)) {
+            break end;
+        }
         batch.drain(..).for_each(|report| owner.take(report, now));
         owner.drive();
     };
@@ -150,6 +141,15 @@ pub(super) async fn run(
     if let Some(done) = done {
         // Who asked may have stopped waiting.
         let _ = done.send(());
+    }
+}
+
+/// Takes what waits in a channel, up to a number in all.
+fn take_waiting<T>(channel: &mut mpsc::Receiver<T>, into: &mut Vec<T>, most: usize) {
+    while into.len() < most
+        && let Ok(it) = channel.try_recv()
+    {
+        into.push(it);
     }
 }
 
@@ -187,8 +187,8 @@ impl Owner {
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        let now = Instant::now();
+    /// Does as it is told; returns how to end if that is it.
+    fn obey(&mut self, command: Command, now: Instant) -> Option<End> {
         match command {
             Command::Configure(config) => self.configure(*config, now),
             Command::Originate(prefixes) => self.speaker.handle(Input::Originate(prefixes), now),
@@ -199,9 +199,9 @@ impl Owner {
             Command::View(answer) => drop(answer.send(self.speaker.view(now))),
             Command::Routes(query, answer) => drop(answer.send(self.speaker.routes(&query, now))),
             Command::Why(prefix, answer) => drop(answer.send(self.speaker.why(&prefix, now))),
-            // The loop takes these itself.
-            Command::Shutdown(..) => {}
+            Command::Shutdown(how, done) => return Some((how, Some(done))),
         }
+        None
     }
 
     /// Keys first: a session that a new password resets comes back signed by it.

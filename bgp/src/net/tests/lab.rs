@@ -77,7 +77,7 @@ pub(in crate::net) fn link_local(interface: &str) -> Ipv6Addr {
     let found =
         addresses.into_iter().filter(|it| it.interface == interface).find_map(|it| match it.network.ip() {
             std::net::IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
-            _ => None,
+            std::net::IpAddr::V4(_) | std::net::IpAddr::V6(_) => None,
         });
     found.expect("a link-local address")
 }
