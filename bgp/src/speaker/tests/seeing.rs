@@ -81,7 +81,7 @@ fn filter(text: &str) -> Policy {
         name: "tor-in".to_owned(),
         rules: vec![Rule {
             name: "mine".to_owned(),
-            conditions: vec![Condition::Prefix(vec![pattern])],
+            conditions: vec![Condition::Prefix([pattern].into_iter().collect())],
             actions: Vec::new(),
             then: Then::Accept,
         }],
