@@ -18,6 +18,8 @@
 //!
 //! Framing, decoding and encoding run in the connections' tasks. Deliberately absent: any decision of the protocol.
 
+pub mod bfd;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
