@@ -19,6 +19,7 @@
 //! Framing, decoding and encoding run in the connections' tasks. Deliberately absent: any decision of the protocol.
 
 pub mod bfd;
+pub mod bmp;
 
 use std::collections::BTreeMap;
 use std::io;
