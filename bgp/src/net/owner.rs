@@ -27,8 +27,10 @@ use super::{Command, Event, Happening, Shutdown, Stamped, listener};
 use crate::config::{Config, Origination, PeerKey};
 use crate::speaker::{ConnId, Input, Output, Speaker};
 use crate::wire::{DecodeError, Message};
+use punctuality::Punctuality;
 
 mod connections;
+mod punctuality;
 
 /// Reports that may wait before connections wait. Their octets are bounded by [`CREDIT`].
 const REPORTS: usize = 1024;
@@ -82,6 +84,7 @@ struct Owner {
     found: BTreeMap<Arc<str>, Ipv6Addr>,
     strangers: Strangers,
     next_accepted: u64,
+    punctuality: Punctuality,
 }
 
 /// Runs the speaker until it is told to stop or nobody is left who could.
@@ -101,12 +104,13 @@ pub(super) async fn run(
     let mut owner = Owner::new(listeners, reports, happenings, discovery);
     owner.speaker.handle(Input::Originate(originated), Instant::now());
     owner.configure(config, Instant::now());
-    owner.drive();
+    owner.drive(true);
 
     let mut orders = Vec::with_capacity(COMMANDS);
     let mut batch = Vec::with_capacity(BATCH);
     let (how, done) = loop {
         let deadline = owner.speaker.deadline();
+        let busy = !owner.ready.is_empty() || owner.punctuality.is_late();
         tokio::select! {
             taken = commands.recv_many(&mut orders, COMMANDS) => {
                 if taken == 0 {
@@ -120,9 +124,9 @@ pub(super) async fn run(
                     permit.send(event);
                 }
             }
-            () = until(deadline) => {}
+            () = until(deadline), if !busy => {}
             // Others have their turn, then it goes on.
-            () = tokio::task::yield_now(), if !owner.ready.is_empty() => {}
+            () = tokio::task::yield_now(), if busy => {}
             Some(finding) = found.recv() => owner.discovered(finding),
             Some(_) = owner.tasks.join_next() => {}
         }
@@ -133,8 +137,9 @@ pub(super) async fn run(
         if let Some(end) = orders.drain(..).find_map(|command| owner.obey(command, now)) {
             break end;
         }
+        let quiet = batch.is_empty();
         batch.drain(..).for_each(|report| owner.take(report, now));
-        owner.drive();
+        owner.drive(quiet);
     };
     drop((serving, reported));
     owner.shut_down(how).await;
@@ -184,6 +189,7 @@ impl Owner {
             found: BTreeMap::new(),
             strangers: Strangers::default(),
             next_accepted: 0,
+            punctuality: Punctuality::default(),
         }
     }
 
@@ -248,15 +254,14 @@ impl Owner {
     }
 
     /// Does all that the speaker wants done, and some of the writing. Codecs are set and connections closed before
-    /// anything is written: a peer can answer what it was sent only.
-    fn drive(&mut self) {
+    /// anything is written: a peer can answer only what it was sent. With `quiet`, nobody had anything to say.
+    fn drive(&mut self, quiet: bool) {
+        self.perform_all(Instant::now());
+        self.transmit(TURN_OCTETS, Instant::now());
         let now = Instant::now();
-        if self.speaker.deadline().is_some_and(|deadline| deadline <= now) {
+        if self.punctuality.is_time(self.speaker.deadline(), quiet && self.ready.is_empty(), now) {
             self.speaker.handle(Input::Deadline, now);
         }
-        self.perform_all(now);
-        self.transmit(TURN_OCTETS, now);
-        // What was written may have moved timers, nothing else; but what there is to do is never left for later.
         self.perform_all(now);
     }
 

@@ -39,7 +39,7 @@ async fn a_peer_that_does_not_read_is_dropped_and_holds_up_nobody() {
         round += 1;
         let view = handle.view().await.unwrap();
         let [stuck, good] = <[_; 2]>::try_from(view.peers).unwrap();
-        assert_eq!(good.state, State::Established);
+        assert_eq!(good.state, State::Established, "{}", good.last_down_reason);
         if stuck.state != State::Established {
             assert!(stuck.last_down_reason.contains("send hold"), "{}", stuck.last_down_reason);
             break;
