@@ -15,6 +15,10 @@ use std::sync::Arc;
 
 use crate::config;
 
+mod jitter;
+pub mod machine;
+pub mod packet;
+
 /// RFC 5880 §6.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {

@@ -54,7 +54,7 @@ pub mod view;
 mod tests;
 
 use connection::Connection;
-use peer::{Held, Peer, PeerId, Peers};
+use peer::{Peer, PeerId, Peers};
 use restart::Synchronisation;
 use timers::{Timed, Timers};
 
@@ -372,11 +372,7 @@ impl Speaker {
 
     fn fire_peer(&mut self, id: PeerId, now: Instant) {
         self.expire_stale(id, now);
-        match self.peers.get(id).and_then(|peer| peer.held) {
-            Some(Held::Until(until)) if until <= now => self.release(id, "its rest is over", now),
-            Some(Held::Until(_) | Held::Shutdown | Held::UntilReset) => self.report(id, "", now),
-            None => self.dial(id, dialer::Event::Timers, "", now),
-        }
+        self.dial(id, dialer::Event::Timers, "", now);
         self.retire(id, now);
     }
 
@@ -384,8 +380,8 @@ impl Speaker {
     fn report(&mut self, id: PeerId, reason: &str, now: Instant) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let sessions = peer.sessions.iter().filter_map(|conn| self.connections.get(conn));
-        let sought = if peer.is_sought() { peer.dialer.state() } else { State::Idle };
-        let state = sessions.map(|c| c.session.state()).max().unwrap_or(State::Idle).max(sought);
+        let state = sessions.map(|c| c.session.state()).max().unwrap_or(State::Idle);
+        let state = state.max(peer.dialer.state());
         let deadline = peer.deadline();
         if state != peer.state {
             peer.state = state;

@@ -105,13 +105,17 @@ pub(super) struct Decision {
     pub lost: SmallVec<[Option<Step>; 4]>,
 }
 
+impl Decision {
+    /// Where there is nobody to compare with: `candidates` is 0 or 1.
+    pub(super) fn walkover(candidates: usize) -> Self {
+        Self { used: (0..candidates).collect(), lost: SmallVec::from_elem(None, candidates) }
+    }
+}
+
 /// Runs the chain.
 pub(super) fn decide(candidates: &[Candidate], multipath: Multipath) -> Decision {
     let mut lost = SmallVec::from_elem(None, candidates.len());
     let mut running: Positions = (0..candidates.len()).collect();
-    if let [_] = candidates {
-        return Decision { used: running, lost };
-    }
     for step in PREFERENCE {
         strike_out(step, candidates, &mut running, &mut lost);
     }

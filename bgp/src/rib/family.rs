@@ -259,16 +259,15 @@ impl FamilyRib {
         Face { best, ways }
     }
 
-    /// The usable routes to a destination, as the decision process sees them.
-    pub fn candidates(
-        &self,
-        dest: DestId,
-        rules: &Rules<'_>,
-    ) -> (SmallVec<[RouteId; 4]>, SmallVec<[Candidate; 4]>) {
-        let usable = self.table.routes_to(dest).filter(|route| self.table.route(*route).state.unusable.is_none());
-        let routes: SmallVec<[RouteId; 4]> = usable.collect();
-        let candidates = routes.iter().map(|route| self.candidate(*route, rules)).collect();
-        (routes, candidates)
+    /// The routes to a destination that take part in the decision process.
+    pub fn usable(&self, dest: DestId) -> SmallVec<[RouteId; 4]> {
+        let usable = |route: &RouteId| self.table.route(*route).state.unusable.is_none();
+        self.table.routes_to(dest).filter(usable).collect()
+    }
+
+    /// Routes as the decision process sees them.
+    pub fn candidates(&self, routes: &[RouteId], rules: &Rules<'_>) -> SmallVec<[Candidate; 4]> {
+        routes.iter().map(|route| self.candidate(*route, rules)).collect()
     }
 
     fn candidate(&self, route: RouteId, rules: &Rules<'_>) -> Candidate {
@@ -295,20 +294,19 @@ impl FamilyRib {
     }
 
     /// Decides anew and writes down what became of each route.
-    pub fn decide(&mut self, dest: DestId, rules: &Rules<'_>) {
-        let (routes, decision) = {
-            let (routes, candidates) = self.candidates(dest, rules);
-            let decision =
-                if routes.is_empty() { Decision::default() } else { decide(&candidates, rules.multipath) };
-            (routes, decision)
+    fn decide(&mut self, dest: DestId, rules: &Rules<'_>) {
+        let routes = self.usable(dest);
+        let decision = match routes.as_slice() {
+            // Most destinations: nothing to compare.
+            [] | [_] => Decision::walkover(routes.len()),
+            _ => decide(&self.candidates(&routes, rules), rules.multipath),
         };
         for (index, route) in routes.iter().enumerate() {
-            let mut state = self.table.route(*route).state;
+            // The counts do not look at any of this.
+            let state = &mut self.table.route_mut(*route).state;
             state.set_best(decision.used.first() == Some(&index));
             state.set_used(decision.used.contains(&index));
             state.lost = decision.lost.get(index).copied().flatten();
-            // The counts do not look at any of this.
-            self.table.route_mut(*route).state = state;
         }
         if let Some(best) = decision.used.first().and_then(|index| routes.get(*index)) {
             self.table.put_first(*best);

@@ -28,7 +28,7 @@ pub(super) struct PathId(pub u32);
 
 /// An interned next hop; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct NextHopId(u32);
+pub(super) struct NextHopId(pub u32);
 
 /// What is asked of a path again and again.
 #[derive(Debug, Clone, Copy)]

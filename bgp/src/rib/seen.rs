@@ -92,7 +92,8 @@ impl Rib {
     /// Why a usable route was not used: "longer AS path than 10.0.1.1".
     fn lost(&self, family: Family, dest: DestId, id: RouteId) -> String {
         let rib = self.family(family);
-        let (routes, candidates) = rib.candidates(dest, &self.rules());
+        let routes = rib.usable(dest);
+        let candidates = rib.candidates(&routes, &self.rules());
         let Some(index) = routes.iter().position(|route| *route == id) else { return String::new() };
         let decision = decide(&candidates, self.multipath);
         let Some(step) = decision.lost.get(index).copied().flatten() else {

@@ -1,12 +1,7 @@
 //! Ends that this speaker wants: which Cease the peer is told (RFC 4486, RFC 9003, RFC 8538, RFC 9384).
 
-use bytes::{BufMut, Bytes, BytesMut};
-
 use crate::wire::Notification;
-use crate::wire::code::{cease, error};
-
-/// The longest shutdown communication, RFC 9003 §2.
-const MAX_COMMUNICATION_OCTETS: usize = 255;
+use crate::wire::code::cease;
 
 /// Cease subcodes of RFC 4486 §3, RFC 9003 and RFC 9384 that this speaker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,35 +82,7 @@ impl Stop {
     /// alone gives it a meaning.
     pub(super) fn notification(&self, peer_keeps_routes: bool) -> Notification {
         let communication = self.communication.as_deref().filter(|_| self.cease.has_communication());
-        let plain = cease_with(self.cease.subcode(), communication.unwrap_or_default());
-        if self.hard && peer_keeps_routes { hard_reset(&plain) } else { plain }
+        let plain = Notification::cease_with(self.cease.subcode(), communication.unwrap_or_default());
+        if self.hard && peer_keeps_routes { Notification::hard_reset(&plain) } else { plain }
     }
-}
-
-fn cease_with(subcode: u8, text: &str) -> Notification {
-    let text = text.get(..text.floor_char_boundary(MAX_COMMUNICATION_OCTETS)).unwrap_or_default();
-    let mut data = BytesMut::new();
-    if let Some(length) = u8::try_from(text.len()).ok().filter(|length| *length > 0) {
-        data.put_u8(length);
-        data.put_slice(text.as_bytes());
-    }
-    Notification::new(error::CEASE, subcode, data)
-}
-
-/// RFC 8538 §3: what would have been sent stands in the data.
-fn hard_reset(inner: &Notification) -> Notification {
-    let mut data = BytesMut::new();
-    data.put_slice(&[inner.code, inner.subcode]);
-    data.put_slice(&inner.data);
-    Notification::new(error::CEASE, cease::HARD_RESET, data)
-}
-
-/// What a Hard Reset was sent for.
-pub(super) fn hard_reset_inner(outer: &Notification) -> Option<Notification> {
-    let ([code, subcode], data) = outer.data.split_first_chunk()?;
-    is_hard_reset(outer).then(|| Notification::new(*code, *subcode, Bytes::copy_from_slice(data)))
-}
-
-pub(super) fn is_hard_reset(notification: &Notification) -> bool {
-    (notification.code, notification.subcode) == (error::CEASE, cease::HARD_RESET)
 }

@@ -18,10 +18,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::State;
-use super::cease;
 use super::jitter::Jitter;
 use super::negotiation::{Negotiated, Proposal};
-use crate::wire::code::{self, UNSPECIFIC, error, fsm_error};
+use crate::wire::code::{UNSPECIFIC, cease, error, fsm_error};
 use crate::wire::{DecodeError, FamilySet, Message, Notification, Open, RefreshKind, RouteRefresh, Update};
 
 pub use super::cease::{Cease, Stop};
@@ -237,20 +236,19 @@ impl Session {
 
     /// RFC 8538 §4: with either end's NOTIFICATION but for a Hard Reset, routes are kept where both agreed to it.
     fn cause_of(&self, notification: &Notification) -> Cause {
-        if self.keeps_routes() && !cease::is_hard_reset(notification) { Cause::Kept } else { Cause::Notified }
+        if self.keeps_routes() && !notification.is_hard_reset() { Cause::Kept } else { Cause::Notified }
     }
 
     fn notified(&mut self, notification: &Notification) -> Vec<Action> {
         let mut reason = format!("peer sent NOTIFICATION: {notification}");
-        let inner = cease::hard_reset_inner(notification);
-        if let Some(inner) = &inner {
+        if let Some(inner) = notification.hard_reset_inner() {
             reason.push_str(&format!(": {inner}"));
         }
-        if let Some(text) = inner.as_ref().unwrap_or(notification).shutdown_communication() {
+        if let Some(text) = notification.shutdown_communication() {
             reason.push_str(&format!(": {text}"));
         }
         let lost_collision =
-            (notification.code, notification.subcode) == (error::CEASE, code::cease::COLLISION_RESOLUTION);
+            (notification.code, notification.subcode) == (error::CEASE, cease::COLLISION_RESOLUTION);
         let cause = if lost_collision { Cause::Collision } else { self.cause_of(notification) };
         self.over(reason, cause)
     }

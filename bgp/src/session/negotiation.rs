@@ -19,8 +19,6 @@ use crate::wire::{
     Notification, Open, Role,
 };
 
-/// Role Mismatch, RFC 9234 §4.2: subcode of OPEN Message Error.
-const ROLE_MISMATCH: u8 = 11;
 /// RFC 9687 §5: the least that the send hold time is by default.
 const LEAST_SEND_HOLD: Duration = Duration::from_secs(8 * 60);
 /// RFC 4271 §4.4: KEEPALIVEs come no faster than this.
@@ -203,10 +201,10 @@ impl Proposal {
         match theirs.iter().find(|role| **role != wanted) {
             Some(wrong) => {
                 let reason = format!("peer says it is {wrong}, but to a {} it has to be {wanted}", ours.role);
-                refuse(ROLE_MISMATCH, reason)
+                refuse(open_error::ROLE_MISMATCH, reason)
             }
             None if theirs.is_empty() && ours.strict => refuse(
-                ROLE_MISMATCH,
+                open_error::ROLE_MISMATCH,
                 format!("peer does not say that it is {wanted}, as strict mode demands"),
             ),
             None => Ok(theirs.first().copied()),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Speaker;
 use super::neighbours::passive;
-use super::peer::{Held, Peer, PeerId};
+use super::peer::{Peer, PeerId};
 use super::proposal::{is_another_identity, needs_new_session};
 use crate::config::{Config, FamilyConfig, PeerConfig, PeerKey, Policy};
 use crate::session::dialer;
@@ -111,17 +111,16 @@ impl Speaker {
             self.begin_anew(id, another, now);
         }
         self.apply(id, &old, &new, old_config, now);
-        if old.passive && !new.passive {
-            self.stop_waiting(id, now);
-        }
+        // A peer that only waited to be called may now call.
+        self.dial(id, dialer::Event::Timers, "configuration changed", now);
     }
 
     fn change_shutdown(&mut self, id: PeerId, new: &PeerConfig, now: Instant) {
         let Some(text) = new.shutdown.clone() else {
-            return self.release(id, "no longer administratively down", now);
+            return self.dial(id, dialer::Event::Start, "no longer administratively down", now);
         };
         let communication = (!text.is_empty()).then_some(text);
-        self.hold(id, Held::Shutdown, now, || {
+        self.shut(id, dialer::Event::Shutdown, now, || {
             Event::Stop(Stop {
                 cease: Cease::AdministrativeShutdown,
                 communication: communication.clone(),
@@ -134,7 +133,9 @@ impl Speaker {
     /// Ends what was begun with the old settings. Routes may be kept over it where RFC 8538 is spoken, unless they
     /// belong to another identity.
     fn begin_anew(&mut self, id: PeerId, another: bool, now: Instant) {
-        self.stop_dialling(id, now);
+        if self.stop_dialling(id, now) {
+            self.dial(id, dialer::Event::Reset, "configuration changed", now);
+        }
         self.each_session(id, now, || {
             Event::Stop(Stop {
                 cease: Cease::OtherConfigurationChange,
@@ -165,15 +166,6 @@ impl Speaker {
             self.watch_path(id);
         }
         self.check_prefixes(id, now);
-    }
-
-    /// A peer that only waited to be called may now call.
-    fn stop_waiting(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if peer.sessions.is_empty() && peer.dialling.is_none() {
-            peer.renew_dialer(now);
-            self.dial(id, dialer::Event::Timers, "configuration changed", now);
-        }
     }
 }
 

@@ -23,7 +23,7 @@ impl Speaker {
         let Some((id, peer)) = admitted.and_then(|id| self.peers.get(id).map(|peer| (id, peer))) else {
             return self.reject(conn);
         };
-        if peer.held.is_some() {
+        if peer.is_out() {
             return self.reject(conn);
         }
         if peer.sessions.is_empty() && !peer.dialer.accepts() {
@@ -66,8 +66,9 @@ impl Speaker {
         };
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.dialling = None;
+        let wanted = peer.dialer.accepts();
         peer.dialer.on(dialer::Event::Connected, now);
-        if peer.established.is_some() {
+        if !wanted || peer.established.is_some() {
             // The peer was faster; RFC 4271 §6.8 would close the new connection after the OPENs anyway.
             self.outputs.push_back(Output::Disconnect(conn));
             return;
@@ -171,11 +172,10 @@ impl Speaker {
         self.timers.arm(Timed::Connection(conn), deadline);
     }
 
-    /// Gives the dialer an event, and dials if it says so. Nothing of the kind for a peer that is held or not found.
+    /// Gives the dialer an event, and dials if it says so.
     pub(super) fn dial(&mut self, id: PeerId, event: dialer::Event, reason: &str, now: Instant) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        if peer.is_sought()
-            && let Some(dialer::Command::Dial) = peer.dialer.on(event, now)
+        if let Some(dialer::Command::Dial) = peer.dialer.on(event, now)
             && let Some(endpoint) = &peer.endpoint
         {
             let conn = ConnId(ConnId::FIRST_DIALLED.0 | self.dialled);
@@ -187,14 +187,14 @@ impl Speaker {
         self.report(id, reason, now);
     }
 
-    /// Gives up the connection that is being made.
-    pub(super) fn stop_dialling(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if let Some(conn) = peer.dialling.take() {
-            peer.dialer.on(dialer::Event::ConnectFailed, now);
-            self.dials.remove(&conn);
-            self.outputs.push_back(Output::Disconnect(conn));
-        }
+    /// Gives up the connection that is being made; whether one was.
+    pub(super) fn stop_dialling(&mut self, id: PeerId, now: Instant) -> bool {
+        let Some(peer) = self.peers.get_mut(id) else { return false };
+        let Some(conn) = peer.dialling.take() else { return false };
+        peer.dialer.on(dialer::Event::ConnectFailed, now);
+        self.dials.remove(&conn);
+        self.outputs.push_back(Output::Disconnect(conn));
+        true
     }
 
     /// Does what a session wants done, in order. The reason, where it went down.

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::peer::{Held, PeerId};
+use super::peer::PeerId;
 use super::{NoticeKind, Speaker};
 use crate::config::{Beyond, MaxPrefixes};
+use crate::session::dialer::{self, Setback};
 use crate::session::machine::{Cease, Event, Stop};
 use crate::wire::Family;
 
@@ -60,13 +61,13 @@ impl Speaker {
 
     /// The peer is not to keep our routes either: nothing comes through this session that it could be sent by.
     fn refuse(&mut self, id: PeerId, family: Family, limits: MaxPrefixes, now: Instant) {
-        let held = match limits.beyond {
+        let rest = match limits.beyond {
             Beyond::Warn => return,
-            Beyond::Idle => Held::UntilReset,
-            Beyond::Restart(after) => Held::Until(now + after),
+            Beyond::Idle => None,
+            Beyond::Restart(after) => Some(after),
         };
         let why = format!("more than {} {family} prefixes", limits.limit);
-        self.hold(id, held, now, || {
+        self.shut(id, dialer::Event::Down(Setback::Rest(rest)), now, || {
             Event::Stop(Stop {
                 cease: Cease::MaximumPrefixes,
                 communication: None,
@@ -76,24 +77,19 @@ impl Speaker {
         });
     }
 
-    /// Ends the sessions of a peer and lets it have none until it is released.
-    pub(super) fn hold(&mut self, id: PeerId, held: Held, now: Instant, event: impl Fn() -> Event) {
+    /// Ends the sessions of a peer and lets it have none for as long as the dialer is then told.
+    pub(super) fn shut(
+        &mut self,
+        id: PeerId,
+        rest: dialer::Event,
+        now: Instant,
+        stop: impl Fn() -> Event,
+    ) {
         self.stop_dialling(id, now);
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.held = Some(held);
-        self.each_session(id, now, event);
+        self.each_session(id, now, stop);
         self.forget_stale(id);
+        self.dial(id, rest, "", now);
         self.synchronisation.look_again();
-        self.report(id, "", now);
-        self.retire(id, now);
-    }
-
-    /// Lets a held peer have sessions again.
-    pub(super) fn release(&mut self, id: PeerId, reason: &str, now: Instant) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.held = None;
-        peer.renew_dialer(now);
-        self.dial(id, crate::session::dialer::Event::Timers, reason, now);
         self.retire(id, now);
     }
 }

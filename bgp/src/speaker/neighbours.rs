@@ -49,13 +49,14 @@ impl Speaker {
         if !peer.sessions.is_empty() {
             return false;
         }
+        let event = match peer.endpoint.replace(endpoint) {
+            None => dialer::Event::Found,
+            Some(_) => dialer::Event::Reset,
+        };
         self.stop_dialling(id, now);
         // The one before is not coming back.
         self.forget_stale(id);
-        let Some(peer) = self.peers.get_mut(id) else { return false };
-        peer.endpoint = Some(endpoint);
-        peer.renew_dialer(now);
-        self.dial(id, dialer::Event::Timers, "found on its interface", now);
+        self.dial(id, event, "found on its interface", now);
         true
     }
 
@@ -70,7 +71,7 @@ impl Speaker {
     }
 
     fn admit_dynamic(&mut self, from: &Endpoint, now: Instant) -> Option<PeerId> {
-        let range = self.listen_range(from.address)?;
+        let range = self.listen_range(from.address).filter(|range| range.peer.shutdown.is_none())?;
         let network = range.network;
         let members = self.peers.iter().filter(|(_, peer)| peer.range == Some(network)).count();
         if members >= usize::try_from(range.limit).unwrap_or(usize::MAX) {
@@ -94,7 +95,7 @@ impl Speaker {
     /// Forgets a dynamic peer that is gone.
     pub(super) fn retire(&mut self, id: PeerId, now: Instant) {
         let gone = |peer: &Peer| {
-            let rests = peer.held.is_some() || !peer.dialer.accepts();
+            let rests = !peer.dialer.accepts() && peer.config.shutdown.is_none();
             peer.range.is_some() && peer.sessions.is_empty() && !peer.helper.is_active() && !rests
         };
         if self.peers.get(id).is_some_and(gone) {

@@ -15,7 +15,7 @@
 
 use std::time::Instant;
 
-use super::peer::{Held, Peer, PeerId};
+use super::peer::{Peer, PeerId};
 use super::{NoticeKind, Output, Speaker};
 use crate::bfd::{Report, State, Watch};
 use crate::session::machine::{Cease, Event, Stop};
@@ -37,7 +37,7 @@ impl Speaker {
     }
 
     fn wanted_watch(&self, peer: &Peer) -> Option<Watch> {
-        let settings = peer.config.bfd.filter(|_| peer.held != Some(Held::Shutdown))?;
+        let settings = peer.config.bfd.filter(|_| peer.config.shutdown.is_none())?;
         let endpoint = peer.endpoint.as_ref()?;
         let connection = peer.established_conn().and_then(|conn| self.connections.get(&conn));
         let local = match (connection, &peer.watch) {

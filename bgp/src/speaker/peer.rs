@@ -14,7 +14,7 @@ use crate::bfd;
 use crate::config::{Config, PeerConfig, PeerKey, Policy};
 use crate::rib::{MemberId, Neighbour, SourceId};
 use crate::session::State;
-use crate::session::dialer::Dialer;
+use crate::session::dialer::{self, Dialer};
 use crate::session::jitter::Jitter;
 use crate::session::negotiation::Negotiated;
 use crate::wire::{Family, FamilySet};
@@ -34,8 +34,6 @@ pub(super) struct Peer {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) dialer: Dialer,
     pub(super) jitter: Jitter,
-    /// Why it may have no session now.
-    pub(super) held: Option<Held>,
     /// The connection that the shell is making for us.
     pub(super) dialling: Option<ConnId>,
     /// Connections in OpenSent or later.
@@ -82,17 +80,6 @@ pub(super) struct Source {
     pub(super) addresses: Vec<IpAddr>,
 }
 
-/// Why a peer may have no session: its dialer does not run and its connections are refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
-    /// Administratively down.
-    Shutdown,
-    /// Until somebody resets it: too many prefixes.
-    UntilReset,
-    /// For a while: too many prefixes.
-    Until(Instant),
-}
-
 /// Why the peering was last down.
 #[derive(Debug, Default)]
 pub(super) struct LastDown {
@@ -105,13 +92,18 @@ pub(super) struct LastDown {
 impl Peer {
     pub(super) fn new(key: PeerKey, config: PeerConfig, router_id: Ipv4Addr, now: Instant) -> Self {
         let mut jitter = Jitter::new(router_id, seed(&key));
-        let dialer = Dialer::new(config.passive, config.timers.connect_retry, jitter.fork(), now);
+        let mut dialer = Dialer::new(config.passive, config.timers.connect_retry, jitter.fork(), now);
+        if config.shutdown.is_some() {
+            dialer.on(dialer::Event::Shutdown, now);
+        }
         let endpoint = match &key {
             PeerKey::Address(address) => Some(Endpoint { address: *address, interface: None }),
-            PeerKey::Interface(_) => None,
+            PeerKey::Interface(_) => {
+                dialer.on(dialer::Event::Missing, now);
+                None
+            }
         };
         Self {
-            held: config.shutdown.is_some().then_some(Held::Shutdown),
             key,
             config,
             range: None,
@@ -135,24 +127,13 @@ impl Peer {
         }
     }
 
-    /// Begins to dial anew, without the rest that errors before have earned.
-    pub(super) fn renew_dialer(&mut self, now: Instant) {
-        let retry = self.config.timers.connect_retry;
-        self.dialer = Dialer::new(self.config.passive, retry, self.jitter.fork(), now);
-    }
-
-    /// Whether its dialer runs.
-    pub(super) fn is_sought(&self) -> bool {
-        self.held.is_none() && self.endpoint.is_some()
+    /// Nobody expects it to come: it is administratively down, or rests until somebody resets it.
+    pub(super) fn is_out(&self) -> bool {
+        !self.dialer.accepts() && self.dialer.deadline().is_none()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let held = match self.held {
-            Some(Held::Until(until)) => Some(until),
-            Some(Held::Shutdown | Held::UntilReset) | None => None,
-        };
-        let dialer = self.dialer.deadline().filter(|_| self.is_sought());
-        [held, dialer, self.helper.deadline()].into_iter().flatten().min()
+        [self.dialer.deadline(), self.helper.deadline()].into_iter().flatten().min()
     }
 
     /// Our AS towards it.

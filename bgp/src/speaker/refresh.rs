@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::peer::{Held, PeerId};
+use super::peer::PeerId;
 use super::{ConnId, Reset, Speaker};
 use crate::session::dialer;
 use crate::session::machine::{Cease, Event, Stop};
@@ -17,8 +17,13 @@ impl Speaker {
         }
     }
 
-    /// Ends sessions and rests alike; only an administrative shutdown stands.
+    /// Ends sessions; without one, whatever rest there is but an administrative shutdown. After a session there is a
+    /// short one, since the peer takes one too and would refuse us.
     fn reset_hard(&mut self, id: PeerId, communication: Option<&String>, now: Instant) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if peer.sessions.is_empty() {
+            self.dial(id, dialer::Event::Reset, "administrative reset", now);
+        }
         self.each_session(id, now, || {
             Event::Stop(Stop {
                 cease: Cease::AdministrativeReset,
@@ -28,12 +33,7 @@ impl Speaker {
             })
         });
         self.forget_stale(id);
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        match peer.held {
-            Some(Held::Shutdown) => {}
-            Some(Held::UntilReset | Held::Until(_)) => self.release(id, "administrative reset", now),
-            None => self.dial(id, dialer::Event::Timers, "administrative reset", now),
-        }
+        self.retire(id, now);
     }
 
     /// What was received is kept unchanged, hence can be judged anew here; the peer is asked as well, in case what it

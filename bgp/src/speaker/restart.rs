@@ -16,7 +16,8 @@
 //!
 //! Restarting (§4.1): our own prefixes are announced at once, but nothing that we merely pass on and no End-of-RIB
 //! until our own table is complete. Complete means: every peer that is Established has sent all it had, and whoever is
-//! not there has had [`ABSENT`] to come; a peer that is administratively down is not waited for at all. With nobody
+//! not there has had [`ABSENT`] to come; a peer that is administratively down is
+//! not waited for at all. With nobody
 //! Established nothing has been learned, and what the kernel still has is the best that is known: then the end is the
 //! deferral time, which caps all of this. A failed attempt to connect does not shorten the wait: a peer that restarts
 //! together with us refuses connections for some seconds, and it costs nothing, since peers keep what we told before.
@@ -300,7 +301,7 @@ impl Speaker {
         if !nobody_wanted && !absent_had_their_time {
             return false;
         }
-        for (_, peer) in self.peers.iter().filter(|(_, peer)| peer.held.is_none()) {
+        for (_, peer) in self.peers.iter().filter(|(_, peer)| !peer.is_out()) {
             nobody_wanted = false;
             match &peer.established {
                 Some(established) if has_told_all(peer, established) => somebody = true,

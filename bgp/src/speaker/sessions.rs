@@ -165,11 +165,7 @@ impl Speaker {
         let lasted = peer.established_for(conn, now);
         peer.sessions.remove(&conn);
         let was_established = peer.established_conn() == Some(conn);
-        let setback = match down.cause {
-            Cause::Lost | Cause::Collision => Setback::Lost(lasted),
-            Cause::Link => Setback::Unreachable,
-            Cause::Notified | Cause::Kept => Setback::Error(lasted),
-        };
+        let setback = Setback::of(down.cause, lasted);
         if was_established || down.cause != Cause::Collision {
             peer.session_down(down.reason.clone(), now);
         }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::ParsePatternError;
 use crate::filter::AnyCommunity;
+use crate::wire::code::extended_community as code;
 use crate::wire::{Community, ExtendedCommunity, LargeCommunity};
 
 /// Communities of one kind with some parts left open: `65001:*`, `65001:1:*`, `rt:65001:*`, or one alone: `65001:100`,
@@ -86,9 +87,15 @@ fn read(ExtendedCommunity(value): ExtendedCommunity) -> Option<(Subtype, Adminis
     let subtype =
         [Subtype::RouteTarget, Subtype::RouteOrigin].into_iter().find(|one| one.code() == subtype)?;
     let (administrator, number) = match kind {
-        0 => (Administrator::As(u32::from(u16::from_be_bytes([a, b]))), u32::from_be_bytes([c, d, e, f])),
-        1 => (Administrator::Address(Ipv4Addr::new(a, b, c, d)), u32::from(u16::from_be_bytes([e, f]))),
-        2 => (Administrator::As(u32::from_be_bytes([a, b, c, d])), u32::from(u16::from_be_bytes([e, f]))),
+        code::TWO_OCTET_AS => {
+            (Administrator::As(u32::from(u16::from_be_bytes([a, b]))), u32::from_be_bytes([c, d, e, f]))
+        }
+        code::IPV4_ADDRESS => {
+            (Administrator::Address(Ipv4Addr::new(a, b, c, d)), u32::from(u16::from_be_bytes([e, f])))
+        }
+        code::FOUR_OCTET_AS => {
+            (Administrator::As(u32::from_be_bytes([a, b, c, d])), u32::from(u16::from_be_bytes([e, f])))
+        }
         _ => return None,
     };
     Some((subtype, administrator, number))
@@ -97,8 +104,8 @@ fn read(ExtendedCommunity(value): ExtendedCommunity) -> Option<(Subtype, Adminis
 impl Subtype {
     fn code(self) -> u8 {
         match self {
-            Self::RouteTarget => 2,
-            Self::RouteOrigin => 3,
+            Self::RouteTarget => code::ROUTE_TARGET,
+            Self::RouteOrigin => code::ROUTE_ORIGIN,
         }
     }
 

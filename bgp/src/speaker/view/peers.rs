@@ -29,7 +29,7 @@ impl Speaker {
         let connection = peer.established_conn().and_then(|conn| self.connections.get(&conn));
         let hold = connection.and_then(|connection| connection.session.hold_deadline());
         let remaining = |deadline: Instant| deadline.saturating_duration_since(now);
-        let waits = peer.is_sought() && peer.sessions.is_empty();
+        let waits = peer.sessions.is_empty();
         let families = peer.config.families.iter();
         PeerView {
             key: peer.key.clone(),
