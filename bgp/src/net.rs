@@ -21,6 +21,9 @@
 //! Framing and decoding run in the connections' tasks. Deliberately absent: any decision of the protocol. TCP MD5
 //! (RFC 2385), GTSM (RFC 5082) and router advertisements are here, since they are matters of sockets.
 
+pub mod bfd;
+pub mod bmp;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
