@@ -21,9 +21,6 @@
 //! Framing and decoding run in the connections' tasks. Deliberately absent: any decision of the protocol. TCP MD5
 //! (RFC 2385), GTSM (RFC 5082) and router advertisements are here, since they are matters of sockets.
 
-pub mod bfd;
-pub mod bmp;
-
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +32,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::config::{Config, Listen, Origination, PeerKey};
 use crate::rib::Hops;
 use crate::speaker::{Notice, Reset, RouteQuery, RouteView, View, Why};
+
+pub mod bfd;
+pub mod bmp;
 
 mod address;
 mod connection;
@@ -155,7 +155,7 @@ pub fn start(
     let (notices, _) = broadcast::channel(HAPPENINGS);
     let channels =
         owner::Channels { commands: command_receiver, events: event_sender, happenings: notices.clone() };
-    tokio::spawn(owner::run(listeners, config, originated, channels));
+    owner::start(listeners, config, originated, channels);
     Ok((Handle { commands, notices, listening }, events))
 }
 
