@@ -3,6 +3,9 @@
 //! A filter is a list of rules, tried in order. A rule whose conditions all hold does its actions and then accepts,
 //! rejects, or goes on with the next rule; where no rule decides, the filter's last word counts. Pure: a route in,
 //! a verdict out that names the rule, so that people can be told. Deliberately not here: loops, branches, variables.
+//!
+//! Patterns are compiled when they are made ([`PrefixList`], [`AsPathPattern`]), so that judging a route, which happens
+//! millions of times, is not.
 
 use std::fmt;
 
@@ -12,6 +15,7 @@ use crate::config::Source;
 use crate::wire::{Attributes, Community, ExtendedCommunity, LargeCommunity, NextHop, Origin};
 
 pub mod as_path;
+mod change;
 mod evaluate;
 pub mod pattern;
 
@@ -19,7 +23,7 @@ pub mod pattern;
 mod tests;
 
 pub use as_path::AsPathPattern;
-pub use pattern::{CommunityPattern, PrefixPattern};
+pub use pattern::{CommunityPattern, PrefixList, PrefixPattern};
 
 /// A named list of rules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,11 +69,11 @@ pub enum Decision {
     Reject,
 }
 
-/// Something to hold of a route. Each list holds if any of its members does.
+/// Something to hold of a route. Each list holds if any of its members does, an empty one never.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// The prefix.
-    Prefix(Vec<PrefixPattern>),
+    Prefix(PrefixList),
     /// The AS path as a text of numbers matches.
     AsPath(AsPathPattern),
     /// The AS path's length, as the decision process counts it, both ends included.
@@ -86,7 +90,7 @@ pub enum Condition {
     Originated(Vec<Source>),
     /// A peer announced it.
     Learned,
-    /// The next hop lies in one of these.
+    /// The next hop lies in one of these; that of our own, and ourselves as set by a rule before, in none.
     NextHop(Vec<IpNetwork>),
     /// ORIGIN is one of these.
     Origin(Vec<Origin>),
@@ -107,15 +111,16 @@ pub enum Action {
     SetMed(Option<u32>),
     /// ORIGIN.
     SetOrigin(Origin),
-    /// Adds communities that are not there yet.
+    /// Adds communities that are not there yet, at the end.
     AddCommunities(Vec<AnyCommunity>),
     /// Removes those that match.
     RemoveCommunities(Vec<CommunityPattern>),
     /// Removes all of every kind, then adds these.
     ReplaceCommunities(Vec<AnyCommunity>),
-    /// Puts an AS in front, so many times.
+    /// Puts an AS in front, so many times. AS 0 is nobody's (RFC 7607): nothing then.
     Prepend(u32, u8),
-    /// The next hop; of the other family than the prefix only where RFC 8950 is spoken, else it counts as reject.
+    /// The next hop; of the other family than the prefix only where RFC 8950 is spoken, else it counts as reject. An
+    /// IPv4 one of an IPv6 prefix does so here; the caller knows what is spoken.
     SetNextHop(std::net::IpAddr),
     /// Export alone: ourselves, whatever the peer's setting is.
     SetNextHopItself,
@@ -147,14 +152,14 @@ pub struct Subject<'a> {
     pub origination: Option<Source>,
 }
 
-/// What a filter says of a route.
+/// What a filter says of a route. Of one that is rejected, it says nothing but the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Its word.
     pub decision: Decision,
     /// The rule that decided, by position from 0; none for the filter's last word.
     pub rule: Option<usize>,
-    /// The attributes as the actions left them; none if they left them alone.
+    /// The attributes as the actions left them; none if they are what they were.
     pub attributes: Option<Attributes>,
     /// What an action said of the next hop.
     pub next_hop: NextHopChange,

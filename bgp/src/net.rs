@@ -1,26 +1,30 @@
 //! The tokio shell: sockets and the clock around a [`Speaker`](crate::speaker::Speaker).
 //!
 //! ```text
-//!             Handle ── Command ──►┐                        ┌──► Event ──► whoever called start()
-//!                                  │  owner: the speaker,   │
-//! listener ── Report::Accepted ───►│  its peers' sockets,   ├──► messages, control ──► connection
-//! dial ────── Report::Connected ──►│  its deadline          │         (one task each: frame, decode │ encode, write)
-//! connection ─ Report::Received ──►┘                        └──► dial
+//!              Handle ── Command ──►┐                        ┌──► Event ──► whoever called start()
+//!                                   │                        ├──► Happening ──► whoever subscribed
+//! listener ─── Report::Accepted ───►│  owner: the speaker,   │
+//! dial ─────── Report::Connected ──►│  the write half of     ├──► octets ──► sockets
+//! connection ─ Report::Received ───►│  every socket, its     ├──► codec, last words ──► connection (one task each:
+//! discovery ── unnumbered peers ───►│  deadline              │        read, frame, decode)
+//! bfd ──────── reports ────────────►┘                        └──► dial, keys, bfd, bmp
 //! ```
 //!
 //! One task, the owner, holds the speaker and never waits for a peer or for the reader of events:
 //!
-//! - A connection may have 32 messages in flight and says when it has written some; only then is
-//!   the speaker asked for more. A slow peer so gets the newest state late, and costs no memory meanwhile.
-//! - Reading is paced the same way: a connection waits until the owner has room for what it read, and TCP tells the
-//!   peer.
+//! - It writes to the sockets itself: what goes to many peers goes from one buffer, without a task to wake for each.
+//!   Of what a socket does not take it keeps one piece, and asks the speaker for more when that is gone; a slow peer so
+//!   gets the newest state late, and costs no memory meanwhile.
+//! - Reading is paced: a connection waits until the owner has room for what it read, and TCP tells the peer.
 //! - Best paths for a slow reader of events merge: what it gets next is the newest.
 //!
-//! Framing, decoding and encoding run in the connections' tasks. Deliberately absent: any decision of the protocol.
+//! Framing and decoding run in the connections' tasks. Deliberately absent: any decision of the protocol. TCP MD5
+//! (RFC 2385), GTSM (RFC 5082) and router advertisements are here, since they are matters of sockets.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -29,10 +33,30 @@ use crate::config::{Config, Listen, Origination, PeerKey};
 use crate::rib::Hops;
 use crate::speaker::{Notice, Reset, RouteQuery, RouteView, View, Why};
 
+mod address;
+mod connection;
+mod dial;
+mod discovery;
+mod hops;
+mod link;
+mod listener;
+mod md5;
+mod neighbours;
+mod outbox;
+mod owner;
+mod socket_option;
+
+#[cfg(test)]
+mod tests;
+
+pub use md5::has_authentication_option;
+
 /// Events that may wait for their reader before best paths start to merge.
 const EVENTS: usize = 64;
 /// Commands that may wait for the owner before their senders do.
 const COMMANDS: usize = 64;
+/// Happenings that a subscriber may be behind.
+const HAPPENINGS: usize = 1024;
 
 /// What the owner of routes wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +141,19 @@ pub fn start(
     config: Config,
     originated: BTreeMap<IpNetwork, Origination>,
 ) -> io::Result<(Handle, mpsc::Receiver<Event>)> {
-    let _ = (listen, config, originated, COMMANDS, EVENTS);
-    todo!()
+    let listeners = listen.addresses.iter().map(|address| Ok(Arc::new(listener::bind(*address)?)));
+    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+    let listening = listeners.iter().map(|it| it.local_addr()).collect::<io::Result<_>>()?;
+    if !has_authentication_option() {
+        tracing::debug!("this kernel has no TCP-AO (RFC 5925); sessions are signed by TCP MD5 alone");
+    }
+    let (commands, command_receiver) = mpsc::channel(COMMANDS);
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (notices, _) = broadcast::channel(HAPPENINGS);
+    let channels =
+        owner::Channels { commands: command_receiver, events: event_sender, happenings: notices.clone() };
+    tokio::spawn(owner::run(listeners, config, originated, channels));
+    Ok((Handle { commands, notices, listening }, events))
 }
 
 impl Handle {

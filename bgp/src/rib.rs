@@ -2,28 +2,56 @@
 //!
 //! ```text
 //! path/        path attributes and next hop, packed and interned: equal paths are one number
-//! table/       destinations and their routes: Adj-RIBs-In and Loc-RIB in one, 48 octets a route
+//! table/       destinations and their routes: Adj-RIBs-In and Loc-RIB in one
 //! import/      what of an Adj-RIB-In may be used, and as what (loops, import policy)
 //! decision/    RFC 4271 §9.1: which of several routes to a prefix is best, and why the others are not
 //! log/         in which order destinations changed last
 //! export/      RFC 4271 §9.2: what of the Loc-RIB an update group is told, and how
-//! group/       Adj-RIB-Out: what peers with the same policy have been told; messages made once for all of them
+//! group/       update groups: what peers with the same policy have been told; messages made once for all of them
+//! family/      one family's tables together: what changes in one is carried to the others
+//!
+//! adj_in/      what peers announce, withdraw, and leave behind when they restart
+//! own/         what this speaker originates
+//! adj_out/     who is told, and the next octets for each
+//! seen/        what people see of all this
 //! ```
 //!
 //! [`Rib`] is all of it for one speaker. Deliberately not here: sessions, time-outs, sockets. There is no queue of
 //! changes anywhere: a destination stands in the log once, where it changed last, and each peer has a place in the log.
 //! A slow peer so skips the states in between, and memory is bounded by the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use ipnetwork::IpNetwork;
+use rustc_hash::FxHashMap;
 
-use crate::config::{Aggregate, Multipath, NextHopMode, Origination, PeerKey, Policy, SendPaths};
-use crate::wire::{Attributes, Codec, Family, FamilySet, NextHop, Nlri, Role};
+use crate::config::{Multipath, NextHopMode, Origination, PeerKey, Policy, SendPaths};
+use crate::wire::{Attributes, Codec, Family, NextHop, Nlri, Role};
+
+mod adj_in;
+mod adj_out;
+mod decision;
+mod export;
+mod family;
+mod group;
+mod import;
+mod log;
+mod own;
+mod path;
+mod seen;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use family::{FamilyRib, Rules};
+pub use path::DEFAULT_LOCAL_PREF;
+use path::Paths;
+use table::{DestId, Table};
 
 /// Somebody who announces routes: one peer with one identity. A peer that comes back as somebody else (another BGP
 /// identifier, AS or kind) is another source.
@@ -141,6 +169,20 @@ pub enum Unusable {
     Rejected(String),
 }
 
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnAs => f.write_str("own AS in path"),
+            Self::OwnOriginatorId => f.write_str("own router ID as originator"),
+            Self::OwnClusterId => f.write_str("own cluster ID in cluster list"),
+            Self::OwnNextHop => f.write_str("next hop is this speaker itself"),
+            Self::RouteLeak => f.write_str("route leak (RFC 9234)"),
+            Self::NoPolicy => f.write_str("external peer without import policy (RFC 8212)"),
+            Self::Rejected(by) => write!(f, "rejected by {by}"),
+        }
+    }
+}
+
 /// How many routes there are of one source and family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -173,159 +215,117 @@ pub struct Hop {
     pub interface: Option<Arc<str>>,
 }
 
+/// This speaker, as the source of its own routes.
+const OWN: SourceId = SourceId(0);
+
 /// Adj-RIBs-In, Loc-RIB, Adj-RIBs-Out of one speaker.
-#[derive(Debug, Default)]
-pub struct Rib {}
+#[derive(Debug)]
+pub struct Rib {
+    paths: Paths,
+    families: [FamilyRib; 2],
+    /// By number; the first is nobody: ourselves.
+    neighbours: Vec<Option<Neighbour>>,
+    free_sources: VecDeque<u16>,
+    imports: FxHashMap<(SourceId, Family), Import>,
+    originated: BTreeMap<IpNetwork, Origination>,
+    multipath: Multipath,
+    follow_forwarding: bool,
+    /// See [`hold_transit`](Self::hold_transit).
+    held: bool,
+    next_member: u32,
+    /// When the first second began.
+    epoch: Option<Instant>,
+}
 
-#[expect(unused_variables, clippy::todo, missing_docs, reason = "skeleton")]
+impl Default for Rib {
+    fn default() -> Self {
+        Self {
+            paths: Paths::default(),
+            families: Family::ALL.map(FamilyRib::new),
+            neighbours: Vec::new(),
+            free_sources: VecDeque::new(),
+            imports: FxHashMap::default(),
+            originated: BTreeMap::new(),
+            multipath: Multipath::default(),
+            follow_forwarding: true,
+            held: false,
+            next_member: 0,
+            epoch: None,
+        }
+    }
+}
+
 impl Rib {
-    // --- Adj-RIB-In -------------------------------------------------------------------------------------------------
-    pub fn add_source(&mut self, neighbour: Neighbour) -> SourceId {
-        todo!()
-    }
-    /// Everything of it goes, and its number is free.
-    pub fn remove_source(&mut self, source: SourceId) {
-        todo!()
-    }
-    /// How its routes are judged from now on; what is there is judged anew where that is different.
-    pub fn set_import(&mut self, source: SourceId, family: Family, import: Import) {
-        todo!()
-    }
-    /// Announced: all of one message's prefixes with the same path. `now` for ages.
-    pub fn announce(
-        &mut self,
-        source: SourceId,
-        family: Family,
-        attributes: &Attributes,
-        next_hop: NextHop,
-        prefixes: &[Nlri],
-        now: Instant,
-    ) {
-        todo!()
-    }
-    pub fn withdraw(&mut self, source: SourceId, prefixes: &[Nlri]) {
-        todo!()
-    }
-    /// Routes of `families` stay, marked stale; those stale already and all others go (RFC 4724 §4.2). Whether any stayed.
-    pub fn keep_stale(&mut self, source: SourceId, families: FamilySet) -> bool {
-        todo!()
-    }
-    /// RFC 9494 §4.2: the stale routes of a family become long-lived stale (least preferred, LLGR_STALE attached);
-    /// those with NO_LLGR go. Whether any stayed.
-    pub fn keep_long_lived(&mut self, source: SourceId, family: Family) -> bool {
-        todo!()
-    }
-    /// Removes what is stale of one family.
-    pub fn flush_stale(&mut self, source: SourceId, family: Family) {
-        todo!()
-    }
-    /// RFC 7313 §4.2: BoRR: everything of the family is stale until it is announced again (EoRR then flushes).
-    pub fn begin_refresh(&mut self, source: SourceId, family: Family) {
-        todo!()
-    }
-    pub fn counts(&self, source: SourceId, family: Family) -> Counts {
-        todo!()
-    }
-
-    // --- own routes -------------------------------------------------------------------------------------------------
-    /// The complete set of our own prefixes and their summaries; what changed is applied.
-    pub fn originate(
-        &mut self,
-        prefixes: &BTreeMap<IpNetwork, Origination>,
-        aggregates: &BTreeMap<IpNetwork, Aggregate>,
-        now: Instant,
-    ) {
-        todo!()
-    }
-    pub fn set_multipath(&mut self, multipath: Multipath) {
-        todo!()
-    }
-
-    // --- Adj-RIB-Out ------------------------------------------------------------------------------------------------
-    /// A session that is told routes by these rules from now on, the whole table first. `source` is the same peer as
-    /// sender: it is not told its own routes. With `end_of_rib`, the marker follows the table.
-    pub fn join(&mut self, source: SourceId, export: Export, end_of_rib: bool) -> MemberId {
-        todo!()
-    }
-    pub fn leave(&mut self, member: MemberId) {
-        todo!()
-    }
-    /// Other rules for the same session: it is told what is different, without a reset.
-    pub fn regroup(&mut self, member: MemberId, export: Export) {
-        todo!()
-    }
-    /// Tells everything again (RFC 2918); with `enhanced` between BoRR and EoRR (RFC 7313).
-    pub fn tell_again(&mut self, member: MemberId, enhanced: bool) {
-        todo!()
-    }
-    /// While held, nothing but own routes is told and no End-of-RIB (RFC 4724 §4.1) to members that are told transit.
-    pub fn hold_transit(&mut self, held: bool) {
-        todo!()
-    }
-    /// The next octets for a member; none when it has all.
-    pub fn next_piece(&mut self, member: MemberId) -> Option<Piece> {
-        todo!()
-    }
-    pub fn is_pending(&self, member: MemberId) -> bool {
-        todo!()
-    }
-    /// Prefixes that a member has been told.
-    pub fn advertised(&self, member: MemberId) -> u32 {
-        todo!()
-    }
-    /// Members so far behind that what they still have to be told of gone prefixes outgrows the table: to be dropped.
-    pub fn take_overrun(&mut self) -> Vec<MemberId> {
-        todo!()
-    }
-    /// Whether anything has changed for any member since the last call; then each is to be asked `is_pending`.
-    pub fn take_changed(&mut self) -> FamilySet {
-        todo!()
-    }
-
-    // --- forwarding -------------------------------------------------------------------------------------------------
+    /// Whether [`take_forwarding`](Self::take_forwarding) has something.
+    #[must_use]
     pub fn forwarding_changed(&self) -> bool {
-        todo!()
+        self.families.iter().any(FamilyRib::forwarding_changed)
     }
+
     /// Prefixes whose next hops changed since they were last taken, with the new ones; `None` where no peer's path is
-    /// used. At most `limit`.
+    /// used. At most `limit` of each family.
     pub fn take_forwarding(&mut self, limit: usize) -> BTreeMap<IpNetwork, Option<Hops>> {
-        todo!()
+        let mut changed = BTreeMap::new();
+        let Self { families, paths, neighbours, multipath, follow_forwarding, .. } = self;
+        let rules =
+            Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
+        for rib in families {
+            rib.take_forwarding(limit, &rules, &mut changed);
+        }
+        changed
     }
+
     /// Whether forwarding is followed at all; off, the above stay empty.
     pub fn follow_forwarding(&mut self, on: bool) {
-        todo!()
+        if std::mem::replace(&mut self.follow_forwarding, on) == on {
+            return;
+        }
+        for rib in &mut self.families {
+            if on { rib.note_all_forwarding() } else { rib.drop_forwarding() }
+        }
     }
 
-    // --- seen -------------------------------------------------------------------------------------------------------
-    /// Every route to a prefix, best first.
-    pub fn routes_to(&self, prefix: &IpNetwork) -> Vec<Seen> {
-        todo!()
+    /// What to compare [`Seen::since_secs`] with.
+    #[must_use]
+    pub fn age_secs(&self, seen: &Seen, now: Instant) -> u64 {
+        let elapsed = self.epoch.map_or(0, |epoch| now.saturating_duration_since(epoch).as_secs());
+        elapsed.saturating_sub(u64::from(seen.since_secs))
     }
-    /// Every prefix that has a route, of both families, in no order.
-    pub fn prefixes(&self) -> Box<dyn Iterator<Item = IpNetwork> + '_> {
-        todo!()
+
+    fn family(&self, family: Family) -> &FamilyRib {
+        &self.families[position(family)]
     }
-    /// Every route of one source, in no order.
-    pub fn routes_of(&self, source: SourceId) -> Box<dyn Iterator<Item = (Nlri, Seen)> + '_> {
-        todo!()
+
+    fn family_mut(&mut self, family: Family) -> &mut FamilyRib {
+        &mut self.families[position(family)]
     }
-    /// What a member has been told of a prefix.
-    pub fn told(&self, member: MemberId, prefix: &IpNetwork) -> Vec<Told> {
-        todo!()
+
+    fn change(&mut self, family: Family, dest: DestId, edit: impl FnOnce(&mut Table)) {
+        let Self { families, paths, neighbours, multipath, follow_forwarding, .. } = self;
+        let rules =
+            Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
+        families[position(family)].change(dest, &rules, edit);
     }
-    /// Everything that a member has been told, in no order.
-    pub fn told_all(&self, member: MemberId) -> Box<dyn Iterator<Item = Told> + '_> {
-        todo!()
+
+    fn seconds(&mut self, now: Instant) -> u32 {
+        let epoch = *self.epoch.get_or_insert(now);
+        u32::try_from(now.saturating_duration_since(epoch).as_secs()).unwrap_or(u32::MAX)
     }
-    /// Why a member is or is not told each route to a prefix: one sentence for each.
-    pub fn explain_export(&self, member: MemberId, prefix: &IpNetwork) -> Vec<(Option<SourceId>, String)> {
-        todo!()
+
+    /// Amortised housekeeping, where nobody holds a number that it could move.
+    fn tidy(&mut self) {
+        let Self { families, paths, .. } = self;
+        families.iter_mut().for_each(FamilyRib::squeeze);
+        if paths.wants_sweep() {
+            paths.sweep(|mark| families.iter().for_each(|rib| rib.mark_paths(mark)));
+        }
     }
-    pub fn neighbour(&self, source: SourceId) -> Option<&Neighbour> {
-        todo!()
-    }
-    pub fn sizes(&self) -> Sizes {
-        todo!()
+}
+
+fn position(family: Family) -> usize {
+    match family {
+        Family::Ipv4Unicast => 0,
+        Family::Ipv6Unicast => 1,
     }
 }
 
@@ -358,8 +358,8 @@ pub struct Seen {
     pub long_lived_stale: bool,
     /// Why it lost: "longer AS path than 10.0.1.1"; empty if it is used.
     pub lost: String,
-    /// Seconds since it was announced as it is.
-    pub age_secs: u32,
+    /// When it was announced as it is; see [`Rib::age_secs`].
+    pub since_secs: u32,
 }
 
 /// A route that a member was told.

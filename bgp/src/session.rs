@@ -14,11 +14,13 @@
 
 use std::fmt;
 
+mod cease;
 pub mod collision;
 pub mod dialer;
 pub mod jitter;
 pub mod machine;
 pub mod negotiation;
+mod offer;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ mod tests;
 /// The states of RFC 4271 §8.2.2, in the order in which a peering passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// No connection is made or accepted: a pause after an error.
+    /// No connection is made or accepted: a pause after an error, or people want none.
     Idle,
     /// Waiting for our TCP connection to stand.
     Connect,

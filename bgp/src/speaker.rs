@@ -8,24 +8,58 @@
 //! view(now), routes(query), why(prefix)   what there is to see
 //! ```
 //!
+//! ```text
+//! configuration  neighbours     what is wanted, and who it is           ─► peers
+//! connections ─► sessions       what comes from sockets, what it means  ─► RIB
+//! membership  transmit          routes out of the RIB, onto sockets
+//! restart  limits  refresh  path_watch   what may happen to a peer meanwhile
+//! view  monitor                 what is seen of it all
+//! ```
+//!
 //! Each input is worked off completely, RIB included, before `handle` returns. The same inputs at the same times give
 //! the same outputs: nothing here reads a clock, draws a random number or depends on the order of a hash map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use ipnetwork::IpNetwork;
 
 use crate::bfd;
 use crate::config::{Config, Origination, PeerKey};
-use crate::rib::Hops;
-use crate::session::State;
+use crate::rib::{Hops, Rib};
+use crate::session::machine::Cease;
+use crate::session::{State, dialer, machine};
 use crate::wire::{Codec, DecodeError, Family, Message, Open, Update};
 
+mod configuration;
+mod connection;
+mod connections;
+mod limits;
+mod membership;
+mod monitor;
+mod neighbours;
+mod path_watch;
+mod peer;
+mod proposal;
+mod refresh;
+mod restart;
+mod sessions;
+mod timers;
+mod transmit;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use connection::Connection;
+use peer::{Held, Peer, PeerId, Peers};
+use restart::Synchronisation;
+use timers::{Timed, Timers};
+
+/// Prefixes in one [`Output::BestPaths`] at most.
+const FORWARDING_CHUNK: usize = 4096;
 
 pub use view::{PeerView, RouteQuery, RouteView, Table, View, Why};
 
@@ -235,9 +269,25 @@ pub enum MonitoredDown {
 
 /// A BGP speaker.
 #[derive(Debug, Default)]
-pub struct Speaker {}
+pub struct Speaker {
+    config: Config,
+    originated: BTreeMap<IpNetwork, Origination>,
+    /// Link-local addresses of routers that were heard, by interface.
+    discovered: BTreeMap<Arc<str>, Ipv6Addr>,
+    peers: Peers,
+    connections: BTreeMap<ConnId, Connection>,
+    /// Connections that the shell is making.
+    dials: BTreeMap<ConnId, PeerId>,
+    /// Connections of strangers that are yet to be told so.
+    rejected: BTreeSet<ConnId>,
+    rib: Rib,
+    synchronisation: Synchronisation,
+    timers: Timers,
+    dialled: u64,
+    outputs: VecDeque<Output>,
+    to_transmit: BTreeSet<ConnId>,
+}
 
-#[expect(unused_variables, clippy::todo, reason = "skeleton")]
 impl Speaker {
     /// A speaker that waits for its first [`Input::Configure`].
     #[must_use]
@@ -247,47 +297,107 @@ impl Speaker {
 
     /// Takes in what happened, and works it off.
     pub fn handle(&mut self, input: Input, now: Instant) {
-        todo!()
+        match input {
+            Input::Configure(config) => self.configure(*config, now),
+            Input::Originate(prefixes) => {
+                self.originated = prefixes;
+                self.rib.originate(&self.originated, &self.config.aggregates, now);
+            }
+            Input::Accepted(conn, endpoint, local) => self.accepted(conn, &endpoint, local, now),
+            Input::Connected(conn, local) => self.connected(conn, local, now),
+            Input::ConnectFailed(conn, why) => self.connect_failed(conn, &why, now),
+            Input::Received(conn, message) => self.received(conn, message, now),
+            Input::Closed(conn, why) => self.closed(conn, why, now),
+            Input::LinkDown(key) => self.with_peer(&key, |speaker, id| speaker.link_down(id, now)),
+            Input::Discovered(interface, address) => self.discovered(&interface, address, now),
+            Input::Bfd(key, report) => {
+                self.with_peer(&key, |speaker, id| speaker.path_changed(id, report, now));
+            }
+            Input::Reset(key, reset) => self.with_peer(&key, |speaker, id| speaker.reset(id, reset, now)),
+            Input::Deadline => self.fire_timers(now),
+        }
+        self.drop_overrun(now);
+        self.synchronise(now);
+    }
+
+    /// What is said of somebody who is no peer any more concerns nobody.
+    fn with_peer(&mut self, key: &PeerKey, act: impl FnOnce(&mut Self, PeerId)) {
+        if let Some(id) = self.peers.id(key) {
+            act(self, id);
+        }
     }
 
     /// What to do next; none when everything is done.
+    ///
+    /// Who has something to transmit is looked up when all else is done, once for all inputs before: many peers that
+    /// announce at the same time do not cost a look at every peer each.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
-    }
-
-    /// The next octets for a connection, whole messages; none until the next [`Output::Transmit`]. To be asked only
-    /// when the socket has taken all before: the send hold timer (RFC 9687) runs from here.
-    pub fn poll_transmit(&mut self, conn: ConnId, now: Instant) -> Option<Bytes> {
-        todo!()
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if self.rib.forwarding_changed() {
+            return Some(Output::BestPaths(self.rib.take_forwarding(FORWARDING_CHUNK)));
+        }
+        if self.to_transmit.is_empty() {
+            self.note_pending();
+        }
+        self.to_transmit.pop_first().map(Output::Transmit)
     }
 
     /// When to call [`handle`](Self::handle) with [`Input::Deadline`] at the latest; none if only for other inputs.
+    /// It may turn out that nothing was due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        todo!()
+        self.timers.next()
     }
 
-    /// The speaker and its peers.
-    #[must_use]
-    pub fn view(&self, now: Instant) -> View {
-        todo!()
+    fn fire_timers(&mut self, now: Instant) {
+        for timed in self.timers.take_due(now) {
+            match timed {
+                Timed::Connection(conn) => self.fire_connection(conn, now),
+                Timed::Peer(id) => self.fire_peer(id, now),
+                Timed::Synchronisation => self.synchronisation.look_again(),
+            }
+        }
     }
 
-    /// Routes of a table, by prefix.
-    #[must_use]
-    pub fn routes(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
-        todo!()
+    fn fire_connection(&mut self, conn: ConnId, now: Instant) {
+        let Some(connection) = self.connections.get(&conn) else { return };
+        if connection.session.deadline().is_some_and(|deadline| deadline <= now) {
+            self.drive(conn, machine::Event::Timers, now);
+        } else {
+            self.arm_connection(conn);
+        }
     }
 
-    /// Why a prefix or an address is routed as it is, step by step.
-    #[must_use]
-    pub fn why(&self, prefix: &IpNetwork, now: Instant) -> Why {
-        todo!()
+    fn fire_peer(&mut self, id: PeerId, now: Instant) {
+        self.expire_stale(id, now);
+        match self.peers.get(id).and_then(|peer| peer.held) {
+            Some(Held::Until(until)) if until <= now => self.release(id, "its rest is over", now),
+            Some(Held::Until(_) | Held::Shutdown | Held::UntilReset) => self.report(id, "", now),
+            None => self.dial(id, dialer::Event::Timers, "", now),
+        }
+        self.retire(id, now);
     }
 
-    /// Everything that a new BMP collector has to be told first: each Established peer, then its routes.
-    #[must_use]
-    pub fn monitored(&self) -> Vec<Monitored> {
-        todo!()
+    /// Tells the owner if a peer's visible state is another than it was told last, and sees to its next deadline.
+    fn report(&mut self, id: PeerId, reason: &str, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let sessions = peer.sessions.iter().filter_map(|conn| self.connections.get(conn));
+        let sought = if peer.is_sought() { peer.dialer.state() } else { State::Idle };
+        let state = sessions.map(|c| c.session.state()).max().unwrap_or(State::Idle).max(sought);
+        let deadline = peer.deadline();
+        if state != peer.state {
+            peer.state = state;
+            peer.state_since = now;
+            self.notice(id, NoticeKind::State { state, reason: reason.to_owned() });
+        }
+        self.timers.arm(Timed::Peer(id), deadline);
+    }
+
+    fn notice(&mut self, id: PeerId, kind: NoticeKind) {
+        if let Some(peer) = self.peers.get(id) {
+            self.outputs.push_back(Output::Notice(Notice { peer: peer.key.clone(), kind }));
+        }
     }
 }

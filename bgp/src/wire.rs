@@ -27,6 +27,7 @@ mod nlri;
 mod notification;
 mod open;
 mod origin;
+pub mod packed;
 mod role;
 mod route_refresh;
 pub mod update;
@@ -43,6 +44,7 @@ pub use role::ParseRoleError;
 
 /// Any message of RFC 4271 §4 and RFC 2918.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are of the large kind")]
 pub enum Message {
     /// The first message on a connection.
     Open(Open),
@@ -274,7 +276,7 @@ pub struct Attributes {
     pub communities: Vec<Community>,
     /// EXTENDED_COMMUNITIES, RFC 4360, as they came.
     pub extended_communities: Vec<ExtendedCommunity>,
-    /// LARGE_COMMUNITY, RFC 8092, as they came.
+    /// LARGE_COMMUNITY, RFC 8092, as they came, but each once.
     pub large_communities: Vec<LargeCommunity>,
     /// ORIGINATOR_ID, RFC 4456.
     pub originator_id: Option<Ipv4Addr>,
@@ -282,14 +284,14 @@ pub struct Attributes {
     pub cluster_list: Vec<Ipv4Addr>,
     /// ONLY_TO_CUSTOMER, RFC 9234 §5.
     pub only_to_customer: Option<u32>,
-    /// Everything else that is optional and transitive, to be passed on with the partial bit.
+    /// Everything else that is optional and transitive, to be passed on with the partial bit; by code, each once.
     pub unknown_transitive: Vec<UnknownAttribute>,
 }
 
 /// An attribute that this speaker passes on unread.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnknownAttribute {
-    /// Attribute flags as received.
+    /// Attribute flags as received, those of encoding alone (extended length, unused ones) left out.
     pub flags: u8,
     /// Attribute type code.
     pub code: u8,
@@ -391,7 +393,7 @@ pub struct Codec {
 
 impl Message {
     /// Reads the body of a framed message. `None` is a good message to be ignored: a route refresh for a family
-    /// that this speaker does not carry (RFC 2918 §4).
+    /// that this speaker does not carry (RFC 2918 §4) or of a kind that it does not know (RFC 7313 §5).
     ///
     /// # Errors
     /// What must end the session, with the NOTIFICATION that says so.
@@ -401,7 +403,7 @@ impl Message {
             Kind::Update => Some(Self::Update(Update::decode(body, codec)?)),
             Kind::Notification => Notification::decode(body).map(Self::Notification),
             Kind::Keepalive => Some(Self::Keepalive),
-            Kind::RouteRefresh => route_refresh::decode(body).map(Self::RouteRefresh),
+            Kind::RouteRefresh => route_refresh::decode(body)?.map(Self::RouteRefresh),
         })
     }
 
@@ -413,7 +415,7 @@ impl Message {
         match self {
             Self::Open(open) => open.encode(out),
             Self::Update(update) => return update.encode(codec, out),
-            Self::Notification(notification) => notification.encode(out),
+            Self::Notification(notification) => notification.encode(codec, out),
             Self::Keepalive => framer::encode(Kind::Keepalive, out, |_| {}),
             Self::RouteRefresh(refresh) => route_refresh::encode(*refresh, out),
         }
@@ -427,6 +429,14 @@ impl fmt::Display for Treatment {
             Self::AttributeDiscard => "attribute discarded",
             Self::TreatAsWithdraw => "treated as withdrawal",
         })
+    }
+}
+
+impl Codec {
+    /// The longest message, header included, but for OPEN and KEEPALIVE.
+    #[must_use]
+    pub fn max_octets(&self) -> usize {
+        if self.extended_messages { framer::MAX_EXTENDED_OCTETS } else { framer::MAX_OCTETS }
     }
 }
 

@@ -1,189 +1,195 @@
-//! One TCP connection: octets ↔ messages, in a task of its own.
+//! The reading half of a TCP connection, in a task of its own: octets → messages → reports.
 //!
-//! Reading and writing run side by side, so that a peer that does not read is still heard. The owner steers through a
-//! watch: the codec, and in the end the last words. Then the write side is shut and reading goes on, discarding, until
-//! the peer has closed too: closing a socket with unread octets would reset the connection, and the NOTIFICATION on
-//! its way might be lost. [`LINGER`] bounds all that.
+//! The owner writes to the socket itself and steers the task ([`Steering`]). While a connection is idle it costs its
+//! socket and this task: the read buffer belongs to the thread, and what is kept is an unfinished message at most.
+//!
+//! - **Codec.** It is agreed on when the owner has handled the peer's OPEN, which the task only reported. A peer that
+//!   keeps to RFC 4271 sends UPDATEs after it has our KEEPALIVE, and the owner sets the codec before it sends that; so
+//!   who reads the UPDATE finds the codec. From one that does not, whatever needs a codec (an UPDATE, or a message longer
+//!   than usual) waits in the buffer until there is one or the connection is closed. Nothing is ever read by a guess.
+//! - **Pace.** Octets that are on their way to the owner are counted over all connections ([`CREDIT`]); without credit
+//!   nobody reads, and TCP tells the peers.
+//! - **Close.** Last words are written, then the write side is shut and reading goes on, discarding, until the peer has
+//!   closed too: closing a socket with unread octets would reset the connection, and the NOTIFICATION on its way might be
+//!   lost. [`LINGER`] bounds all that.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::{Buf, Bytes};
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::owner::Report;
 use crate::speaker::ConnId;
-use crate::wire::{Codec, DecodeError, Message, framer};
+use crate::wire::Codec;
+use reader::{Pause, Reader};
+
+mod reader;
 
 #[cfg(test)]
 mod tests;
 
-/// Messages that may be on their way from the speaker to the socket.
-pub(super) const WINDOW: usize = 32;
+/// Octets of messages that may be on their way from all connections to the owner.
+pub(super) const CREDIT: usize = 1024 * 1024;
 /// How long a connection that we close waits for the peer to take the last words and close as well.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
-/// Octets read at once.
-const READ_OCTETS: usize = 64 * 1024;
-/// A write buffer is given back when a burst made it larger than this.
-const KEEP_OCTETS: usize = 256 * 1024;
 
-/// How the owner steers a connection.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Control {
-    /// Negotiated; UPDATEs from now on.
-    pub(super) codec: Codec,
-    /// Write these and close.
-    pub(super) last_words: Option<Vec<Message>>,
+/// How the owner steers a connection's task.
+#[derive(Debug, Default)]
+pub(super) struct Steering {
+    codec: OnceLock<Codec>,
+    blocked: AtomicBool,
+    last_words: OnceLock<Bytes>,
+    changed: Notify,
+}
+
+impl Steering {
+    /// UPDATEs are read by this codec from now on. Only the first one counts.
+    pub(super) fn set_codec(&self, codec: Codec) {
+        // A session agrees once.
+        let _ = self.codec.set(codec);
+        self.changed.notify_one();
+    }
+
+    /// The socket would take no more: to be reported when it does.
+    pub(super) fn wait_for_room(&self) {
+        self.blocked.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// Writes these and closes.
+    pub(super) fn close(&self, last_words: Bytes) {
+        // It is closed once.
+        let _ = self.last_words.set(last_words);
+        self.changed.notify_one();
+    }
 }
 
 /// A connection as its task sees it.
 pub(super) struct Connection {
     pub(super) conn: ConnId,
-    pub(super) peer: IpAddr,
-    pub(super) messages: mpsc::Receiver<Message>,
-    pub(super) control: watch::Receiver<Control>,
+    pub(super) stream: Arc<TcpStream>,
+    pub(super) steering: Arc<Steering>,
+    pub(super) credit: Arc<Semaphore>,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
 impl Connection {
-    /// Reads and writes until either end closes, then reports so.
-    pub(super) async fn serve(self, mut stream: TcpStream) {
-        let Self { conn, peer, messages, control, reports } = self;
-        let (reader, writer) = stream.split();
-        let reading = read(conn, peer, reader, control.clone(), &reports);
-        let writing = write(conn, peer, writer, messages, control.clone(), &reports);
-        let why = tokio::select! {
-            why = reading => why,
-            why = writing => why,
-            () = linger(control) => "the peer did not close in time".to_owned(),
-        };
-        drop(stream);
-        // Without an owner nobody needs to know.
-        let _ = reports.send(Report::Closed(conn, why)).await;
-    }
-}
-
-/// Reads until the connection ends, and returns why.
-async fn read(
-    conn: ConnId,
-    peer: IpAddr,
-    mut reader: ReadHalf<'_>,
-    control: watch::Receiver<Control>,
-    reports: &mpsc::Sender<Report>,
-) -> String {
-    let mut buffer = BytesMut::new();
-    let mut listening = true;
-    loop {
-        buffer.reserve(READ_OCTETS);
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) => return "the peer closed the connection".to_owned(),
-            Ok(_) => {}
-            Err(error) => return error.to_string(),
-        }
-        let (codec, closing) = {
-            let control = control.borrow();
-            (control.codec, control.last_words.is_some())
-        };
-        listening &= !closing;
-        if !listening {
-            buffer.clear();
-            continue;
-        }
-        let messages = decode(&mut buffer, &codec, peer);
-        // After what is no message nothing can be one: the stream is lost.
-        listening = messages.last().is_none_or(Result::is_ok);
-        if !messages.is_empty() {
-            listening &= reports.send(Report::Received(conn, messages)).await.is_ok();
+    /// Reads until either end closes; reports it if it was not the owner.
+    pub(super) async fn serve(self) {
+        match self.read().await {
+            End::Lost(why) => {
+                // Without an owner nobody needs to know.
+                let _ = self.reports.send(Report::Closed(self.conn, why)).await;
+            }
+            End::Closed(last_words) => {
+                // Whether the peer closes in time makes no difference to anybody.
+                let _ = tokio::time::timeout(LINGER, self.take_leave(last_words)).await;
+            }
         }
     }
-}
 
-/// Every whole message of the buffer; an error is the last.
-fn decode(buffer: &mut BytesMut, codec: &Codec, peer: IpAddr) -> Vec<Result<Message, DecodeError>> {
-    let mut messages = Vec::new();
-    loop {
-        let decoded = match framer::decode(buffer) {
-            Ok(Some(frame)) => Message::decode(frame.kind, &frame.body, codec),
-            Ok(None) => return messages,
-            Err(error) => Err(error),
-        };
-        match decoded {
-            Ok(Some(message)) => {
-                if let Message::Update(update) = &message {
-                    for error in &update.errors {
-                        tracing::warn!(%peer, %error, "error in an UPDATE");
-                    }
+    async fn read(&self) -> End {
+        let mut reader = Reader::default();
+        let mut pause = None;
+        loop {
+            if let Some(last_words) = self.steering.last_words.get() {
+                return End::Closed(last_words.clone());
+            }
+            let codec = self.steering.codec.get();
+            if pause == Some(Pause::Codec) && codec.is_some() {
+                let taken = reader.resume(codec);
+                pause = self.report(taken).await;
+                continue;
+            }
+            let Some(interest) = self.interest(pause) else {
+                self.steering.changed.notified().await;
+                continue;
+            };
+            let ready = tokio::select! {
+                ready = self.stream.ready(interest) => ready,
+                () = self.steering.changed.notified() => continue,
+            };
+            let ready = match ready {
+                Ok(ready) => ready,
+                Err(error) => return End::Lost(error.to_string()),
+            };
+            if ready.is_writable() && self.steering.blocked.swap(false, Ordering::AcqRel) {
+                // Without an owner nobody writes.
+                let _ = self.reports.send(Report::Writable(self.conn)).await;
+            }
+            if interest.is_readable() && ready.is_readable() {
+                // The codec is looked up after the octets were read: what needs it was sent after it was set.
+                match reader.read(&self.stream, || self.steering.codec.get()) {
+                    Ok(Some(taken)) => pause = self.report(taken).await,
+                    Ok(None) => return End::Lost("the peer closed the connection".to_owned()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return End::Lost(error.to_string()),
                 }
-                messages.push(Ok(message));
-            }
-            Ok(None) => {}
-            Err(error) => {
-                messages.push(Err(error));
-                return messages;
             }
         }
     }
-}
 
-/// Writes until the owner closes or writing fails; returns why in the latter case alone.
-async fn write(
-    conn: ConnId,
-    peer: IpAddr,
-    mut writer: WriteHalf<'_>,
-    mut messages: mpsc::Receiver<Message>,
-    mut control: watch::Receiver<Control>,
-    reports: &mpsc::Sender<Report>,
-) -> String {
-    let mut batch = Vec::with_capacity(WINDOW);
-    let mut buffer = BytesMut::new();
-    let mut open = true;
-    while open {
-        let last_words = tokio::select! {
-            biased;
-            _ = messages.recv_many(&mut batch, WINDOW), if !(messages.is_closed() && messages.is_empty()) => None,
-            last_words = last_words(&mut control) => Some(last_words),
+    fn interest(&self, pause: Option<Pause>) -> Option<Interest> {
+        let read = pause.is_none().then_some(Interest::READABLE);
+        let write = self.steering.blocked.load(Ordering::Acquire).then_some(Interest::WRITABLE);
+        match (read, write) {
+            (Some(read), Some(write)) => Some(read | write),
+            (read, write) => read.or(write),
+        }
+    }
+
+    /// Hands over messages when there is credit; returns what reading waits for.
+    async fn report(&self, taken: reader::Taken) -> Option<Pause> {
+        if taken.messages.is_empty() {
+            return taken.pause;
+        }
+        let octets = u32::try_from(taken.octets.clamp(1, CREDIT)).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let Ok(credit) = Arc::clone(&self.credit).acquire_many_owned(octets).await else {
+            return Some(Pause::Lost);
         };
-        let written = batch.len();
-        if let Some(last_words) = last_words {
-            batch.extend(last_words);
-            open = false;
+        match self.reports.send(Report::Received(self.conn, taken.messages, credit)).await {
+            Ok(()) => taken.pause,
+            // Without an owner nobody listens.
+            Err(_) => Some(Pause::Lost),
         }
-        let codec = control.borrow().codec;
-        for message in batch.drain(..) {
-            if let Err(error) = message.encode(&codec, &mut buffer) {
-                tracing::warn!(%peer, %error, "routes withdrawn, since they cannot be announced");
+    }
+
+    /// Says the last words, and hears the peer out.
+    async fn take_leave(&self, mut last_words: Bytes) -> io::Result<()> {
+        let mut said = false;
+        loop {
+            if last_words.is_empty() && !said {
+                SockRef::from(&*self.stream).shutdown(Shutdown::Write)?;
+                said = true;
+            }
+            let interest = if said { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let ready = self.stream.ready(interest).await?;
+            if ready.is_writable() && !last_words.is_empty() {
+                match self.stream.try_write(&last_words) {
+                    Ok(octets) => last_words.advance(octets),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if ready.is_readable() && reader::discard(&self.stream)? {
+                return Ok(());
             }
         }
-        if let Err(error) = writer.write_all_buf(&mut buffer).await {
-            return error.to_string();
-        }
-        if buffer.capacity() > KEEP_OCTETS {
-            buffer = BytesMut::new();
-        }
-        if written > 0 && open {
-            // Without an owner the control says what remains to be done.
-            let _ = reports.send(Report::Written(conn, written)).await;
-        }
-    }
-    if let Err(error) = writer.shutdown().await {
-        return error.to_string();
-    }
-    std::future::pending().await
-}
-
-/// Waits until the owner closes. Its disappearance is a close without words.
-async fn last_words(control: &mut watch::Receiver<Control>) -> Vec<Message> {
-    match control.wait_for(|control| control.last_words.is_some()).await {
-        Ok(control) => control.last_words.clone().unwrap_or_default(),
-        Err(_) => Vec::new(),
     }
 }
 
-/// Waits until the owner closes, then [`LINGER`].
-async fn linger(mut control: watch::Receiver<Control>) {
-    last_words(&mut control).await;
-    tokio::time::sleep(LINGER).await;
+/// Why a connection is over.
+enum End {
+    /// The peer or the network.
+    Lost(String),
+    /// The owner, who wants this said.
+    Closed(Bytes),
 }

@@ -2,16 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::hops;
 use super::owner::Report;
 
+pub(super) mod keys;
+
 /// Connections that the kernel completes ahead of us: a whole fabric that restarts at once.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 /// How long accepting rests when the process has no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
 
@@ -31,13 +36,16 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit it: small messages go at once.
+    socket.set_tcp_nodelay(true)?;
+    hops::prepare_listener(socket.as_fd(), address.ip())?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
 /// Accepts until the owner is gone.
-pub(super) async fn serve(listener: TcpListener, reports: mpsc::Sender<Report>) {
+pub(super) async fn serve(listener: Arc<TcpListener>, reports: mpsc::Sender<Report>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

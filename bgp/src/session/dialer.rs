@@ -1,22 +1,26 @@
 //! The half of RFC 4271 §8 before a TCP connection stands: Idle, Connect, Active.
 //!
 //! ```text
-//!              ┌── retry due ──────────────┐
+//!              ┌── retry due, reset ───────┐
 //!              ▼                           │
 //! Idle ──► Connect ── connected, failed ──► Active ◄── lost before Established
 //!  ▲           ▲                           │  │
 //!  │           └── lost while Established ─┘  │
-//!  └────────────── an error: NOTIFICATION ────┘
+//!  └── an error, a limit, people say so ──────┘
 //! ```
 //!
 //! After errors the peer rests in Idle, longer each time (RFC 4271 §8.1.1, DampPeerOscillations), so that two
 //! speakers that disagree do not fill logs and links. A connection that merely went away is no error: the peer
-//! restarts, and the sooner it is back the better.
+//! restarts, and the sooner it is back the better. A peer that passed its limit of prefixes rests for as long as that
+//! limit says, perhaps until somebody resets it; one that is administratively down rests until that ends.
+//!
+//! Who has no address yet (an unnumbered peer before its router advertisement) cannot be dialled, but may come.
 
 use std::time::{Duration, Instant};
 
 use super::State;
 use super::jitter::Jitter;
+use super::machine::Cause;
 
 /// First rest after an error; doubles with every further one.
 const IDLE_HOLD: Duration = Duration::from_secs(1);
@@ -27,12 +31,12 @@ const STABLE: Duration = Duration::from_secs(60);
 /// A session lost sooner than this is not redialled at once.
 const SHORT_LIVED: Duration = Duration::from_secs(5);
 
-/// What happened to the connections of a peer.
+/// What happened to the connections of a peer, and what people want of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Time has passed.
+    /// Time has passed, or [`configure`](Dialer::configure) was called.
     Timers,
-    /// Our connection stands; its session goes on from here.
+    /// Our connection stands; its session goes on from here. In Idle it is not wanted any more: close it.
     Connected,
     /// Our connection could not be made.
     ConnectFailed,
@@ -40,6 +44,17 @@ pub enum Event {
     Accepted,
     /// The last session is gone.
     Down(Setback),
+    /// Somebody wants it up now: whatever rest there is ends, and earlier errors are forgotten. An administrative
+    /// shutdown outlasts it.
+    Reset,
+    /// It is administratively down from now on.
+    Shutdown,
+    /// It no longer is.
+    Start,
+    /// Its address is known.
+    Found,
+    /// Its address is not known: there is nobody to dial.
+    Missing,
 }
 
 /// How the last session went.
@@ -51,6 +66,20 @@ pub enum Setback {
     Unreachable,
     /// One side sent a NOTIFICATION, after so long in Established (zero if never there).
     Error(Duration),
+    /// We ended it and want none for so long, or until [`Event::Reset`].
+    Rest(Option<Duration>),
+}
+
+impl Setback {
+    /// What an end of this kind is, after so long in Established.
+    #[must_use]
+    pub fn of(cause: Cause, lasted: Duration) -> Self {
+        match cause {
+            Cause::Lost | Cause::Collision => Self::Lost(lasted),
+            Cause::Kept | Cause::Notified => Self::Error(lasted),
+            Cause::Link => Self::Unreachable,
+        }
+    }
 }
 
 /// What the owner is to do.
@@ -62,9 +91,16 @@ pub enum Command {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Idle { until: Instant },
+    /// Administratively down.
+    Shutdown,
+    /// At rest; without an end, until a reset.
+    Idle { until: Option<Instant> },
+    /// A dial is under way.
     Connect,
+    /// No session; without a time, none is dialled.
     Active { retry: Option<Instant> },
+    /// There is a session: nothing to do while it lasts.
+    Taken,
 }
 
 /// Decides when to dial one peer.
@@ -72,19 +108,21 @@ enum Phase {
 pub struct Dialer {
     phase: Phase,
     passive: bool,
+    found: bool,
     connect_retry: Duration,
     errors: u32,
     jitter: Jitter,
 }
 
 impl Dialer {
-    /// A dialer that starts at the next [`Event::Timers`].
+    /// A dialer that starts at the next [`Event::Timers`]; the address is known until it hears otherwise.
     #[must_use]
     pub fn new(passive: bool, connect_retry: Duration, jitter: Jitter, now: Instant) -> Self {
-        Self { phase: Phase::Idle { until: now }, passive, connect_retry, errors: 0, jitter }
+        let phase = Phase::Idle { until: Some(now) };
+        Self { phase, passive, found: true, connect_retry, errors: 0, jitter }
     }
 
-    /// New settings; they hold from the next decision on.
+    /// New settings; they hold from the next event on, which [`Event::Timers`] can be.
     pub fn configure(&mut self, passive: bool, connect_retry: Duration) {
         self.passive = passive;
         self.connect_retry = connect_retry;
@@ -94,73 +132,126 @@ impl Dialer {
     #[must_use]
     pub fn state(&self) -> State {
         match self.phase {
-            Phase::Idle { .. } => State::Idle,
+            Phase::Shutdown | Phase::Idle { .. } => State::Idle,
             Phase::Connect => State::Connect,
-            Phase::Active { .. } => State::Active,
+            Phase::Active { .. } | Phase::Taken => State::Active,
         }
     }
 
     /// Whether a connection of the peer is welcome (RFC 4271 §8.2.2: in Idle it is refused).
     #[must_use]
     pub fn accepts(&self) -> bool {
-        !matches!(self.phase, Phase::Idle { .. })
+        self.state() != State::Idle
     }
 
     /// When to send [`Event::Timers`].
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Idle { until } => Some(until),
-            Phase::Connect => None,
+            Phase::Idle { until } => until,
             Phase::Active { retry } => retry,
+            Phase::Shutdown | Phase::Connect | Phase::Taken => None,
         }
     }
 
     /// The next step.
     pub fn on(&mut self, event: Event, now: Instant) -> Option<Command> {
-        match (event, self.phase) {
-            (Event::Timers, Phase::Idle { until }) if until <= now => self.dial(),
-            (Event::Timers, Phase::Active { retry: Some(retry) }) if retry <= now => self.dial(),
-            (Event::Connected, Phase::Connect) | (Event::Accepted, Phase::Active { .. }) => {
-                self.phase = Phase::Active { retry: None };
+        match event {
+            Event::Timers => self.timers(now),
+            Event::Connected if self.phase == Phase::Connect => self.enter(Phase::Taken),
+            Event::ConnectFailed if self.phase == Phase::Connect => self.wait(now),
+            Event::Accepted if matches!(self.phase, Phase::Active { .. }) => self.enter(Phase::Taken),
+            // A dial under way decides by itself; Idle has its timer.
+            Event::Connected | Event::ConnectFailed | Event::Accepted => None,
+            Event::Down(setback) => self.down(setback, now),
+            Event::Reset => self.reset(),
+            Event::Shutdown => self.enter(Phase::Shutdown),
+            Event::Start if self.phase == Phase::Shutdown => {
+                self.errors = 0;
+                self.dial()
+            }
+            Event::Start => None,
+            Event::Found => self.found(),
+            Event::Missing => self.missing(),
+        }
+    }
+
+    fn timers(&mut self, now: Instant) -> Option<Command> {
+        match self.phase {
+            Phase::Idle { until: Some(due) } | Phase::Active { retry: Some(due) } if due <= now => {
+                self.dial()
+            }
+            // Settings may have changed.
+            Phase::Active { retry: None } => self.dial(),
+            Phase::Shutdown | Phase::Idle { .. } | Phase::Connect | Phase::Active { .. } | Phase::Taken => {
                 None
             }
-            (Event::ConnectFailed, Phase::Connect) => self.wait(now),
-            (Event::Down(setback), Phase::Active { .. }) => self.down(setback, now),
-            // A dial under way decides by itself; Idle has its timer; nothing else concerns the dialer.
-            (
-                Event::Timers | Event::Connected | Event::ConnectFailed | Event::Accepted | Event::Down(_),
-                Phase::Idle { .. } | Phase::Connect | Phase::Active { .. },
-            ) => None,
         }
     }
 
     fn down(&mut self, setback: Setback, now: Instant) -> Option<Command> {
-        match setback {
-            Setback::Lost(lasted) if lasted >= SHORT_LIVED => self.dial(),
-            Setback::Lost(_) | Setback::Unreachable => self.wait(now),
-            Setback::Error(lasted) => {
+        match (setback, self.phase) {
+            // Whoever must not come back at once does not by a dial under way either.
+            (
+                Setback::Rest(length),
+                Phase::Idle { .. } | Phase::Connect | Phase::Active { .. } | Phase::Taken,
+            ) => self.enter(Phase::Idle { until: length.map(|length| now + length) }),
+            (Setback::Lost(lasted), Phase::Active { .. } | Phase::Taken) if lasted >= SHORT_LIVED => {
+                self.dial()
+            }
+            (Setback::Lost(_) | Setback::Unreachable, Phase::Active { .. } | Phase::Taken) => self.wait(now),
+            (Setback::Error(lasted), Phase::Active { .. } | Phase::Taken) => {
                 self.errors = if lasted >= STABLE { 0 } else { self.errors };
                 let hold = IDLE_HOLD.saturating_mul(1 << self.errors.min(5)).min(IDLE_HOLD_MAX);
                 self.errors = self.errors.saturating_add(1);
-                self.phase = Phase::Idle { until: now + self.jitter.shorten(hold) };
-                None
+                let until = Some(now + self.jitter.shorten(hold));
+                self.enter(Phase::Idle { until })
             }
+            (Setback::Rest(_), Phase::Shutdown)
+            | (
+                Setback::Lost(_) | Setback::Unreachable | Setback::Error(_),
+                Phase::Shutdown | Phase::Idle { .. } | Phase::Connect,
+            ) => None,
         }
     }
 
+    fn reset(&mut self) -> Option<Command> {
+        self.errors = 0;
+        match self.phase {
+            Phase::Idle { .. } | Phase::Active { .. } => self.dial(),
+            Phase::Shutdown | Phase::Connect | Phase::Taken => None,
+        }
+    }
+
+    /// Said of a known peer it changes nothing: router advertisements come every few seconds.
+    fn found(&mut self) -> Option<Command> {
+        let new = !std::mem::replace(&mut self.found, true);
+        if new && matches!(self.phase, Phase::Active { .. }) { self.dial() } else { None }
+    }
+
+    fn missing(&mut self) -> Option<Command> {
+        self.found = false;
+        if let Phase::Active { retry } = &mut self.phase {
+            *retry = None;
+        }
+        None
+    }
+
     fn dial(&mut self) -> Option<Command> {
-        if self.passive {
-            self.phase = Phase::Active { retry: None };
-            return None;
+        if self.passive || !self.found {
+            return self.enter(Phase::Active { retry: None });
         }
         self.phase = Phase::Connect;
         Some(Command::Dial)
     }
 
     fn wait(&mut self, now: Instant) -> Option<Command> {
-        let retry = (!self.passive).then(|| now + self.jitter.shorten(self.connect_retry));
-        self.phase = Phase::Active { retry };
+        let retry = (!self.passive && self.found).then(|| now + self.jitter.shorten(self.connect_retry));
+        self.enter(Phase::Active { retry })
+    }
+
+    fn enter(&mut self, phase: Phase) -> Option<Command> {
+        self.phase = phase;
         None
     }
 }

@@ -1,78 +1,37 @@
 //! The half of RFC 4271 §8 from a standing TCP connection on: OpenSent, OpenConfirm, Established.
 //!
 //! A session is born with its connection, sends OPEN first, and dies once: after [`Action::Down`] nothing more comes
-//! out of it. It does not know that there may be a second connection with the same peer; its owner does
-//! ([`collision`](super::collision)).
+//! out of it, and never more than one NOTIFICATION. It does not know that there may be a second connection with the
+//! same peer; its owner does ([`collision`](super::collision)).
+//!
+//! ```text
+//!             OPEN agreed              KEEPALIVE
+//! OpenSent ──────────────► OpenConfirm ──────────► Established ─┐ KEEPALIVE, UPDATE, ROUTE-REFRESH
+//!     └── anything else ───────┴── anything else ──────┴───────◄┘ anything else: Down
+//! ```
+//!
+//! Each [`Down`] says what becomes of the peer's routes ([`Cause`]): RFC 4724 keeps them when a connection goes without
+//! a word, RFC 8538 over NOTIFICATIONs and an expired hold timer too, where both ends have agreed to it.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::State;
+use super::cease;
 use super::jitter::Jitter;
 use super::negotiation::{Negotiated, Proposal};
-use crate::wire::code::{UNSPECIFIC, cease, error, fsm_error};
-use crate::wire::{DecodeError, Message, Notification, Open, RouteRefresh, Update};
+use crate::wire::code::{self, UNSPECIFIC, error, fsm_error};
+use crate::wire::{DecodeError, FamilySet, Message, Notification, Open, RefreshKind, RouteRefresh, Update};
+
+pub use super::cease::{Cease, Stop};
 
 /// Hold time until the OPENs are exchanged: RFC 4271 §8.2.2 suggests 4 minutes.
 const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 
-/// Cease subcodes of RFC 4486 §3, RFC 9003 and RFC 9384 that this speaker sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cease {
-    /// 1.
-    MaximumPrefixes,
-    /// 2.
-    AdministrativeShutdown,
-    /// 3.
-    PeerDeconfigured,
-    /// 4.
-    AdministrativeReset,
-    /// 5.
-    ConnectionRejected,
-    /// 6.
-    OtherConfigurationChange,
-    /// 7.
-    ConnectionCollisionResolution,
-    /// 8.
-    OutOfResources,
-    /// 10.
-    BfdDown,
-}
-
-impl Cease {
-    /// The message that says so.
-    #[must_use]
-    pub fn notification(self) -> Notification {
-        Notification::cease(match self {
-            Self::MaximumPrefixes => cease::MAXIMUM_PREFIXES,
-            Self::AdministrativeShutdown => cease::ADMINISTRATIVE_SHUTDOWN,
-            Self::PeerDeconfigured => cease::PEER_DECONFIGURED,
-            Self::AdministrativeReset => cease::ADMINISTRATIVE_RESET,
-            Self::ConnectionRejected => cease::CONNECTION_REJECTED,
-            Self::OtherConfigurationChange => cease::OTHER_CONFIGURATION_CHANGE,
-            Self::ConnectionCollisionResolution => cease::COLLISION_RESOLUTION,
-            Self::OutOfResources => cease::OUT_OF_RESOURCES,
-            Self::BfdDown => cease::BFD_DOWN,
-        })
-    }
-}
-
-/// An end that the owner wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
-    /// What the peer is told.
-    pub cease: Cease,
-    /// In words (RFC 9003), for shutdown and reset; cut at 255 octets.
-    pub communication: Option<String>,
-    /// The peer is not to keep our routes: where RFC 8538 is spoken, a Hard Reset says so.
-    pub hard: bool,
-    /// For our own people: one sentence.
-    pub why: String,
-}
-
 /// What happened on the connection.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is moved once")]
 pub enum Event {
     /// It brought a message.
     Received(Message),
@@ -101,9 +60,9 @@ pub enum Action {
     Established,
     /// KEEPALIVE in Established.
     KeptAlive,
-    /// Routes have come.
+    /// Routes have come, of families that both ends carry: others are left out.
     Routes(Update),
-    /// The peer wants a family's routes again.
+    /// The peer wants a family's routes again; or (RFC 7313, agreed by both) it begins or ends sending its own again.
     Refresh(RouteRefresh),
     /// The session is over; close the connection.
     Down(Down),
@@ -121,9 +80,9 @@ pub struct Down {
 /// What kind of end it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Without a NOTIFICATION: the peer may be restarting (RFC 4724 §4.2).
+    /// Without a NOTIFICATION: the peer may be restarting (RFC 4724 §4.2), and keeps our routes if we are.
     Lost,
-    /// With a NOTIFICATION, sent or received, over which both ends keep routes (RFC 8538).
+    /// With a NOTIFICATION, sent or received, or by a timer, where both ends keep routes over that (RFC 8538).
     Kept,
     /// With a NOTIFICATION, sent or received: the routes go.
     Notified,
@@ -149,6 +108,8 @@ pub struct Session {
     negotiated: Option<Negotiated>,
     hold: Option<Instant>,
     keepalive: Option<Instant>,
+    /// Since when the socket has had octets that it has not taken.
+    untaken_since: Option<Instant>,
     jitter: Jitter,
 }
 
@@ -158,8 +119,15 @@ impl Session {
     pub fn start(proposal: Proposal, jitter: Jitter, now: Instant) -> (Self, Vec<Action>) {
         let open = proposal.open();
         let hold = Some(now + LARGE_HOLD_TIME);
-        let session =
-            Self { phase: Phase::OpenSent, proposal, negotiated: None, hold, keepalive: None, jitter };
+        let session = Self {
+            phase: Phase::OpenSent,
+            proposal,
+            negotiated: None,
+            hold,
+            keepalive: None,
+            untaken_since: None,
+            jitter,
+        };
         (session, vec![Action::Send(Message::Open(open))])
     }
 
@@ -183,23 +151,36 @@ impl Session {
     /// When to send [`Event::Timers`].
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        [self.hold, self.keepalive].into_iter().flatten().min()
+        [self.hold, self.keepalive, self.send_hold()].into_iter().flatten().min()
+    }
+
+    /// When the hold timer expires, if it runs: for people.
+    #[must_use]
+    pub fn hold_deadline(&self) -> Option<Instant> {
+        self.hold
     }
 
     /// Octets have been handed to the socket, which took everything before: the send hold timer (RFC 9687) runs for
     /// these. With an UPDATE among them, which proves us alive as well as a KEEPALIVE does (RFC 4271 §8.2.2).
     pub fn handed_over(&mut self, update: bool, now: Instant) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.untaken_since = Some(now);
         if update {
-            self.sent_update(now);
+            self.restart_keepalive(now);
         }
     }
 
     /// The socket has taken everything: the send hold timer stops.
-    pub fn all_taken(&mut self) {}
+    pub fn all_taken(&mut self) {
+        self.untaken_since = None;
+    }
 
-    /// An UPDATE was sent: it proves us alive as well as a KEEPALIVE does (RFC 4271 §8.2.2).
-    fn sent_update(&mut self, now: Instant) {
-        self.restart_keepalive(now);
+    /// When the send hold timer expires. It is known how long that is once OPENs have been exchanged.
+    fn send_hold(&self) -> Option<Instant> {
+        let patience = self.negotiated.as_ref()?.send_hold;
+        self.untaken_since.filter(|_| !patience.is_zero()).map(|since| since + patience)
     }
 
     /// The next step.
@@ -209,16 +190,14 @@ impl Session {
         }
         match event {
             Event::Received(message) => self.received(message, now),
-            Event::Malformed(error) => {
-                let reason = format!("we sent {}: {}", error.notification, error.reason);
-                self.notify(error.notification, reason, Cause::Notified)
-            }
+            Event::Malformed(error) => self.refuse(error),
             Event::Closed(why) => self.over(format!("connection lost: {why}"), Cause::Lost),
             Event::LinkDown => self.over("link down".to_owned(), Cause::Link),
             Event::Stop(stop) => {
+                let notification = stop.notification(self.keeps_routes());
                 let collision = stop.cease == Cease::ConnectionCollisionResolution;
-                let cause = if collision { Cause::Collision } else { Cause::Notified };
-                self.notify(stop.cease.notification(), stop.why, cause)
+                let cause = if collision { Cause::Collision } else { self.cause_of(&notification) };
+                self.notify(notification, stop.why, cause)
             }
             Event::Replaced => self.over("the peer came back on a new connection".to_owned(), Cause::Lost),
             Event::Timers => self.timers(now),
@@ -241,9 +220,9 @@ impl Session {
             }
             (Phase::Established, Message::Update(update)) => {
                 self.restart_hold(now);
-                vec![Action::Routes(update)]
+                vec![Action::Routes(self.of_agreed_families(update))]
             }
-            (Phase::Established, Message::RouteRefresh(family)) => vec![Action::Refresh(family)],
+            (Phase::Established, Message::RouteRefresh(refresh)) => self.refresh(refresh),
             (
                 phase,
                 Message::Open(_) | Message::Keepalive | Message::Update(_) | Message::RouteRefresh(_),
@@ -251,14 +230,53 @@ impl Session {
         }
     }
 
+    /// Whether both ends keep routes over a NOTIFICATION (RFC 8538).
+    fn keeps_routes(&self) -> bool {
+        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.notification)
+    }
+
+    /// RFC 8538 §4: with either end's NOTIFICATION but for a Hard Reset, routes are kept where both agreed to it.
+    fn cause_of(&self, notification: &Notification) -> Cause {
+        if self.keeps_routes() && !cease::is_hard_reset(notification) { Cause::Kept } else { Cause::Notified }
+    }
+
     fn notified(&mut self, notification: &Notification) -> Vec<Action> {
         let mut reason = format!("peer sent NOTIFICATION: {notification}");
-        if let Some(text) = notification.shutdown_communication() {
+        let inner = cease::hard_reset_inner(notification);
+        if let Some(inner) = &inner {
+            reason.push_str(&format!(": {inner}"));
+        }
+        if let Some(text) = inner.as_ref().unwrap_or(notification).shutdown_communication() {
             reason.push_str(&format!(": {text}"));
         }
         let lost_collision =
-            (notification.code, notification.subcode) == (error::CEASE, cease::COLLISION_RESOLUTION);
-        self.over(reason, if lost_collision { Cause::Collision } else { Cause::Notified })
+            (notification.code, notification.subcode) == (error::CEASE, code::cease::COLLISION_RESOLUTION);
+        let cause = if lost_collision { Cause::Collision } else { self.cause_of(notification) };
+        self.over(reason, cause)
+    }
+
+    /// RFC 4760 §6 forbids what was not agreed on; it is left out, since a session is not worth it.
+    fn of_agreed_families(&self, mut update: Update) -> Update {
+        let families =
+            self.negotiated.as_ref().map_or(FamilySet::default(), |negotiated| negotiated.families);
+        update.reach.retain(|reach| families.contains(reach.family));
+        update.end_of_rib = update.end_of_rib.filter(|family| families.contains(*family));
+        update
+    }
+
+    /// RFC 2918 §4: of other families nothing was agreed on. RFC 7313 §4: where that is not spoken, nothing begins or
+    /// ends.
+    fn refresh(&self, refresh: RouteRefresh) -> Vec<Action> {
+        let Some(negotiated) = &self.negotiated else { return Vec::new() };
+        let meant = match refresh.kind {
+            RefreshKind::Request => true,
+            RefreshKind::Begin | RefreshKind::End => negotiated.enhanced_route_refresh,
+        };
+        if meant && negotiated.families.contains(refresh.family) {
+            vec![Action::Refresh(refresh)]
+        } else {
+            Vec::new()
+        }
     }
 
     fn opened(&mut self, open: &Open, now: Instant) -> Vec<Action> {
@@ -270,10 +288,7 @@ impl Session {
                 self.restart_keepalive(now);
                 vec![Action::Send(Message::Keepalive), Action::Opened]
             }
-            Err(refusal) => {
-                let reason = format!("we sent {}: {}", refusal.notification, refusal.reason);
-                self.notify(refusal.notification, reason, Cause::Notified)
-            }
+            Err(refusal) => self.refuse(refusal),
         }
     }
 
@@ -286,25 +301,46 @@ impl Session {
             Phase::Over => UNSPECIFIC,
         };
         let notification = Notification::new(error::FSM, subcode, Bytes::new());
-        let reason = format!("we sent {notification}: {message} in state {}", self.state());
-        self.notify(notification, reason, Cause::Notified)
+        let reason = format!("{message} in state {}", self.state());
+        self.refuse(DecodeError { notification, reason })
+    }
+
+    fn refuse(&mut self, error: DecodeError) -> Vec<Action> {
+        let reason = format!("we sent {}: {}", error.notification, error.reason);
+        let cause = self.cause_of(&error.notification);
+        self.notify(error.notification, reason, cause)
     }
 
     fn timers(&mut self, now: Instant) -> Vec<Action> {
-        if self.hold.is_some_and(|deadline| deadline <= now) {
+        let due = |timer: Option<Instant>| timer.is_some_and(|deadline| deadline <= now);
+        if due(self.hold) {
             let notification = Notification::new(error::HOLD_TIMER_EXPIRED, UNSPECIFIC, Bytes::new());
-            return self.notify(notification, "hold timer expired".to_owned(), Cause::Notified);
+            let cause = self.cause_of(&notification);
+            return self.notify(notification, "hold timer expired".to_owned(), cause);
         }
-        if self.keepalive.is_some_and(|deadline| deadline <= now) {
+        if due(self.send_hold()) {
+            // A NOTIFICATION (8, Send Hold Timer Expired) would queue behind what is not being taken.
+            let cause = if self.keeps_routes() { Cause::Kept } else { Cause::Lost };
+            let patience = self.negotiated.as_ref().map_or(0, |negotiated| negotiated.send_hold.as_secs());
+            return self
+                .over(format!("send hold timer expired: the peer took nothing for {patience} s"), cause);
+        }
+        if due(self.keepalive) {
             self.restart_keepalive(now);
             return vec![Action::Send(Message::Keepalive)];
         }
         Vec::new()
     }
 
+    /// Without a hold time there is still one until the session stands: a peer that agrees and then says nothing
+    /// would hold its place for ever.
     fn restart_hold(&mut self, now: Instant) {
-        let hold_time = self.negotiated.as_ref().map(|negotiated| negotiated.hold_time);
-        self.hold = hold_time.filter(|time| !time.is_zero()).map(|time| now + time);
+        let agreed = self.negotiated.as_ref().map(|negotiated| negotiated.hold_time);
+        let hold_time = match agreed.filter(|time| !time.is_zero()) {
+            None if self.phase == Phase::OpenConfirm => Some(LARGE_HOLD_TIME),
+            agreed => agreed,
+        };
+        self.hold = hold_time.map(|time| now + time);
     }
 
     fn restart_keepalive(&mut self, now: Instant) {
@@ -322,6 +358,7 @@ impl Session {
         self.phase = Phase::Over;
         self.hold = None;
         self.keepalive = None;
+        self.untaken_since = None;
         vec![Action::Down(Down { reason, cause })]
     }
 }

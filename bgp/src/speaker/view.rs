@@ -12,6 +12,10 @@ use crate::rib::Sizes;
 use crate::session::State;
 use crate::wire::{Attributes, Family, NextHop, Role};
 
+mod peers;
+mod routes;
+mod why;
+
 /// The speaker and its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {

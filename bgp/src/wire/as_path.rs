@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use super::code::{AS_TRANS, segment};
 use super::{AsPath, AsPathSegment};
@@ -26,7 +26,7 @@ pub(super) enum Width {
 }
 
 impl Width {
-    fn octets(self) -> usize {
+    pub(super) fn octets(self) -> usize {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -90,15 +90,56 @@ impl AsPath {
         }
     }
 
+    /// How often `asn` is in the path, wherever.
+    #[must_use]
+    pub fn count(&self, asn: u32) -> usize {
+        let of = |segment: &AsPathSegment| segment.asns().iter().filter(|other| **other == asn).count();
+        self.segments.iter().map(of).sum()
+    }
+
+    /// The first AS of the message, if the path begins with a sequence of whatever kind: what RFC 4271 §6.3 compares
+    /// with the peer's AS.
+    #[must_use]
+    pub fn leftmost(&self) -> Option<u32> {
+        match self.segments.first()? {
+            AsPathSegment::Sequence(asns) | AsPathSegment::ConfedSequence(asns) => asns.first().copied(),
+            AsPathSegment::Set(_) | AsPathSegment::ConfedSet(_) => None,
+        }
+    }
+
     /// The path with `asn` before it, as sent to an external peer (RFC 4271 §5.1.2 b).
     #[must_use]
     pub fn prepended(&self, asn: u32) -> Self {
-        let mut segments = self.segments.clone();
-        match segments.first_mut() {
-            Some(AsPathSegment::Sequence(asns)) if asns.len() < MAX_SEGMENT => asns.insert(0, asn),
-            Some(_) | None => segments.insert(0, AsPathSegment::Sequence(vec![asn])),
+        let mut path = self.clone();
+        path.prepend(asn, 1);
+        path
+    }
+
+    /// Puts `asn` in front, so many times. No segment gets longer than 255: what does not fit begins another.
+    pub fn prepend(&mut self, asn: u32, times: usize) {
+        let mut left = times;
+        if let Some(AsPathSegment::Sequence(asns)) = self.segments.first_mut() {
+            let fitting = left.min(MAX_SEGMENT.saturating_sub(asns.len()));
+            asns.splice(0..0, std::iter::repeat_n(asn, fitting));
+            left -= fitting;
         }
-        Self { segments }
+        while left > 0 {
+            let fitting = left.min(MAX_SEGMENT);
+            self.segments.insert(0, AsPathSegment::Sequence(vec![asn; fitting]));
+            left -= fitting;
+        }
+    }
+
+    /// Puts `new` wherever `old` is, the length unchanged (as-override). Whether it was there.
+    pub fn replace(&mut self, old: u32, new: u32) -> bool {
+        let mut found = false;
+        for asn in self.segments.iter_mut().flat_map(AsPathSegment::asns_mut) {
+            if *asn == old {
+                *asn = new;
+                found = true;
+            }
+        }
+        found
     }
 
     /// Whether AS4_PATH has to go along to a two-octet speaker.
@@ -122,6 +163,14 @@ impl AsPathSegment {
     /// Its numbers, in the order of the message.
     #[must_use]
     pub fn asns(&self) -> &[u32] {
+        match self {
+            Self::Sequence(asns) | Self::Set(asns) | Self::ConfedSequence(asns) | Self::ConfedSet(asns) => {
+                asns
+            }
+        }
+    }
+
+    fn asns_mut(&mut self) -> &mut Vec<u32> {
         match self {
             Self::Sequence(asns) | Self::Set(asns) | Self::ConfedSequence(asns) | Self::ConfedSet(asns) => {
                 asns
@@ -190,9 +239,15 @@ fn decode_numbers(octets: &[u8], width: Width) -> Vec<u32> {
     }
 }
 
+/// Octets that [`encode`] writes.
+pub(super) fn octets(path: &AsPath, width: Width) -> usize {
+    let of = |asns: &[u32]| 2 * asns.len().div_ceil(MAX_SEGMENT) + width.octets() * asns.len();
+    path.segments.iter().map(|segment| of(segment.asns())).sum()
+}
+
 /// Appends the value of AS_PATH or AS4_PATH. A segment of more than 255 numbers becomes several, which for a
 /// sequence means the same.
-pub(super) fn encode(path: &AsPath, width: Width, out: &mut BytesMut) {
+pub(super) fn encode(path: &AsPath, width: Width, out: &mut impl BufMut) {
     for segment in &path.segments {
         for asns in segment.asns().chunks(MAX_SEGMENT) {
             out.put_u8(segment.code());

@@ -56,7 +56,8 @@ fn kind(code: u8) -> Option<u8> {
         | code::AS4_PATH
         | code::AS4_AGGREGATOR
         | code::IPV6_EXTENDED_COMMUNITIES
-        | code::LARGE_COMMUNITY => OPTIONAL | TRANSITIVE,
+        | code::LARGE_COMMUNITY
+        | code::ONLY_TO_CUSTOMER => OPTIONAL | TRANSITIVE,
         _ => return None,
     })
 }
@@ -64,6 +65,5 @@ fn kind(code: u8) -> Option<u8> {
 /// Whether an attribute has a field of its own in [`Attributes`](super::Attributes) or in the message, so that it is
 /// never among the unknown ones.
 fn is_read(attribute: u8) -> bool {
-    let checked_only = [code::EXTENDED_COMMUNITIES, code::IPV6_EXTENDED_COMMUNITIES, code::LARGE_COMMUNITY];
-    kind(attribute).is_some() && !checked_only.contains(&attribute)
+    kind(attribute).is_some() && attribute != code::IPV6_EXTENDED_COMMUNITIES
 }

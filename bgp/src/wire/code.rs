@@ -41,10 +41,22 @@ pub mod capability {
     pub const MULTI_PROTOCOL: u8 = 1;
     /// Route refresh, RFC 2918.
     pub const ROUTE_REFRESH: u8 = 2;
+    /// Extended next hop encoding, RFC 8950.
+    pub const EXTENDED_NEXT_HOP: u8 = 5;
+    /// Extended message, RFC 8654.
+    pub const EXTENDED_MESSAGE: u8 = 6;
+    /// Role, RFC 9234.
+    pub const ROLE: u8 = 9;
     /// Graceful restart, RFC 4724.
     pub const GRACEFUL_RESTART: u8 = 64;
     /// Four-octet AS numbers, RFC 6793.
     pub const FOUR_OCTET_AS: u8 = 65;
+    /// ADD-PATH, RFC 7911.
+    pub const ADD_PATH: u8 = 69;
+    /// Enhanced route refresh, RFC 7313.
+    pub const ENHANCED_ROUTE_REFRESH: u8 = 70;
+    /// Long-lived graceful restart, RFC 9494.
+    pub const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
 }
 
 /// Path attribute flags, RFC 4271 §4.3.
@@ -95,6 +107,8 @@ pub mod attribute {
     pub const IPV6_EXTENDED_COMMUNITIES: u8 = 25;
     /// LARGE_COMMUNITY, RFC 8092.
     pub const LARGE_COMMUNITY: u8 = 32;
+    /// ONLY_TO_CUSTOMER, RFC 9234.
+    pub const ONLY_TO_CUSTOMER: u8 = 35;
 }
 
 /// AS_PATH segment types, RFC 4271 §4.3 and RFC 5065 §3.
@@ -112,7 +126,31 @@ pub mod segment {
 /// Stands for a number that does not fit into two octets, RFC 6793 §4.
 pub const AS_TRANS: u16 = 23456;
 
-/// NOTIFICATION error codes, RFC 4271 §4.5 and RFC 7313.
+/// ROUTE-REFRESH message subtypes, RFC 7313 §3.2.
+pub mod refresh {
+    /// Send them again.
+    pub const REQUEST: u8 = 0;
+    /// BoRR.
+    pub const BEGIN: u8 = 1;
+    /// EoRR.
+    pub const END: u8 = 2;
+}
+
+/// The second and first octet of an extended community, RFC 4360 §3 and RFC 5668.
+pub mod extended_community {
+    /// Type: transitive, of a two-octet AS.
+    pub const TWO_OCTET_AS: u8 = 0x00;
+    /// Type: transitive, of an IPv4 address.
+    pub const IPV4_ADDRESS: u8 = 0x01;
+    /// Type: transitive, of a four-octet AS.
+    pub const FOUR_OCTET_AS: u8 = 0x02;
+    /// Subtype: route target.
+    pub const ROUTE_TARGET: u8 = 0x02;
+    /// Subtype: route origin, "site of origin".
+    pub const ROUTE_ORIGIN: u8 = 0x03;
+}
+
+/// NOTIFICATION error codes, RFC 4271 §4.5, RFC 7313 and RFC 9687.
 pub mod error {
     /// Message Header Error.
     pub const HEADER: u8 = 1;
@@ -128,6 +166,8 @@ pub mod error {
     pub const CEASE: u8 = 6;
     /// ROUTE-REFRESH Message Error.
     pub const ROUTE_REFRESH: u8 = 7;
+    /// Send Hold Timer Expired.
+    pub const SEND_HOLD_TIMER_EXPIRED: u8 = 8;
 }
 
 /// The subcode of errors that have none of their own.
@@ -157,6 +197,8 @@ pub mod open_error {
     pub const UNACCEPTABLE_HOLD_TIME: u8 = 6;
     /// Unsupported Capability, RFC 5492.
     pub const UNSUPPORTED_CAPABILITY: u8 = 7;
+    /// Role Mismatch, RFC 9234.
+    pub const ROLE_MISMATCH: u8 = 11;
 }
 
 /// Subcodes of [`error::UPDATE`].
@@ -191,6 +233,12 @@ pub mod fsm_error {
     pub const UNEXPECTED_IN_OPEN_CONFIRM: u8 = 2;
     /// Receive Unexpected Message in Established State.
     pub const UNEXPECTED_IN_ESTABLISHED: u8 = 3;
+}
+
+/// Subcodes of [`error::ROUTE_REFRESH`], RFC 7313 §5.
+pub mod refresh_error {
+    /// Invalid Message Length.
+    pub const INVALID_LENGTH: u8 = 1;
 }
 
 /// Subcodes of [`error::CEASE`], RFC 4486, RFC 8538 and RFC 9384.
@@ -239,6 +287,7 @@ fn error_name(code: u8) -> Option<&'static str> {
         error::FSM => "Finite State Machine Error",
         error::CEASE => "Cease",
         error::ROUTE_REFRESH => "ROUTE-REFRESH Message Error",
+        error::SEND_HOLD_TIMER_EXPIRED => "Send Hold Timer Expired",
         _ => return None,
     })
 }
@@ -254,7 +303,7 @@ fn subcode_name(code: u8, subcode: u8) -> Option<&'static str> {
         (error::OPEN, open_error::UNSUPPORTED_PARAMETER) => "Unsupported Optional Parameter",
         (error::OPEN, open_error::UNACCEPTABLE_HOLD_TIME) => "Unacceptable Hold Time",
         (error::OPEN, open_error::UNSUPPORTED_CAPABILITY) => "Unsupported Capability",
-        (error::OPEN, 11) => "Role Mismatch",
+        (error::OPEN, open_error::ROLE_MISMATCH) => "Role Mismatch",
         (error::UPDATE, update_error::MALFORMED_ATTRIBUTE_LIST) => "Malformed Attribute List",
         (error::UPDATE, update_error::UNRECOGNIZED_WELL_KNOWN) => "Unrecognized Well-known Attribute",
         (error::UPDATE, update_error::MISSING_WELL_KNOWN) => "Missing Well-known Attribute",
@@ -282,7 +331,7 @@ fn subcode_name(code: u8, subcode: u8) -> Option<&'static str> {
         (error::CEASE, cease::OUT_OF_RESOURCES) => "Out of Resources",
         (error::CEASE, cease::HARD_RESET) => "Hard Reset",
         (error::CEASE, cease::BFD_DOWN) => "BFD Down",
-        (error::ROUTE_REFRESH, 1) => "Invalid Message Length",
+        (error::ROUTE_REFRESH, refresh_error::INVALID_LENGTH) => "Invalid Message Length",
         _ => return None,
     })
 }
@@ -308,6 +357,7 @@ pub fn attribute_name(code: u8) -> String {
         attribute::AS4_AGGREGATOR => "AS4_AGGREGATOR",
         attribute::IPV6_EXTENDED_COMMUNITIES => "IPv6 EXTENDED COMMUNITIES",
         attribute::LARGE_COMMUNITY => "LARGE_COMMUNITY",
+        attribute::ONLY_TO_CUSTOMER => "ONLY_TO_CUSTOMER",
         other => return format!("attribute {other}"),
     }
     .to_owned()

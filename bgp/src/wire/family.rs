@@ -62,6 +62,11 @@ impl fmt::Display for Family {
 }
 
 impl FamilySet {
+    /// No family.
+    pub const NONE: Self = Self(0);
+    /// Every family that this speaker knows.
+    pub const ALL: Self = Self(3);
+
     /// With one more; whether it is new.
     pub fn insert(&mut self, family: Family) -> bool {
         let new = !self.contains(family);

@@ -11,20 +11,24 @@ use super::{Family, NextHop};
 #[cfg(test)]
 mod tests;
 
-/// Reads the next hop field of `MP_REACH_NLRI`; `None` if its length is none that the family has.
-pub(super) fn decode(family: Family, field: &[u8]) -> Option<NextHop> {
+/// Reads the next hop field of `MP_REACH_NLRI`; `None` if its length is none that the family has. IPv4 prefixes may
+/// have IPv6 next hops where `extended` (RFC 8950).
+pub(super) fn decode(family: Family, extended: bool, field: &[u8]) -> Option<NextHop> {
     match family {
+        Family::Ipv4Unicast if extended && field.len() >= 16 => ipv6(field),
         Family::Ipv4Unicast => Some(NextHop::V4(Ipv4Addr::from(<[u8; 4]>::try_from(field).ok()?))),
-        Family::Ipv6Unicast => {
-            let (first, second) = field.split_first_chunk::<16>()?;
-            let first = Ipv6Addr::from(*first);
-            let second = match second {
-                [] => None,
-                _ => Some(Ipv6Addr::from(<[u8; 16]>::try_from(second).ok()?)),
-            };
-            Some(normal(first, second))
-        }
+        Family::Ipv6Unicast => ipv6(field),
     }
+}
+
+fn ipv6(field: &[u8]) -> Option<NextHop> {
+    let (first, second) = field.split_first_chunk::<16>()?;
+    let first = Ipv6Addr::from(*first);
+    let second = match second {
+        [] => None,
+        _ => Some(Ipv6Addr::from(<[u8; 16]>::try_from(second).ok()?)),
+    };
+    Some(normal(first, second))
 }
 
 /// RFC 2545 §3 wants a global address, then perhaps a link-local one. On unnumbered links others send `::` or the
@@ -46,6 +50,15 @@ pub(super) fn is_host(next_hop: &NextHop) -> bool {
         // Neither "this network" (0/8), multicast (224/4) nor reserved (240/4).
         IpAddr::V4(address) => (1..224).contains(&address.octets()[0]),
         IpAddr::V6(address) => !(address.is_unspecified() || address.is_multicast()),
+    }
+}
+
+/// Octets that [`encode`] writes.
+pub(super) fn octets(next_hop: &NextHop) -> usize {
+    match next_hop {
+        NextHop::V4(_) => 5,
+        NextHop::V6 { link_local: None, .. } => 17,
+        NextHop::V6 { link_local: Some(_), .. } => 33,
     }
 }
 

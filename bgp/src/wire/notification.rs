@@ -6,13 +6,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::code::{cease, error};
 use super::framer::{self, Kind};
-use super::{DecodeError, Notification};
+use super::{Codec, DecodeError, Notification};
 
 #[cfg(test)]
 mod tests;
 
-/// Data that fits beside header, code and subcode.
-const MAX_DATA_OCTETS: usize = framer::MAX_OCTETS - framer::HEADER_OCTETS - 2;
+/// The longest shutdown communication, RFC 9003 §2.
+const MAX_COMMUNICATION_OCTETS: usize = 255;
 
 impl Notification {
     /// A notification with `data` as its code demands; empty for most.
@@ -27,10 +27,53 @@ impl Notification {
         Self::new(error::CEASE, subcode, Bytes::new())
     }
 
-    /// The text that a shutdown or reset carries for the other end's operator (RFC 9003): one line, control
-    /// characters replaced, since it is shown as it is.
+    /// Cease with a text for the other end's operator, RFC 9003; for Administrative Shutdown and Administrative Reset.
+    /// A text of more than 255 octets is cut between characters; an empty one is not sent.
+    #[must_use]
+    pub fn cease_with(subcode: u8, text: &str) -> Self {
+        let text = text.get(..text.floor_char_boundary(MAX_COMMUNICATION_OCTETS)).unwrap_or_default();
+        if text.is_empty() {
+            return Self::cease(subcode);
+        }
+        let mut data = BytesMut::with_capacity(1 + text.len());
+        data.put_u8(u8::try_from(text.len()).unwrap_or(u8::MAX));
+        data.put_slice(text.as_bytes());
+        Self::new(error::CEASE, subcode, data)
+    }
+
+    /// Cease / Hard Reset around `inner`, RFC 8538 §3: the routes are not to be kept.
+    #[must_use]
+    pub fn hard_reset(inner: &Self) -> Self {
+        let mut data = BytesMut::with_capacity(2 + inner.data.len());
+        data.put_slice(&[inner.code, inner.subcode]);
+        data.put_slice(&inner.data);
+        Self::new(error::CEASE, cease::HARD_RESET, data)
+    }
+
+    /// Whether this is a Hard Reset, RFC 8538.
+    #[must_use]
+    pub fn is_hard_reset(&self) -> bool {
+        (self.code, self.subcode) == (error::CEASE, cease::HARD_RESET)
+    }
+
+    /// What a Hard Reset is about; none if this is not one, or if it does not say.
+    #[must_use]
+    pub fn hard_reset_inner(&self) -> Option<Self> {
+        let ([code, subcode], data) = self.data.split_first_chunk()?;
+        self.is_hard_reset().then(|| Self::new(*code, *subcode, Bytes::copy_from_slice(data)))
+    }
+
+    /// The text that a shutdown or reset, perhaps within a Hard Reset, carries for the other end's operator
+    /// (RFC 9003): one line, control characters replaced, since it is shown as it is.
     #[must_use]
     pub fn shutdown_communication(&self) -> Option<String> {
+        match self.hard_reset_inner() {
+            Some(inner) => inner.communication(),
+            None => self.communication(),
+        }
+    }
+
+    fn communication(&self) -> Option<String> {
         let with_text = [cease::ADMINISTRATIVE_SHUTDOWN, cease::ADMINISTRATIVE_RESET];
         if self.code != error::CEASE || !with_text.contains(&self.subcode) {
             return None;
@@ -54,10 +97,11 @@ impl Notification {
     }
 
     /// Data beyond the message limit is cut off: what it repeats is for people.
-    pub(super) fn encode(&self, out: &mut BytesMut) {
+    pub(super) fn encode(&self, codec: &Codec, out: &mut BytesMut) {
+        let room = codec.max_octets() - framer::HEADER_OCTETS - 2;
         framer::encode(Kind::Notification, out, |out| {
             out.put_slice(&[self.code, self.subcode]);
-            out.put_slice(self.data.get(..MAX_DATA_OCTETS).unwrap_or(&self.data));
+            out.put_slice(self.data.get(..room).unwrap_or(&self.data));
         });
     }
 }

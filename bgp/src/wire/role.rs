@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use super::Role;
 
+#[cfg(test)]
+mod tests;
+
 impl Role {
     const ALL: [(Self, u8, &str); 5] = [
         (Self::Provider, 0, "provider"),

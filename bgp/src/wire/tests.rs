@@ -8,10 +8,12 @@ use bytes::BytesMut;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use proptest::prelude::*;
 
-use super::framer::{self, Kind, MAX_OCTETS};
+use super::framer::{self, Kind};
 use super::{
-    AsPath, AsPathSegment, Attributes, Capability, Codec, DecodeError, Family, GracefulRestart,
-    GracefulRestartFamily, Message, NextHop, Notification, Open, Origin, Reach, UnknownAttribute, Update,
+    AddPathFamily, AsPath, AsPathSegment, Attributes, Capability, Codec, Community, DecodeError,
+    ExtendedCommunity, Family, FamilySet, GracefulRestart, GracefulRestartFamily, LargeCommunity,
+    LongLivedFamily, Message, NextHop, Nlri, Notification, Open, Origin, Reach, RefreshKind, Role,
+    RouteRefresh, UnknownAttribute, Update,
 };
 
 /// Octets from hexadecimal text; white space is for the reader.
@@ -29,14 +31,14 @@ pub(super) fn encoded(message: &Message, codec: &Codec) -> Vec<u8> {
 }
 
 pub(super) fn decode_one(wire: &[u8], codec: &Codec) -> Result<Option<Message>, DecodeError> {
-    let frame = framer::decode(&mut BytesMut::from(wire))?.unwrap();
+    let frame = framer::decode(&mut BytesMut::from(wire), codec.max_octets())?.unwrap();
     Message::decode(frame.kind, &frame.body, codec)
 }
 
 /// Every UPDATE of a buffer that holds nothing else.
 pub(super) fn decode_all(buffer: &mut BytesMut, codec: &Codec) -> Vec<Update> {
     let mut updates = Vec::new();
-    while let Some(frame) = framer::decode(buffer).unwrap() {
+    while let Some(frame) = framer::decode(buffer, codec.max_octets()).unwrap() {
         assert_eq!(frame.kind, Kind::Update);
         updates.push(Update::decode(&frame.body, codec).unwrap());
     }
@@ -61,24 +63,52 @@ pub(super) fn prefix(family: Family) -> BoxedStrategy<IpNetwork> {
     }
 }
 
-pub(super) fn prefixes(family: Family, count: Range<usize>) -> BoxedStrategy<Vec<IpNetwork>> {
-    prop::collection::vec(prefix(family), count).boxed()
+/// Prefixes by their texts, without path identifiers.
+pub(super) fn nets(list: &[&str]) -> Vec<Nlri> {
+    list.iter().map(|text| Nlri { prefix: text.parse().unwrap(), path_id: 0 }).collect()
 }
 
-pub(super) fn next_hop(family: Family) -> BoxedStrategy<NextHop> {
+/// Prefixes as the codec's sender numbers them.
+pub(super) fn prefixes(codec: Codec, family: Family, count: Range<usize>) -> BoxedStrategy<Vec<Nlri>> {
+    let numbered = codec.add_path_send.contains(family);
+    let path_id = if numbered { any::<u32>().boxed() } else { Just(0).boxed() };
+    let nlri = (prefix(family), path_id).prop_map(|(prefix, path_id)| Nlri { prefix, path_id });
+    prop::collection::vec(nlri, count).boxed()
+}
+
+pub(super) fn next_hop(codec: Codec, family: Family) -> BoxedStrategy<NextHop> {
+    let v4 = (0x0100_0000u32..0xe000_0000).prop_map(|it| NextHop::V4(it.into())).boxed();
+    let v6 = (any::<u64>(), prop::option::of(any::<u64>())).prop_map(|(global, local)| NextHop::V6 {
+        global: Ipv6Addr::from(0x2001_0db8u128 << 96 | u128::from(global)),
+        link_local: local.map(|host| Ipv6Addr::from(0xfe80u128 << 112 | u128::from(host))),
+    });
     match family {
-        Family::Ipv4Unicast => (0x0100_0000u32..0xe000_0000).prop_map(|it| NextHop::V4(it.into())).boxed(),
-        Family::Ipv6Unicast => (any::<u64>(), prop::option::of(any::<u64>()))
-            .prop_map(|(global, local)| NextHop::V6 {
-                global: Ipv6Addr::from(0x2001_0db8u128 << 96 | u128::from(global)),
-                link_local: local.map(|host| Ipv6Addr::from(0xfe80u128 << 112 | u128::from(host))),
-            })
-            .boxed(),
+        Family::Ipv4Unicast if codec.extended_next_hop => prop_oneof![v4, v6].boxed(),
+        Family::Ipv4Unicast => v4,
+        Family::Ipv6Unicast => v6.boxed(),
     }
 }
 
+/// One whose two directions are alike, so that what is written with it can be read with it.
 pub(super) fn codec() -> impl Strategy<Value = Codec> {
-    any::<(bool, bool)>().prop_map(|(four_octet_as, external)| Codec { four_octet_as, external })
+    (any::<[bool; 4]>(), family_set()).prop_map(
+        |([four_octet_as, external, extended_messages, extended_next_hop], add_path)| Codec {
+            four_octet_as,
+            external,
+            extended_messages,
+            extended_next_hop,
+            add_path_receive: add_path,
+            add_path_send: add_path,
+        },
+    )
+}
+
+pub(super) fn family() -> impl Strategy<Value = Family> {
+    prop::sample::select(&Family::ALL[..])
+}
+
+fn family_set() -> impl Strategy<Value = FamilySet> {
+    prop::collection::vec(family(), 0..3).prop_map(|families| families.into_iter().collect())
 }
 
 /// AS numbers, half of them of more than two octets. `AS_TRANS` says nothing to a two-octet speaker, so it is left out.
@@ -112,7 +142,8 @@ pub(super) fn as_path(confederations: bool) -> impl Strategy<Value = AsPath> {
 /// Attributes that this codec carries as they are.
 pub(super) fn attributes(codec: Codec) -> impl Strategy<Value = Attributes> {
     let id = || any::<u32>().prop_map(Ipv4Addr::from);
-    let unknown = prop::collection::btree_map(128u8..=255, prop::collection::vec(any::<u8>(), 0..300), 0..3);
+    let large =
+        any::<[u32; 3]>().prop_map(|[global, local_1, local_2]| LargeCommunity { global, local_1, local_2 });
     let plain = (
         prop::sample::select(vec![Origin::Igp, Origin::Egp, Origin::Incomplete]),
         as_path(!codec.external && codec.four_octet_as),
@@ -120,11 +151,17 @@ pub(super) fn attributes(codec: Codec) -> impl Strategy<Value = Attributes> {
         any::<Option<u32>>(),
         any::<bool>(),
         prop::option::of((asn(), id())),
-        prop::collection::vec(any::<u32>(), 0..80),
     );
-    let rest = (prop::option::of(id()), prop::collection::vec(id(), 0..80), unknown);
-    (plain, rest).prop_map(move |(plain, (originator_id, cluster_list, unknown))| {
-        let (origin, as_path, med, local_pref, atomic_aggregate, aggregator, communities) = plain;
+    let tags = (
+        prop::collection::vec(any::<u32>().prop_map(Community), 0..80),
+        prop::collection::vec(any::<u64>().prop_map(ExtendedCommunity), 0..40),
+        prop::collection::hash_set(large, 0..25),
+        any::<Option<u32>>(),
+    );
+    let rest = (prop::option::of(id()), prop::collection::vec(id(), 0..80), unknown());
+    (plain, tags, rest).prop_map(move |(plain, tags, (originator_id, cluster_list, unknown_transitive))| {
+        let (origin, as_path, med, local_pref, atomic_aggregate, aggregator) = plain;
+        let (communities, extended_communities, large_communities, only_to_customer) = tags;
         let internal = !codec.external;
         Attributes {
             origin,
@@ -134,48 +171,80 @@ pub(super) fn attributes(codec: Codec) -> impl Strategy<Value = Attributes> {
             atomic_aggregate,
             aggregator,
             communities,
+            extended_communities,
+            large_communities: large_communities.into_iter().collect(),
             originator_id: originator_id.filter(|_| internal),
             cluster_list: if internal { cluster_list } else { Vec::new() },
-            unknown_transitive: unknown
-                .into_iter()
-                .map(|(code, value)| {
-                    // As they come from a speaker that passed them on.
-                    let extended = if value.len() > 255 { 0x10 } else { 0 };
-                    UnknownAttribute { flags: 0xe0 | extended, code, value: value.into() }
-                })
-                .collect(),
+            only_to_customer,
+            unknown_transitive,
         }
     })
 }
 
+/// As they come from a speaker that passed them on.
+fn unknown() -> impl Strategy<Value = Vec<UnknownAttribute>> {
+    prop::collection::btree_map(128u8..=255, prop::collection::vec(any::<u8>(), 0..300), 0..3).prop_map(
+        |unknown| {
+            let attribute =
+                |(code, value): (u8, Vec<u8>)| UnknownAttribute { flags: 0xe0, code, value: value.into() };
+            unknown.into_iter().map(attribute).collect()
+        },
+    )
+}
+
 fn update(codec: Codec) -> impl Strategy<Value = Update> {
-    let reach = prop::sample::select(&Family::ALL[..])
-        .prop_flat_map(|family| (Just(family), next_hop(family), prefixes(family, 1..20)))
+    let reach = family()
+        .prop_flat_map(move |family| (Just(family), next_hop(codec, family), prefixes(codec, family, 1..20)))
         .prop_map(|(family, next_hop, prefixes)| Reach { family, next_hop, prefixes });
     prop_oneof![
-        4 => (reach, attributes(codec)).prop_map(|(reach, attributes)| Update { reach: vec![reach], attributes, ..Update::default() }),
-        2 => prop::sample::select(&Family::ALL[..])
-            .prop_flat_map(|family| prefixes(family, 1..100))
+        4 => (reach, attributes(codec))
+            .prop_map(|(reach, attributes)| Update { reach: vec![reach], attributes, ..Update::default() }),
+        2 => family()
+            .prop_flat_map(move |family| prefixes(codec, family, 1..100))
             .prop_map(|withdrawn| Update { withdrawn, ..Update::default() }),
-        1 => prop::sample::select(&Family::ALL[..])
-            .prop_map(|family| Update { end_of_rib: Some(family), ..Update::default() }),
+        1 => family().prop_map(|family| Update { end_of_rib: Some(family), ..Update::default() }),
     ]
 }
 
 fn capability() -> impl Strategy<Value = Capability> {
-    let family = || prop::sample::select(&Family::ALL[..]);
-    let preserved = prop::collection::vec((family(), any::<bool>()), 0..3);
+    let preserved = || prop::collection::vec((family(), any::<bool>()), 0..3);
+    let restart = (any::<[bool; 2]>(), 0u16..4096, preserved()).prop_map(
+        |([restarted, notification], restart_time_secs, families)| GracefulRestart {
+            restarted,
+            notification,
+            restart_time_secs,
+            families: families
+                .into_iter()
+                .map(|(family, forwarding_preserved)| GracefulRestartFamily { family, forwarding_preserved })
+                .collect(),
+        },
+    );
+    let add_path = (family(), 1u8..4).prop_map(|(family, direction)| AddPathFamily {
+        family,
+        receive: direction & 1 != 0,
+        send: direction & 2 != 0,
+    });
+    let long_lived = (family(), any::<bool>(), 0u32..1 << 24).prop_map(
+        |(family, forwarding_preserved, stale_time_secs)| LongLivedFamily {
+            family,
+            forwarding_preserved,
+            stale_time_secs,
+        },
+    );
+    let role = (0u8..5).prop_map(|code| Role::from_code(code).unwrap());
     prop_oneof![
         family().prop_map(Capability::MultiProtocol),
         Just(Capability::RouteRefresh),
-        (any::<bool>(), 0u16..4096, preserved).prop_map(|(restarted, restart_time_secs, families)| {
-            let families = families
-                .into_iter()
-                .map(|(family, forwarding_preserved)| GracefulRestartFamily { family, forwarding_preserved })
-                .collect();
-            Capability::GracefulRestart(GracefulRestart { restarted, restart_time_secs, families })
-        }),
-        (66u8..=255, prop::collection::vec(any::<u8>(), 0..200))
+        any::<bool>().prop_map(|v4| Capability::ExtendedNextHop(
+            v4.then_some(Family::Ipv4Unicast).into_iter().collect()
+        )),
+        Just(Capability::ExtendedMessage),
+        role.prop_map(Capability::Role),
+        restart.prop_map(Capability::GracefulRestart),
+        prop::collection::vec(add_path, 0..3).prop_map(Capability::AddPath),
+        Just(Capability::EnhancedRouteRefresh),
+        prop::collection::vec(long_lived, 0..3).prop_map(Capability::LongLivedGracefulRestart),
+        (72u8..=255, prop::collection::vec(any::<u8>(), 0..200))
             .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),
     ]
 }
@@ -191,13 +260,15 @@ fn open() -> impl Strategy<Value = Open> {
 }
 
 fn message(codec: Codec) -> impl Strategy<Value = Message> {
+    let refresh = prop::sample::select(&[RefreshKind::Request, RefreshKind::Begin, RefreshKind::End][..]);
     prop_oneof![
         3 => update(codec).prop_map(Message::Update),
         1 => open().prop_map(Message::Open),
         1 => (any::<u8>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..300))
             .prop_map(|(code, subcode, data)| Message::Notification(Notification::new(code, subcode, data))),
         1 => Just(Message::Keepalive),
-        1 => prop::sample::select(&Family::ALL[..]).prop_map(Message::RouteRefresh),
+        1 => (family(), refresh)
+            .prop_map(|(family, kind)| Message::RouteRefresh(RouteRefresh { family, kind })),
     ]
 }
 
@@ -214,14 +285,13 @@ fn keepalive() {
 
 #[test]
 fn an_update_with_everything_comes_back_in_three_messages() {
-    let prefixes = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
     let whole = Update {
         reach: vec![Reach {
             family: Family::Ipv4Unicast,
             next_hop: "192.0.2.1".parse().unwrap(),
-            prefixes: prefixes(&["10.0.0.0/8"]),
+            prefixes: nets(&["10.0.0.0/8"]),
         }],
-        withdrawn: prefixes(&["2001:db8::/32"]),
+        withdrawn: nets(&["2001:db8::/32"]),
         end_of_rib: Some(Family::Ipv6Unicast),
         ..Update::default()
     };
@@ -237,7 +307,7 @@ proptest! {
     #[test]
     fn every_message_comes_back((codec, message) in with_message()) {
         let wire = encoded(&message, &codec);
-        prop_assert!(wire.len() <= MAX_OCTETS);
+        prop_assert!(wire.len() <= codec.max_octets());
         prop_assert_eq!(decode_one(&wire, &codec), Ok(Some(message)));
     }
 
@@ -263,7 +333,7 @@ proptest! {
         if let Ok(Some(understood)) = Message::decode(kind, &wire[19..], &codec) {
             let mut again = BytesMut::new();
             let _ = understood.encode(&codec, &mut again);
-            while let Some(frame) = framer::decode(&mut again).unwrap() {
+            while let Some(frame) = framer::decode(&mut again, codec.max_octets()).unwrap() {
                 prop_assert!(Message::decode(frame.kind, &frame.body, &codec).is_ok(), "{:?}", frame);
             }
             prop_assert!(again.is_empty());

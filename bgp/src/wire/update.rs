@@ -14,14 +14,16 @@ use nom::number::complete::be_u16;
 use nom::{IResult, Parser};
 
 use super::attribute::decode::{self, Decoded};
-use super::code::{self, attribute, error, update_error};
-use super::{Codec, DecodeError, Family, NextHop, Notification, Reach, Treatment, Update, nlri};
+use super::code::{self, attribute, update_error};
+use super::{Codec, DecodeError, Family, NextHop, Nlri, Notification, Reach, Treatment, Update, nlri};
 
 mod encode;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-pub use encode::{Unencodable, encode_end_of_rib, encode_reach, encode_withdrawals};
+pub use encode::{attribute_list, encode_end_of_rib, encode_reach, encode_withdrawals};
+pub use writer::{Unencodable, Writer};
 
 /// Withdrawn prefixes, path attributes, announced prefixes.
 type Sections<'a> = (&'a [u8], &'a [u8], &'a [u8]);
@@ -36,10 +38,8 @@ impl Update {
     pub(super) fn decode(body: &[u8], codec: &Codec) -> Result<Self, DecodeError> {
         let (_, (withdrawn, list, announced)) =
             sections(body).map_err(|_| malformed_list("the lengths reach beyond the message"))?;
-        let mut update = Self::default();
-        read_prefixes(withdrawn, &mut update.withdrawn)?;
-        let mut prefixes = Vec::new();
-        read_prefixes(announced, &mut prefixes)?;
+        let mut update = Self { withdrawn: read_prefixes(withdrawn, codec)?, ..Self::default() };
+        let prefixes = read_prefixes(announced, codec)?;
         let mut decoded = decode::decode(list, codec)?;
         if announced.is_empty() && withdrawn.is_empty() {
             update.end_of_rib = end_of_rib(list, &decoded);
@@ -54,7 +54,11 @@ impl Update {
         }
         update.attributes = decoded.attributes;
         update.errors = decoded.errors;
-        update.withdrawn.extend(decoded.unreach.into_iter().flat_map(|(_, prefixes)| prefixes));
+        match decoded.unreach {
+            Some((_, prefixes)) if update.withdrawn.is_empty() => update.withdrawn = prefixes,
+            Some((_, prefixes)) => update.withdrawn.extend(prefixes),
+            None => {}
+        }
         match treatment {
             Some(Treatment::TreatAsWithdraw) => {
                 update.withdrawn.extend(prefixes);
@@ -73,11 +77,19 @@ impl Update {
 }
 
 /// RFC 4271 §6.3 and RFC 7606 §5.3: a prefix that cannot be read ends the session, in either field.
-fn read_prefixes(field: &[u8], out: &mut Vec<super::Nlri>) -> Result<(), DecodeError> {
-    nlri::decode(Family::Ipv4Unicast, field, out).map_err(|error| {
-        Notification::new(error::UPDATE, update_error::INVALID_NETWORK_FIELD, Bytes::new())
-            .because(error.to_string())
-    })
+fn read_prefixes(field: &[u8], codec: &Codec) -> Result<Vec<Nlri>, DecodeError> {
+    let mut prefixes = Vec::new();
+    if field.is_empty() {
+        return Ok(prefixes);
+    }
+    let add_path = codec.add_path_receive.contains(Family::Ipv4Unicast);
+    match nlri::decode(Family::Ipv4Unicast, add_path, field, &mut prefixes) {
+        Ok(()) => Ok(prefixes),
+        Err(error) => {
+            let subcode = update_error::INVALID_NETWORK_FIELD;
+            Err(Notification::new(code::error::UPDATE, subcode, Bytes::new()).because(error.to_string()))
+        }
+    }
 }
 
 /// RFC 4724 §2: nothing at all, or an `MP_UNREACH_NLRI` without prefixes and nothing else.

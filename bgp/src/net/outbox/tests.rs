@@ -1,12 +1,20 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{MAX_CHANGES, Outbox};
+use ipnetwork::IpNetwork;
+
+use super::{MAX_NOTICES, MAX_PREFIXES, Outbox};
+use crate::config::PeerKey;
 use crate::net::Event;
+use crate::rib::{Hop, Hops};
+use crate::speaker::{Notice, NoticeKind};
+
+fn via(text: &str) -> Option<Hops> {
+    Some(Hops::from([Hop { next_hop: text.parse().unwrap(), interface: None }]))
+}
 
 #[test]
 fn best_paths_merge_and_come_before_the_word_that_they_are_complete() {
     let (a, b) = ("10.0.0.0/8".parse().unwrap(), "10.1.0.0/16".parse().unwrap());
-    let via = |text: &str| Some(BTreeSet::from([text.parse().unwrap()]));
     let mut outbox = Outbox::default();
     assert!(outbox.is_empty());
     outbox.best_paths(BTreeMap::from([(a, via("192.0.2.1")), (b, via("192.0.2.1"))]));
@@ -20,13 +28,33 @@ fn best_paths_merge_and_come_before_the_word_that_they_are_complete() {
 }
 
 #[test]
-fn state_changes_keep_their_order_and_are_bounded() {
-    let peer = "192.0.2.1".parse().unwrap();
+fn a_large_table_comes_in_parts_before_the_word_that_it_is_complete() {
+    let count = MAX_PREFIXES * 2 + 5;
+    let prefix = |n| IpNetwork::new(std::net::Ipv4Addr::from_bits(n).into(), 32).unwrap();
+    let all: BTreeMap<_, _> =
+        (0..u32::try_from(count).unwrap()).map(|n| (prefix(n), via("192.0.2.1"))).collect();
     let mut outbox = Outbox::default();
-    for n in 0..MAX_CHANGES + 3 {
-        outbox.peer_changed(peer, "Idle", n.to_string());
+    outbox.best_paths(all.clone());
+    outbox.synchronised();
+    let mut seen = BTreeMap::new();
+    for expected in [MAX_PREFIXES, MAX_PREFIXES, 5] {
+        let Some(Event::BestPaths(paths)) = outbox.pop() else { panic!("best paths") };
+        assert_eq!(paths.len(), expected);
+        seen.extend(paths);
     }
-    let changes: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
-    assert_eq!(changes.len(), MAX_CHANGES);
-    assert_eq!(changes[0], Event::PeerChanged { peer, state: "Idle", reason: "3".into() });
+    assert_eq!(seen, all);
+    assert_eq!(outbox.pop(), Some(Event::Synchronised));
+}
+
+#[test]
+fn notices_keep_their_order_and_are_bounded() {
+    let notice = |n: usize| Notice {
+        peer: PeerKey::Interface("eth0".into()),
+        kind: NoticeKind::Malformed(n.to_string()),
+    };
+    let mut outbox = Outbox::default();
+    (0..MAX_NOTICES + 3).for_each(|n| outbox.notice(notice(n)));
+    let notices: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
+    assert_eq!(notices.len(), MAX_NOTICES);
+    assert_eq!(notices[0], Event::Notice(notice(3)));
 }

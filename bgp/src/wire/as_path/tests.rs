@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 
-use super::{AsPathError, Width, decode, encode, merge};
+use super::{AsPathError, Width, decode, encode, merge, octets as octets_of};
 use crate::wire::tests::{as_path, octets};
 use crate::wire::{AsPath, AsPathSegment};
 
@@ -50,6 +50,40 @@ fn prepending() {
 }
 
 #[test]
+fn prepending_many_never_overflows_a_segment() {
+    let many = |times| {
+        let mut path = AsPath::sequence(1..=250);
+        path.prepend(9, times);
+        path
+    };
+    assert_eq!(many(0), AsPath::sequence(1..=250));
+    for times in [1, 5, 6, 255, 260, 261, 1000] {
+        let path = many(times);
+        assert_eq!(path.hop_count(), 250 + times);
+        assert_eq!(path.count(9), times + 1, "9 itself is in the path");
+        assert!(path.segments.iter().all(|segment| (1..=255).contains(&segment.asns().len())));
+        let mut out = BytesMut::new();
+        encode(&path, Width::Four, &mut out);
+        assert_eq!(decode(&out, Width::Four), Ok(path));
+    }
+    let mut behind_a_set = path("{1,2}");
+    behind_a_set.prepend(9, 2);
+    assert_eq!(behind_a_set, path("9 9 {1,2}"));
+}
+
+#[test]
+fn replacing_counting_leftmost() {
+    let mut seen = path("1 2 1 {1,3} (1)");
+    assert_eq!((seen.count(1), seen.count(4)), (4, 0));
+    assert!(seen.replace(1, 9) && !seen.replace(1, 9));
+    assert_eq!(seen, path("9 2 9 {9,3} (9)"));
+    assert_eq!(seen.leftmost(), Some(9));
+    assert_eq!(path("(64512) 1").leftmost(), Some(64512));
+    assert_eq!(path("{1} 2").leftmost(), None);
+    assert_eq!(path("").leftmost(), None);
+}
+
+#[test]
 fn octets_of_both_widths() {
     let table = [
         (Width::Four, "", ""),
@@ -61,6 +95,7 @@ fn octets_of_both_widths() {
         assert_eq!(decode(&octets(wire), width), Ok(path(text)));
         let mut out = BytesMut::new();
         encode(&path(text), width, &mut out);
+        assert_eq!(out.len(), octets_of(&path(text), width));
         assert_eq!(out, octets(wire));
     }
 }

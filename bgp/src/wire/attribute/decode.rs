@@ -11,13 +11,16 @@ use nom::number::complete::{be_u8, be_u16};
 use nom::{IResult, Parser};
 
 use super::super::as_path::{self, Width};
-use super::super::code::flag::{OPTIONAL, TRANSITIVE};
+use super::super::code::flag::{OPTIONAL, PARTIAL, TRANSITIVE};
 use super::super::code::{AS_TRANS, attribute as code, error, update_error};
 use super::super::{
-    AsPath, AttributeError, Attributes, Codec, Community, DecodeError, Family, NextHop, Nlri, Notification,
-    Origin, Reach, Treatment, UnknownAttribute, next_hop, nlri,
+    AsPath, AttributeError, Attributes, Codec, Community, DecodeError, ExtendedCommunity, Family,
+    LargeCommunity, NextHop, Nlri, Notification, Origin, Reach, Treatment, UnknownAttribute, next_hop, nlri,
 };
 use super::{Raw, raw};
+
+/// The flags that say something of an attribute rather than of its encoding.
+const KEPT_FLAGS: u8 = OPTIONAL | TRANSITIVE | PARTIAL;
 
 /// What the attributes of one UPDATE say.
 #[derive(Default)]
@@ -94,6 +97,8 @@ pub(in crate::wire) fn decode(mut list: &[u8], codec: &Codec) -> Result<Decoded,
         }
     }
     decoded.merge_four_octet();
+    // In whatever order they came, equal sets are equal values.
+    decoded.attributes.unknown_transitive.sort_by_key(|attribute| attribute.code);
     Ok(decoded)
 }
 
@@ -120,8 +125,8 @@ impl Decoded {
         let flags = check_flags(raw);
         match raw.code {
             // Their prefixes are wanted, be it to withdraw them.
-            code::MP_REACH_NLRI => self.take_reach(raw)?,
-            code::MP_UNREACH_NLRI => self.take_unreach(raw)?,
+            code::MP_REACH_NLRI => self.take_reach(raw, codec)?,
+            code::MP_UNREACH_NLRI => self.take_unreach(raw, codec)?,
             _ => {
                 flags?;
                 return self.take_value(raw, codec);
@@ -162,6 +167,21 @@ impl Decoded {
                 self.attributes.cluster_list =
                     whole_number::<4>(value)?.iter().map(|octets| Ipv4Addr::from(*octets)).collect();
             }
+            code::EXTENDED_COMMUNITIES => {
+                self.attributes.extended_communities = whole_number::<8>(value)?
+                    .iter()
+                    .map(|octets| ExtendedCommunity(u64::from_be_bytes(*octets)))
+                    .collect();
+            }
+            code::LARGE_COMMUNITY => {
+                let communities = &mut self.attributes.large_communities;
+                *communities = whole_number(value)?.iter().map(LargeCommunity::from_octets).collect();
+                LargeCommunity::remove_repeated(communities);
+            }
+            code::ONLY_TO_CUSTOMER => {
+                let asn = exactly(value).map_err(Fault::Withdraw)?;
+                self.attributes.only_to_customer = Some(u32::from_be_bytes(asn));
+            }
             code::AS4_PATH => {
                 let path = as_path::decode(value, Width::Four);
                 self.as4_path = Some(path.map_err(|error| Fault::Discard(error.to_string()))?);
@@ -172,23 +192,25 @@ impl Decoded {
         Ok(())
     }
 
-    fn take_reach(&mut self, raw: &Raw<'_>) -> Result<(), Fault> {
+    fn take_reach(&mut self, raw: &Raw<'_>, codec: &Codec) -> Result<(), Fault> {
         let Ok((field, (afi, safi, next_hop, _reserved))) = reach_head(raw.value) else {
             return Err(reset(raw, "ends before its prefixes"));
         };
         let Some(family) = Family::from_codes(afi, safi) else {
             return Err(unknown_family(afi, safi));
         };
-        let next_hop = next_hop::decode(family, next_hop)
+        let next_hop = next_hop::decode(family, codec.extended_next_hop, next_hop)
             .ok_or_else(|| reset(raw, &format!("has a next hop of {} octets", next_hop.len())))?;
         let mut prefixes = Vec::new();
-        nlri::decode(family, field, &mut prefixes).map_err(|error| reset(raw, &error.to_string()))?;
+        let add_path = codec.add_path_receive.contains(family);
+        nlri::decode(family, add_path, field, &mut prefixes)
+            .map_err(|error| reset(raw, &error.to_string()))?;
         let is_host = next_hop::is_host(&next_hop);
         self.reach = Some(Reach { family, next_hop, prefixes });
         if is_host { Ok(()) } else { Err(no_host(&next_hop)) }
     }
 
-    fn take_unreach(&mut self, raw: &Raw<'_>) -> Result<(), Fault> {
+    fn take_unreach(&mut self, raw: &Raw<'_>, codec: &Codec) -> Result<(), Fault> {
         let Ok((field, (afi, safi))) = unreach_head(raw.value) else {
             return Err(reset(raw, "ends before its prefixes"));
         };
@@ -196,7 +218,9 @@ impl Decoded {
             return Err(unknown_family(afi, safi));
         };
         let mut prefixes = Vec::new();
-        nlri::decode(family, field, &mut prefixes).map_err(|error| reset(raw, &error.to_string()))?;
+        let add_path = codec.add_path_receive.contains(family);
+        nlri::decode(family, add_path, field, &mut prefixes)
+            .map_err(|error| reset(raw, &error.to_string()))?;
         self.unreach = Some((family, prefixes));
         Ok(())
     }
@@ -205,9 +229,7 @@ impl Decoded {
     /// which RFC 7606 leaves as it was (§6.3 of RFC 4271).
     fn keep(&mut self, raw: &Raw<'_>) -> Result<(), Fault> {
         match raw.code {
-            code::EXTENDED_COMMUNITIES => drop(whole_number::<8>(raw.value)?),
             code::IPV6_EXTENDED_COMMUNITIES => drop(whole_number::<20>(raw.value)?),
-            code::LARGE_COMMUNITY => drop(whole_number::<12>(raw.value)?),
             code if raw.flags & OPTIONAL == 0 => {
                 let data = Bytes::copy_from_slice(raw.octets);
                 let subcode = update_error::UNRECOGNIZED_WELL_KNOWN;
@@ -221,7 +243,7 @@ impl Decoded {
         if raw.flags & TRANSITIVE != 0 {
             // Copied, so that a kept route does not hold on to a read buffer.
             let value = Bytes::copy_from_slice(raw.value);
-            let unknown = UnknownAttribute { flags: raw.flags, code: raw.code, value };
+            let unknown = UnknownAttribute { flags: raw.flags & KEPT_FLAGS, code: raw.code, value };
             self.attributes.unknown_transitive.push(unknown);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Each attribute beside a good UPDATE of one route, and what becomes of the route (RFC 7606 §7).
 
-use crate::wire::tests::octets;
-use crate::wire::{Codec, Treatment, Update};
+use crate::wire::tests::{nets, octets};
+use crate::wire::{Codec, FamilySet, Treatment, Update};
 
 /// What becomes of the route.
 #[derive(Debug, PartialEq)]
@@ -37,7 +37,7 @@ fn outcome(code: u8, attribute: &str, codec: &Codec) -> Outcome {
         }
     };
     let treatment = update.errors.iter().map(|error| error.treatment).max();
-    let route = ["198.51.100.0/24".parse().unwrap()];
+    let route = nets(&["198.51.100.0/24"]);
     match treatment {
         Some(Treatment::TreatAsWithdraw) => {
             assert!(update.reach.is_empty() && update.withdrawn.contains(&route[0]), "{update:?}");
@@ -58,9 +58,16 @@ fn check(codec: &Codec, table: &[(&str, Outcome)]) {
     }
 }
 
-const EXTERNAL: Codec = Codec { four_octet_as: true, external: true };
-const INTERNAL: Codec = Codec { four_octet_as: true, external: false };
-const OLD: Codec = Codec { four_octet_as: false, external: true };
+const EXTERNAL: Codec = Codec {
+    four_octet_as: true,
+    external: true,
+    extended_messages: false,
+    extended_next_hop: false,
+    add_path_receive: FamilySet::NONE,
+    add_path_send: FamilySet::NONE,
+};
+const INTERNAL: Codec = Codec { external: false, ..EXTERNAL };
+const OLD: Codec = Codec { four_octet_as: false, ..EXTERNAL };
 
 #[test]
 fn well_known() {
@@ -123,7 +130,15 @@ fn optional() {
             ("c0 10 00", Withdrawn),
             ("c0 19 15 000220010db8000000000000000000000001000100", Withdrawn),
             ("c0 20 0c 0000fde90000000100000002", Kept),
+            ("80 20 0c 0000fde90000000100000002", Withdrawn),
             ("c0 20 0d 0000fde9000000010000000200", Withdrawn),
+            ("c0 20 00", Withdrawn),
+            ("c0 23 04 0000fde9", Kept),
+            ("e0 23 04 0000fde9", Kept),
+            ("80 23 04 0000fde9", Withdrawn),
+            ("c0 23 03 0000fd", Withdrawn),
+            ("c0 23 05 0000fde900", Withdrawn),
+            ("c0 23 00", Withdrawn),
             ("c0 fe 04 deadbeef", Kept),
             ("c0 fe 00", Kept),
             ("80 fd 04 deadbeef", Kept),
@@ -250,12 +265,22 @@ fn a_reset_carries_the_attribute() {
 
 #[test]
 fn unknown_attributes_are_kept_or_dropped() {
-    let update = Update::decode(
-        &update(254, "c0 fe 02 beef 80 fd 01 07 e0 20 0c 0000fde90000000100000002"),
-        &EXTERNAL,
-    )
-    .unwrap();
+    let update = Update::decode(&update(254, "d0 fe 0002 beef 80 fd 01 07 ef e0 00"), &EXTERNAL).unwrap();
     let kept: Vec<_> = update.attributes.unknown_transitive.iter().map(|it| (it.flags, it.code)).collect();
-    assert_eq!(kept, [(0xc0, 0xfe), (0xe0, 0x20)]);
+    assert_eq!(kept, [(0xe0, 0xe0), (0xc0, 0xfe)], "by code, with the flags that say something");
     assert!(update.errors.is_empty(), "{:?}", update.errors);
+}
+
+#[test]
+fn typed_communities() {
+    let list = "c0 10 10 0002fde900000064 030b000000000007
+                c0 20 24 0000fde90000000100000002 0000fde90000000100000003 0000fde90000000100000002
+                c0 23 04 0000fde9";
+    let attributes = Update::decode(&update(254, list), &EXTERNAL).unwrap().attributes;
+    let texts: Vec<_> = attributes.extended_communities.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["rt:65001:100", "generic:0x030b000000000007"]);
+    let texts: Vec<_> = attributes.large_communities.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["65001:1:2", "65001:1:3"], "each once");
+    assert_eq!(attributes.only_to_customer, Some(65001));
+    assert!(attributes.unknown_transitive.is_empty());
 }

@@ -14,6 +14,8 @@ fn errors_have_their_rfc_names() {
         ((6, 2), "Cease / Administrative Shutdown"),
         ((6, 7), "Cease / Connection Collision Resolution"),
         ((7, 1), "ROUTE-REFRESH Message Error / Invalid Message Length"),
+        ((2, 11), "OPEN Message Error / Role Mismatch"),
+        ((8, 0), "Send Hold Timer Expired"),
         ((99, 3), "Unknown Error 99 / 3"),
     ];
     for ((code, subcode), name) in table {

@@ -1,13 +1,19 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 
-use super::{Frame, Kind, decode, encode};
+use super::{Frame, Kind, MAX_EXTENDED_OCTETS, MAX_OCTETS, decode_header, encode};
+use crate::wire::DecodeError;
 use crate::wire::tests::octets;
 
 const ONES: &str = "ffffffffffffffffffffffffffffffff";
 
 fn buffer(text: &str) -> BytesMut {
     BytesMut::from(octets(text).as_slice())
+}
+
+/// As before anything is agreed on.
+fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+    super::decode(buffer, MAX_OCTETS)
 }
 
 #[test]
@@ -34,7 +40,7 @@ fn refuses_bad_headers() {
         (&format!("{ONES} 0016 02"), (2, "0016"), "length 22 is impossible for Update"),
         (&format!("{ONES} 0014 03"), (2, "0014"), "length 20 is impossible for Notification"),
         (&format!("{ONES} 0014 04"), (2, "0014"), "length 20 is impossible for Keepalive"),
-        (&format!("{ONES} 0018 05"), (2, "0018"), "length 24 is impossible for RouteRefresh"),
+        (&format!("{ONES} 0016 05"), (2, "0016"), "length 22 is impossible for RouteRefresh"),
     ];
     for (header, (subcode, data), reason) in table {
         let error = decode(&mut buffer(header)).unwrap_err();
@@ -42,6 +48,26 @@ fn refuses_bad_headers() {
         assert_eq!((error.notification.code, error.notification.subcode), (1, subcode), "{reason}");
         assert_eq!(error.notification.data, octets(data), "{reason}");
     }
+}
+
+#[test]
+fn extended_messages_once_agreed_on() {
+    let limit = |header: &str, max_octets| {
+        decode_header(&octets(&format!("{ONES} {header}")), max_octets).map_err(|error| error.reason)
+    };
+    for (code, kind) in [("02", Kind::Update), ("03", Kind::Notification), ("05", Kind::RouteRefresh)] {
+        let header = format!("1001 {code}");
+        assert_eq!(limit(&header, MAX_EXTENDED_OCTETS), Ok(Some((kind, 4097))));
+        let refused = "message length 4097 is not within 19..=4096".to_owned();
+        assert_eq!(limit(&header, MAX_OCTETS), Err(refused));
+    }
+    // RFC 8654 §4: not for these two.
+    assert_eq!(limit("1001 01", MAX_EXTENDED_OCTETS), Err("length 4097 is impossible for Open".to_owned()));
+    assert_eq!(
+        limit("1001 04", MAX_EXTENDED_OCTETS),
+        Err("length 4097 is impossible for Keepalive".to_owned())
+    );
+    assert_eq!(limit("ffff 02", MAX_EXTENDED_OCTETS), Ok(Some((Kind::Update, 65535))));
 }
 
 #[test]

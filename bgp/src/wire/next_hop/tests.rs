@@ -1,4 +1,4 @@
-use super::{decode, encode, is_host};
+use super::{decode, encode, is_host, octets as octets_of};
 use crate::wire::tests::octets;
 use crate::wire::{Family, NextHop};
 use bytes::BytesMut;
@@ -29,7 +29,8 @@ fn octets_and_back() {
         let mut out = BytesMut::new();
         encode(&next_hop, &mut out);
         assert_eq!(out, octets(wire));
-        assert_eq!(decode(family, &out[1..]), Some(next_hop));
+        assert_eq!(out.len(), octets_of(&next_hop));
+        assert_eq!(decode(family, false, &out[1..]), Some(next_hop));
     }
 }
 
@@ -45,17 +46,23 @@ fn what_others_send_on_unnumbered_links() {
         (format!("{global}{global}"), "2001:db8::1"),
     ];
     for (field, text) in table {
-        assert_eq!(decode(Family::Ipv6Unicast, &octets(&field)), Some(text.parse().unwrap()));
+        assert_eq!(decode(Family::Ipv6Unicast, false, &octets(&field)), Some(text.parse().unwrap()));
     }
 }
 
 #[test]
 fn a_length_of_the_wrong_family_is_none() {
     for octets in [0, 1, 3, 5, 8, 12, 15, 16, 24, 32, 33, 48] {
-        assert_eq!(decode(Family::Ipv4Unicast, &vec![1; octets]), None, "{octets}");
+        assert_eq!(decode(Family::Ipv4Unicast, false, &vec![1; octets]), None, "{octets}");
+    }
+    for octets in [0, 1, 3, 5, 8, 12, 15, 17, 24, 31, 33, 48] {
+        assert_eq!(decode(Family::Ipv4Unicast, true, &vec![1; octets]), None, "{octets}");
+    }
+    for octets in [4, 16, 32] {
+        assert!(decode(Family::Ipv4Unicast, true, &vec![1; octets]).is_some(), "{octets}");
     }
     for octets in [0, 4, 12, 15, 17, 24, 31, 33, 48] {
-        assert_eq!(decode(Family::Ipv6Unicast, &vec![1; octets]), None, "{octets}");
+        assert_eq!(decode(Family::Ipv6Unicast, false, &vec![1; octets]), None, "{octets}");
     }
 }
 

@@ -1,15 +1,14 @@
 use bytes::BytesMut;
-use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
 use super::{NlriError, decode, encode, octets as octets_of};
-use crate::wire::Family;
-use crate::wire::tests::{octets, prefix, prefixes};
+use crate::wire::tests::{codec, family, nets, octets, prefix, prefixes};
+use crate::wire::{Codec, Family, Nlri};
 
 fn decoded(family: Family, field: &str) -> Result<Vec<String>, NlriError> {
     let mut out = Vec::new();
-    decode(family, &octets(field), &mut out)?;
-    Ok(out.iter().map(ToString::to_string).collect())
+    decode(family, false, &octets(field), &mut out)?;
+    Ok(out.iter().map(|nlri| nlri.prefix.to_string()).collect())
 }
 
 #[test]
@@ -52,31 +51,65 @@ fn refuses_what_is_none() {
 }
 
 #[test]
+fn path_identifiers() {
+    let mut out = Vec::new();
+    decode(Family::Ipv4Unicast, true, &octets("00000001 08 0a ffffffff 00"), &mut out).unwrap();
+    assert_eq!(
+        out.iter().map(|nlri| (nlri.path_id, nlri.prefix)).collect::<Vec<_>>(),
+        [(1, "10.0.0.0/8".parse().unwrap()), (u32::MAX, "0.0.0.0/0".parse().unwrap()),]
+    );
+    let mut wire = BytesMut::new();
+    out.iter().for_each(|nlri| encode(nlri, true, &mut wire));
+    assert_eq!(wire, octets("00000001 08 0a ffffffff 00"));
+    wire.clear();
+    out.iter().for_each(|nlri| encode(nlri, false, &mut wire));
+    assert_eq!(wire, octets("08 0a 00"), "said only where it is spoken of");
+    for (field, error) in [
+        ("000000", NlriError::NoLength),
+        ("00000001", NlriError::NoLength),
+        ("00000001 08", NlriError::Truncated(8)),
+        ("00000001 21 0a000000", NlriError::TooLong(33, 32)),
+        ("08 0a", NlriError::NoLength),
+    ] {
+        assert_eq!(decode(Family::Ipv4Unicast, true, &octets(field), &mut out), Err(error), "{field}");
+    }
+}
+
+#[test]
 fn host_bits_are_not_sent() {
     let mut out = BytesMut::new();
-    encode(&"192.0.2.255/25".parse().unwrap(), &mut out);
+    encode(&nets(&["192.0.2.255/25"])[0], false, &mut out);
     assert_eq!(out, octets("19 c0000280"));
 }
 
 proptest! {
     #[test]
-    fn octets_and_back(list in prefixes(Family::Ipv6Unicast, 0..40), family4 in prefixes(Family::Ipv4Unicast, 0..40)) {
-        for (family, list) in [(Family::Ipv6Unicast, list), (Family::Ipv4Unicast, family4)] {
-            let mut out = BytesMut::new();
-            list.iter().for_each(|prefix| encode(prefix, &mut out));
-            prop_assert_eq!(out.len(), list.iter().map(octets_of).sum::<usize>());
-            let mut back: Vec<IpNetwork> = Vec::new();
-            prop_assert_eq!(decode(family, &out, &mut back), Ok(()));
-            prop_assert_eq!(back, list);
-        }
+    fn octets_and_back(
+        (codec, family, list) in (codec(), family()).prop_flat_map(|(codec, family)| {
+            (Just(codec), Just(family), prefixes(codec, family, 0..40))
+        })
+    ) {
+        let Codec { add_path_send, .. } = codec;
+        let add_path = add_path_send.contains(family);
+        let mut out = BytesMut::new();
+        list.iter().for_each(|nlri| encode(nlri, add_path, &mut out));
+        let octets: usize = list.iter().map(|nlri| octets_of(&nlri.prefix, add_path)).sum();
+        prop_assert_eq!(out.len(), octets);
+        let mut back: Vec<Nlri> = Vec::new();
+        prop_assert_eq!(decode(family, add_path, &out, &mut back), Ok(()));
+        prop_assert_eq!(back, list);
     }
 
     #[test]
-    fn no_octets_panic_and_no_host_bits_come_out(field in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn no_octets_panic_and_no_host_bits_come_out(
+        field in prop::collection::vec(any::<u8>(), 0..80),
+        add_path in any::<bool>(),
+    ) {
         for family in Family::ALL {
             let mut out = Vec::new();
-            let _ = decode(family, &field, &mut out);
-            prop_assert!(out.iter().all(|prefix| prefix.ip() == prefix.network() && Family::of(prefix) == family));
+            let _ = decode(family, add_path, &field, &mut out);
+            let sound = |it: &Nlri| it.prefix.ip() == it.prefix.network() && Family::of(&it.prefix) == family;
+            prop_assert!(out.iter().all(sound));
         }
     }
 
