@@ -155,7 +155,7 @@ fn ages_outlive_equal_announcements() {
     let (mut rib, sources) = rib(&[Kind::External]);
     let begun = Instant::now();
     let at = |seconds| begun + Duration::from_secs(seconds);
-    let mut say = |rib: &mut Rib, med, seconds| {
+    let say = |rib: &mut Rib, med, seconds| {
         rib.announce(sources[0], FAMILY, &path(&[65101], med), via(1), &[nlri(1)], at(seconds));
     };
     say(&mut rib, 0, 0);
