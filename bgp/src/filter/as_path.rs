@@ -4,7 +4,7 @@
 //! brackets; empty for our own routes. `_` is one of its separators, or an end. Otherwise the syntax is that of POSIX
 //! extended expressions as far as digits and separators need it; braces and brackets of sets take a backslash.
 //!
-//! Matching takes time linear in the text, and memory bounded by [`MAX_OCTETS`] and the limits below, whatever the
+//! Matching takes time linear in the text, and memory bounded by the limits below, whatever the
 //! pattern is.
 
 use std::fmt;
