@@ -65,9 +65,12 @@ fn a_soft_reset_in_asks_for_everything_between_marks_and_drops_what_does_not_com
     let mut lab = Lab::external(2);
     lab.originate(1, &["10.101.0.0/24"]);
     // Something that the peer never said.
-    let Some(Message::Update(mut update)) = lab.take_received(0, 1).into_iter().rev().find(|message| {
-        matches!(message, Message::Update(update) if !update.reach.is_empty())
-    }) else {
+    let Some(Message::Update(mut update)) = lab
+        .take_received(0, 1)
+        .into_iter()
+        .rev()
+        .find(|message| matches!(message, Message::Update(update) if !update.reach.is_empty()))
+    else {
         panic!("no announcement");
     };
     update.reach[0].prefixes[0].prefix = prefix("10.66.0.0/24");
@@ -89,7 +92,9 @@ fn a_soft_reset_out_tells_everything_again() {
     lab.take_received(1, 0);
     lab.reset(0, 1, Reset::SoftOut(None));
     let told = lab.take_received(1, 0);
-    assert!(told.iter().any(|message| matches!(message, Message::Update(update) if !update.reach.is_empty())));
+    assert!(
+        told.iter().any(|message| matches!(message, Message::Update(update) if !update.reach.is_empty()))
+    );
     assert_eq!(refreshes(&told).len(), 4, "both families between their marks");
     assert_eq!(lab.peer(1, 0).counters.flaps, 0);
 }

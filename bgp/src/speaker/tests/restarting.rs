@@ -39,8 +39,7 @@ fn a_restarted_peer_finds_its_routes_and_what_it_does_not_announce_again_goes() 
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(true));
     assert!(lab.peer(0, 1).stale);
     assert_eq!(lab.family(0, 1).stale, 2);
-    lab.start(1, config);
-    lab.originate(1, &["10.101.0.0/24"]);
+    lab.start_with(1, config, &["10.101.0.0/24"]);
     lab.seconds(30);
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(false));
     assert_eq!(lab.nodes[0].lost, ["10.102.0.0/24".parse().unwrap()]);
@@ -109,8 +108,7 @@ fn a_peer_that_comes_back_as_somebody_else_is_another_source() {
     let mut config = again(&lab, 1);
     config.router_id = "10.9.9.9".parse().unwrap();
     lab.kill(1);
-    lab.start(1, config);
-    lab.originate(1, &["10.103.0.0/24"]);
+    lab.start_with(1, config, &["10.103.0.0/24"]);
     lab.seconds(10);
     assert!(lab.is_up(0, 1));
     assert_eq!(lab.stale(0, "10.101.0.0/24"), None);
@@ -118,22 +116,41 @@ fn a_peer_that_comes_back_as_somebody_else_is_another_source() {
 }
 
 #[test]
-fn two_restarts_inside_the_restart_time_lose_only_what_was_not_announced_between() {
+fn restarts_that_get_nowhere_change_nothing_for_a_peer_that_is_away() {
     let mut lab = pair();
     let config = again(&lab, 1);
-    // It restarts again before it gets anywhere.
+    lab.kill(1);
+    lab.stuck.insert((1, 0));
     for _ in 0..3 {
-        lab.kill(1);
         lab.seconds(10);
         lab.start(1, config.clone());
         lab.kill(1);
     }
-    assert!(lab.nodes[0].lost.is_empty());
-    lab.start(1, config);
-    lab.originate(1, &["10.101.0.0/24", "10.102.0.0/24"]);
+    assert_eq!(lab.family(0, 1).stale, 2);
+    lab.stuck.clear();
+    lab.start_with(1, config, &["10.101.0.0/24", "10.102.0.0/24"]);
     lab.seconds(30);
     assert!(lab.nodes[0].lost.is_empty());
     assert_eq!(lab.stale(0, "10.102.0.0/24"), Some(false));
+}
+
+#[test]
+fn a_second_restart_loses_what_was_not_announced_since_the_first_and_keeps_the_rest() {
+    let mut lab = pair();
+    let config = again(&lab, 1);
+    lab.kill(1);
+    // Back, it holds its End-of-RIB back for a peer that stays away.
+    let mut waiting = config.clone();
+    waiting.peers.insert(key(3), peer(asn(3)));
+    lab.start_with(1, waiting, &["10.101.0.0/24"]);
+    lab.seconds(5);
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(false), Some(true)));
+    lab.kill(1);
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(true), None));
+    lab.start_with(1, config, &["10.101.0.0/24"]);
+    lab.seconds(20);
+    assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(false));
+    assert_eq!(lab.nodes[0].lost, ["10.102.0.0/24".parse().unwrap()]);
 }
 
 #[test]
@@ -142,8 +159,7 @@ fn a_restart_that_nobody_noticed_is_taken_over_by_the_new_connection() {
     let config = again(&lab, 1);
     lab.vanish(1);
     assert!(lab.is_up(0, 1));
-    lab.start(1, config);
-    lab.originate(1, &["10.101.0.0/24", "10.102.0.0/24"]);
+    lab.start_with(1, config, &["10.101.0.0/24", "10.102.0.0/24"]);
     lab.seconds(10);
     let view = lab.peer(0, 1);
     assert_eq!((view.state, view.counters.flaps, view.stale), (State::Established, 1, false));
@@ -180,8 +196,7 @@ fn an_expired_hold_timer_keeps_routes_for_a_restart_time() {
     lab.seconds(91);
     assert_ne!(lab.state(0, 1), State::Established);
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(true));
-    lab.start(1, config);
-    lab.originate(1, &["10.101.0.0/24", "10.102.0.0/24"]);
+    lab.start_with(1, config, &["10.101.0.0/24", "10.102.0.0/24"]);
     lab.seconds(40);
     assert!(lab.nodes[0].lost.is_empty());
 }
@@ -263,8 +278,7 @@ fn long_lived_routes_are_kept_from_who_does_not_know_them_and_renewed_when_the_p
     lab.kill(0);
     lab.seconds(121);
     assert!(lab.knows(1, "10.100.0.0/24") && !lab.knows(2, "10.100.0.0/24"));
-    lab.start(0, config);
-    lab.originate(0, &["10.100.0.0/24"]);
+    lab.start_with(0, config, &["10.100.0.0/24"]);
     lab.seconds(30);
     assert!(lab.knows(2, "10.100.0.0/24"));
     assert_eq!(lab.stale(1, "10.100.0.0/24"), Some(false));
@@ -445,6 +459,7 @@ fn the_watch_follows_the_configuration_without_a_reset() {
 #[test]
 fn a_link_that_goes_down_ends_session_and_restart_alike() {
     let mut lab = pair();
+    lab.vanish(1);
     lab.input(0, Input::LinkDown(key(1)));
     assert!(!lab.knows(0, "10.101.0.0/24"));
     let mut lab = pair();
@@ -458,9 +473,8 @@ fn a_link_that_goes_down_ends_session_and_restart_alike() {
 fn a_refresh_that_never_ends_is_ended() {
     let mut lab = pair();
     lab.configure(0, |config| config.graceful_restart.stale_time = Duration::from_secs(50));
-    let refresh = |kind| {
-        Message::RouteRefresh(crate::wire::RouteRefresh { family: Family::Ipv4Unicast, kind })
-    };
+    let refresh =
+        |kind| Message::RouteRefresh(crate::wire::RouteRefresh { family: Family::Ipv4Unicast, kind });
     lab.inject(0, 1, refresh(crate::wire::RefreshKind::Begin));
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(true));
     assert!(!lab.peer(0, 1).stale, "the peer does not restart");
