@@ -25,6 +25,8 @@ pub mod probe;
 
 pub mod tor;
 
+pub mod mrt;
+
 pub mod node;
 pub mod pod;
 pub mod topology;
