@@ -73,9 +73,6 @@ pub(super) fn render(spec: &Spec) -> String {
 
 fn render_network(text: &mut String, network: &Network) {
     let _ = write!(text, "  route {} blackhole {{ ", network.prefix);
-    if let Some(med) = network.med {
-        let _ = write!(text, "bgp_med = {med}; ");
-    }
     for (high, low) in &network.communities {
         let _ = write!(text, "bgp_community.add(({high}, {low})); ");
     }
@@ -134,11 +131,14 @@ fn render_neighbour(text: &mut String, spec: &Spec, index: usize, neighbour: &Ne
         let _ = writeln!(text, "  bfd {{ interval {millis} ms; multiplier 3; }};");
     }
     for family in &neighbour.families {
-        let _ = write!(
-            text,
-            "  ipv{} {{\n    import all;\n    export where source ~ [ RTS_STATIC, RTS_BGP ];\n",
-            family.digit()
-        );
+        let _ = write!(text, "  ipv{} {{\n    import all;\n    export filter {{", family.digit());
+        for network in spec.networks.iter().filter(|network| Family::of(&network.prefix) == *family) {
+            // It tells another AS only a MED that its export filter sets.
+            if let Some(med) = network.med {
+                let _ = write!(text, " if net = {} then bgp_med = {med};", network.prefix);
+            }
+        }
+        text.push_str(" if source ~ [ RTS_STATIC, RTS_BGP ] then accept; reject; };\n");
         match (neighbour.add_path.receive, neighbour.add_path.send) {
             (true, true) => text.push_str("    add paths on;\n"),
             (true, false) => text.push_str("    add paths rx;\n"),

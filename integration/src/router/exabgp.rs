@@ -87,7 +87,7 @@ fn render_neighbour(text: &mut String, spec: &Spec, neighbour: &Neighbour) {
         text,
         "neighbor {remote} {{\n  router-id {id};\n  local-address {local};\n  local-as {asn};\n  \
            peer-as {remote_as};\n  hold-time {hold};\n{passive}{password}  \
-           api {{ processes [ relay ]; neighbor-changes; receive {{ parsed; update; open; refresh; }} }}\n",
+           api {{ processes [ relay ]; neighbor-changes; receive {{ parsed; update; open; }} }}\n",
         remote = neighbour.remote,
         id = spec.router_id,
         local = neighbour.local,
@@ -235,7 +235,10 @@ pub(super) fn decode_paths(events: &[Value], prefix: IpNetwork) -> Result<Vec<Pa
             for (next_hop, nlris) in by_next_hop.as_object().into_iter().flatten() {
                 for nlri in nlris.as_array().into_iter().flatten().filter(is_wanted) {
                     let path = decode_path(next_hop, &update["attribute"]);
-                    paths.insert((peer(neighbour)?, identifier(nlri)), path);
+                    // A link-local address beside the global one comes as a next hop of its own.
+                    if !next_hop.starts_with("fe80:") || by_next_hop.as_object().is_some_and(|all| all.len() == 1) {
+                        paths.insert((peer(neighbour)?, identifier(nlri)), path);
+                    }
                 }
             }
         }

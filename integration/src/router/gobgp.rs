@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{CONNECT_RETRY_SECS, Family, Hops, KEEPALIVE_SECS, Neighbour, Network, Path, Session, Spec};
+use super::{CONNECT_RETRY_SECS, Hops, KEEPALIVE_SECS, Neighbour, Network, Path, Session, Spec};
 use crate::eventually::eventually;
 use crate::namespace::Namespace;
 use crate::process::{Invocation, Process};

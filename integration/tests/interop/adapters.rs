@@ -64,12 +64,12 @@ fn assert_meet(kinds: [Kind; 2], over_v6: bool, password: Option<&str>) {
 
 #[test]
 fn bird_and_gobgp() {
-    assert_meet([Kind::Bird, Kind::Gobgp], false, None);
+    assert_meet([Kind::Bird, Kind::Gobgp], true, Some("secret"));
 }
 
 #[test]
 fn frr_and_openbgpd() {
-    assert_meet([Kind::Frr, Kind::OpenBgpd], true, Some("secret"));
+    assert_meet([Kind::Frr, Kind::OpenBgpd], true, None);
 }
 
 #[test]
@@ -84,5 +84,5 @@ fn gobgp_and_openbgpd() {
 
 #[test]
 fn frr_and_exabgp() {
-    assert_meet([Kind::Frr, Kind::ExaBgp], false, None);
+    assert_meet([Kind::Frr, Kind::ExaBgp], false, Some("secret"));
 }

@@ -14,9 +14,6 @@ use ipnetwork::IpNetwork;
 pub struct Member(pub u8);
 
 impl Member {
-    /// Ours.
-    pub const OURS: Self = Self(1);
-
     pub fn v4(self) -> IpAddr {
         Ipv4Addr::new(192, 0, 2, self.0).into()
     }
@@ -72,8 +69,19 @@ impl Segment {
             End { namespace: &self.switch, interface: &port, addresses: &[] },
         )
         .unwrap();
-        self.switch.output("ip", &["link", "set", &port, "master", "bridge"]).unwrap();
+        self.mend(member);
         namespace
+    }
+
+    /// Takes the member off the link; its interface does not notice.
+    pub fn cut(&self, member: Member) {
+        self.switch.output("ip", &["link", "set", &format!("port{}", member.0), "nomaster"]).unwrap();
+    }
+
+    /// Puts it on the link (again).
+    pub fn mend(&self, member: Member) {
+        let port = format!("port{}", member.0);
+        self.switch.output("ip", &["link", "set", &port, "master", "bridge"]).unwrap();
     }
 
     /// A router on the link.
@@ -85,8 +93,21 @@ impl Segment {
         neighbours: Vec<Neighbour>,
         networks: Vec<Network>,
     ) -> Router {
-        let name = format!("{kind}{}", member.0);
         let namespace = self.join(member);
+        self.router_in(kind, namespace, member, asn, neighbours, networks)
+    }
+
+    /// A router in a namespace that has joined before.
+    pub fn router_in(
+        &self,
+        kind: Kind,
+        namespace: Arc<Namespace>,
+        member: Member,
+        asn: u32,
+        neighbours: Vec<Neighbour>,
+        networks: Vec<Network>,
+    ) -> Router {
+        let name = format!("{kind}{}", member.0);
         let directory = self.lab.make_directory(&name).unwrap();
         let spec = Spec { name, asn, router_id: member.router_id(), neighbours, networks };
         Router::start(kind, namespace, directory, spec).unwrap()
