@@ -1,31 +1,25 @@
 //! Leaf-spine fabrics: everything arrives everywhere, over all equal paths, and goes away again.
 
-use bgp::config::Export;
+use bgp::config::NextHopMode;
 use bgp::session::State;
 use bgp::speaker::Table;
 
-use crate::wires::{Fabric, config, peer, v4};
+use crate::network::{Network, v4};
+use crate::topology::{config, peer, upstream};
 
 const SPINES: usize = 2;
 const LEAVES: usize = 20;
 
 /// Spines are nodes 0 and 1, each its own AS; leaves follow, each its own AS, each originating 10.<leaf>.0.0/24.
-fn leaf_spine() -> Fabric {
-    let mut fabric = Fabric::new(SPINES + LEAVES);
+fn leaf_spine() -> Network {
+    let mut fabric = Network::new(SPINES + LEAVES);
     let asn = |node: usize| 65000 + u32::try_from(node).unwrap();
     for spine in 0..SPINES {
         let leaves: Vec<_> = (SPINES..SPINES + LEAVES).map(|leaf| (leaf, peer(asn(leaf)))).collect();
         fabric.start(spine, config(spine, asn(spine), &leaves));
     }
     for leaf in SPINES..SPINES + LEAVES {
-        let mut up = peer(65000);
-        up.export = Export::Originated;
-        let spines: Vec<_> = (0..SPINES)
-            .map(|spine| {
-                up.remote_as = asn(spine);
-                (spine, up.clone())
-            })
-            .collect();
+        let spines: Vec<_> = (0..SPINES).map(|spine| (spine, upstream(asn(spine)))).collect();
         fabric.start(leaf, config(leaf, asn(leaf), &spines));
         fabric.originate(leaf, &[&format!("10.{leaf}.0.0/24"), &format!("fd00:{leaf}::/64")]);
     }
@@ -51,7 +45,7 @@ fn a_leaf_spine_fabric_converges_with_ecmp_and_withdraws() {
         paths.iter().map(|path| (path.best, path.multipath)).collect::<Vec<_>>(),
         [(true, false), (false, true)]
     );
-    assert_eq!(paths[0].as_path, "65000 65005");
+    assert_eq!(paths[0].attributes.as_path.to_string(), "65000 65005");
 
     // One spine dies hard with its connections; then a leaf takes its prefix back.
     fabric.kill(0);
@@ -66,7 +60,7 @@ fn a_leaf_spine_fabric_converges_with_ecmp_and_withdraws() {
 
 #[test]
 fn initial_routes_travel_in_few_messages() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     fabric.start(0, config(0, 65001, &[(1, peer(65002))]));
     fabric.start(1, config(1, 65002, &[(0, peer(65001))]));
     let prefixes: Vec<_> = (0..2000).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
@@ -74,15 +68,15 @@ fn initial_routes_travel_in_few_messages() {
     fabric.seconds(10);
     assert_eq!(fabric.nodes[1].fib.len(), 2000);
     // 2000 prefixes of 4 octets and one End-of-RIB for each family.
-    assert!(fabric.peer(0, 1).updates_sent <= 5, "{}", fabric.peer(0, 1).updates_sent);
+    assert!(fabric.peer(0, 1).counters.updates_sent <= 5, "{}", fabric.peer(0, 1).counters.updates_sent);
 }
 
 #[test]
 fn internal_peers_get_preference_and_next_hop_and_pass_nothing_on() {
     // 0 (AS 65000) ─ eBGP ─ 1 ─ iBGP ─ 2 ─ iBGP ─ 3, the last three in AS 65001.
-    let mut fabric = Fabric::new(4);
+    let mut fabric = Network::new(4);
     let mut to_two = peer(65001);
-    to_two.next_hop_self = true;
+    to_two.next_hop = NextHopMode::Itself;
     fabric.start(0, config(0, 65000, &[(1, peer(65001))]));
     fabric.start(1, config(1, 65001, &[(0, peer(65000)), (2, to_two)]));
     fabric.start(2, config(2, 65001, &[(1, peer(65001)), (3, peer(65001))]));
@@ -92,13 +86,13 @@ fn internal_peers_get_preference_and_next_hop_and_pass_nothing_on() {
     fabric.seconds(20);
     let path = &fabric.paths(2, Table::LocRib, "10.0.0.0/24")[0];
     assert_eq!(
-        (path.local_pref, path.as_path.as_str(), path.next_hop.unwrap().address()),
-        (Some(100), "65000", v4(1).into())
+        (path.attributes.local_pref, path.attributes.as_path.to_string(), path.next_hop.unwrap().address()),
+        (Some(100), "65000".to_owned(), v4(1).into())
     );
     assert!(fabric.paths(3, Table::LocRib, "10.0.0.0/24").is_empty());
     assert_eq!(fabric.next_hops(3, "10.2.0.0/24"), [2]);
     let path = &fabric.paths(0, Table::LocRib, "10.2.0.0/24")[0];
-    assert_eq!((path.local_pref, path.as_path.as_str()), (None, "65001"));
+    assert_eq!((path.attributes.local_pref, path.attributes.as_path.to_string()), (None, "65001".to_owned()));
 }
 
 #[test]
@@ -108,7 +102,7 @@ fn the_same_fabric_runs_the_same_way_twice() {
         fabric.seconds(20);
         fabric.kill(4);
         fabric.seconds(20);
-        fabric.nodes.iter().map(|node| (node.states.clone(), node.received.len())).collect::<Vec<_>>()
+        fabric.nodes.iter().map(|node| (node.notices.clone(), node.received.len())).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
@@ -119,6 +113,6 @@ fn a_broken_connection_is_redialled() {
     fabric.seconds(30);
     fabric.break_connections(0, 2);
     fabric.seconds(20);
-    assert_eq!((fabric.state(0, 2), fabric.peer(0, 2).flaps), (State::Established, 1));
+    assert_eq!((fabric.state(0, 2), fabric.flaps(0, 2)), (State::Established, 1));
     assert!(fabric.nodes[3].withdrawn_from_fib.is_empty());
 }

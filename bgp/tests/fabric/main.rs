@@ -1,8 +1,13 @@
-//! Fabrics of whole speakers on virtual wires and a virtual clock: typed messages, no sockets, no waiting.
-#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+//! Fabrics of whole speakers on virtual wires and a virtual clock: octets, no sockets, no waiting.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
+mod chaos;
 mod convergence;
+mod dice;
 mod model;
+mod network;
 mod peering;
+mod reference;
 mod restart;
-mod wires;
+mod topology;
+mod views;

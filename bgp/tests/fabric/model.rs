@@ -1,14 +1,16 @@
 //! Random histories against an obvious oracle: the Loc-RIB depends on what peers say now, not on how they got there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use bgp::speaker::{Input, Table};
-use bgp::wire::{AsPath, AsPathSegment, Attributes, Family, Message, NextHop, Origin, Reach, Update};
+use bgp::config::Multipath;
+use bgp::speaker::Table;
+use bgp::speaker::view::PathView;
+use bgp::wire::{AsPath, AsPathSegment, Attributes, Family, Message, NextHop, Nlri, Origin, Reach, Update};
 use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
-use crate::wires::{Fabric, address, config, peer, prefix, v4};
+use crate::network::{Network, key, prefix, v4};
+use crate::topology::{config, peer};
 
 /// Node 0 is under test; of its peers 1..=4, the first two are in one AS, 4 is internal.
 const PEERS: usize = 4;
@@ -55,6 +57,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn nlri(index: usize) -> Nlri {
+    Nlri { prefix: prefix(PREFIXES[index]), path_id: 0 }
+}
+
 fn full_path(peer: usize, said: &Said) -> Vec<u32> {
     // External peers put their AS in front.
     let own = (AS_OF[peer] != AS_OF[0]).then_some(AS_OF[peer]);
@@ -68,10 +74,11 @@ fn update(peer: usize, prefix_index: usize, said: &Said) -> Message {
         origin: said.origin,
         as_path: AsPath { segments },
         med: said.med,
-        local_pref: said.local_pref,
+        // The wire layer drops it from others.
+        local_pref: said.local_pref.filter(|_| AS_OF[peer] == AS_OF[0]),
         ..Attributes::default()
     };
-    let prefixes = vec![prefix(PREFIXES[prefix_index])];
+    let prefixes = vec![nlri(prefix_index)];
     let reach = Reach { family: Family::Ipv4Unicast, next_hop: NextHop::V4(v4(peer)), prefixes };
     Message::Update(Update { reach: vec![reach], attributes, ..Update::default() })
 }
@@ -99,11 +106,11 @@ fn oracle(said: &BTreeMap<usize, Said>) -> BTreeSet<usize> {
 }
 
 /// Every real peer is a silent speaker; its routes are put into node 0 as if it had sent them.
-fn settled() -> Fabric {
-    let mut fabric = Fabric::new(PEERS + 1);
+fn settled() -> Network {
+    let mut fabric = Network::new(PEERS + 1);
     let peers: Vec<_> = (1..=PEERS).map(|index| (index, peer(AS_OF[index]))).collect();
     let mut under_test = config(0, AS_OF[0], &peers);
-    under_test.multipath_limit = LIMIT;
+    under_test.multipath = Multipath { external: LIMIT, internal: LIMIT, relaxed_as_path: true };
     under_test.graceful_restart.enabled = false;
     fabric.start(0, under_test);
     for (index, asn) in AS_OF.into_iter().enumerate().skip(1) {
@@ -129,14 +136,14 @@ impl Model {
         decided.filter(|(_, next_hops)| !next_hops.is_empty()).collect()
     }
 
-    fn apply(&mut self, fabric: &mut Fabric, step: &Step) {
+    fn apply(&mut self, fabric: &mut Network, step: &Step) {
         match step {
             Step::Announce { peer, prefix, said } => {
                 fabric.inject(0, *peer, Ok(update(*peer, *prefix, said)));
                 self.said.entry(*prefix).or_default().insert(*peer, said.clone());
             }
             Step::Withdraw { peer, prefix: index } => {
-                let withdrawn = vec![prefix(PREFIXES[*index])];
+                let withdrawn = vec![nlri(*index)];
                 fabric.inject(0, *peer, Ok(Message::Update(Update { withdrawn, ..Update::default() })));
                 self.said.entry(*index).or_default().remove(peer);
             }
@@ -153,31 +160,31 @@ impl Model {
                 } else {
                     self.own.remove(index)
                 };
-                let own = self.own.iter().map(|index| prefix(PREFIXES[*index])).collect();
-                fabric.input(0, Input::Originate(own));
+                fabric.originate_all(0, self.own.iter().map(|index| prefix(PREFIXES[*index])));
             }
         }
     }
 }
 
-fn actual(fabric: &Fabric) -> BTreeMap<IpNetwork, Vec<usize>> {
+fn actual(fabric: &Network) -> BTreeMap<IpNetwork, Vec<usize>> {
     fabric.nodes[0].fib.keys().map(|prefix| (*prefix, fabric.next_hops(0, &prefix.to_string()))).collect()
 }
 
 /// What a peer has been told, for comparing with what it should have been told.
-fn told(fabric: &Fabric, other: usize) -> BTreeSet<IpNetwork> {
+fn told(fabric: &Network, other: usize) -> BTreeSet<IpNetwork> {
     let told = |text: &&str| {
         let paths = fabric.paths(0, Table::AdjRibOut, text);
-        paths.iter().any(|path| path.peer == Some(address(other)))
+        paths.iter().any(|path| path.peer == Some(key(other)))
     };
     PREFIXES.into_iter().filter(told).map(prefix).collect()
 }
 
 /// What the peer itself has from node 0.
-fn heard(fabric: &Fabric, other: usize) -> BTreeSet<IpNetwork> {
-    let from: IpAddr = address(0);
-    let heard =
-        |text: &&str| fabric.paths(other, Table::AdjRibIn, text).iter().any(|path| path.peer == Some(from));
+fn heard(fabric: &Network, other: usize) -> BTreeSet<IpNetwork> {
+    let from = key(0);
+    let heard = |text: &&str| {
+        fabric.paths(other, Table::AdjRibIn, text).iter().any(|path| path.peer.as_ref() == Some(&from))
+    };
     PREFIXES.into_iter().filter(heard).map(prefix).collect()
 }
 
@@ -210,7 +217,7 @@ proptest! {
                     fabric.inject(0, *peer, Ok(update(*peer, 0, said)));
                 }
             }
-            let view = |path: bgp::speaker::PathView| (path.peer, path.best, path.multipath, path.reason);
+            let view = |path: PathView| (path.peer, path.best, path.multipath, path.reason);
             fabric.paths(0, Table::LocRib, PREFIXES[0]).into_iter().map(view).collect::<Vec<_>>()
         };
         prop_assert_eq!(outcome(&order), outcome(&[1, 2, 3, 4]));

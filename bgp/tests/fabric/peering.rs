@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use bgp::config::Export;
+use bgp::config::PeerKey;
 use bgp::session::State;
-use bgp::speaker::{ConnId, Input, Table};
+use bgp::speaker::{ConnId, Input, Reset, Table};
 use bgp::wire::{DecodeError, Family, Message, NextHop, Notification};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::wires::{Fabric, address, config, peer, prefix, v4};
+use crate::network::{Network, key, prefix, v4};
+use crate::topology::{config, peer, upstream};
 
 /// Two external peers, both dialling.
-fn pair() -> Fabric {
-    let mut fabric = Fabric::new(2);
+fn pair() -> Network {
+    let mut fabric = Network::new(2);
     fabric.start(0, config(0, 65001, &[(1, peer(65002))]));
     fabric.start(1, config(1, 65002, &[(0, peer(65001))]));
     fabric
@@ -29,7 +30,15 @@ fn two_peers_come_up_and_exchange_both_families() {
     assert_eq!(view.router_id, Some(v4(0)));
     assert_eq!((view.hold_time, view.keepalive), (Duration::from_secs(90), Duration::from_secs(30)));
     let capabilities = ["ipv4-unicast", "ipv6-unicast"].map(|family| format!("multiprotocol {family}"));
-    let others = ["route-refresh", "graceful-restart", "four-octet-as"].map(str::to_owned);
+    let others = [
+        "route-refresh",
+        "enhanced-route-refresh",
+        "extended-message",
+        "four-octet-as",
+        "graceful-restart",
+        "graceful-restart notification",
+    ]
+    .map(str::to_owned);
     assert_eq!(view.capabilities, [&capabilities[..], &others[..]].concat());
     assert_eq!(fabric.next_hops(1, "10.1.0.0/24"), [0]);
     assert_eq!(fabric.next_hops(1, "fd01::/64"), [0]);
@@ -38,7 +47,7 @@ fn two_peers_come_up_and_exchange_both_families() {
         assert_eq!((here.received, here.accepted, here.end_of_rib_received), (1, 1, true));
         assert_eq!(fabric.family(0, 1, family).advertised, 1);
     }
-    assert_eq!(fabric.paths(1, Table::LocRib, "10.1.0.0/24")[0].as_path, "65001");
+    assert_eq!(fabric.paths(1, Table::LocRib, "10.1.0.0/24")[0].attributes.as_path.to_string(), "65001");
     // Nothing goes back to where it came from.
     assert!(fabric.paths(1, Table::AdjRibOut, "10.1.0.0/24").is_empty());
     fabric.originate(0, &[]);
@@ -59,7 +68,7 @@ fn simultaneous_opens_leave_exactly_one_session_at_any_delay() {
         assert_eq!(fabric.connections(0, 1), 1, "delays {one} and {two}");
         fabric.seconds(300);
         assert_eq!(fabric.connections(0, 1), 1);
-        assert_eq!(fabric.peer(0, 1).flaps, 0);
+        assert_eq!(fabric.flaps(0, 1), 0);
     }
 }
 
@@ -68,7 +77,7 @@ fn every_way_of_dialling_at_once_ends_in_one_stable_session() {
     // The second speaker starts at every point of the first one's handshake.
     for offset in 0..12 {
         for graceful in [true, false] {
-            let mut fabric = Fabric::new(2);
+            let mut fabric = Network::new(2);
             let mut first = config(0, 65001, &[(1, peer(65002))]);
             let mut second = config(1, 65002, &[(0, peer(65001))]);
             first.graceful_restart.enabled = graceful;
@@ -96,9 +105,10 @@ proptest! {
         graceful in any::<bool>(),
         internal in any::<bool>(),
     ) {
-        let mut fabric = Fabric::new(2);
+        let mut fabric = Network::new(2);
         fabric.delay = Duration::from_millis(1);
-        fabric.wobble = (seed, 8);
+        fabric.wobble = 8;
+        fabric.dice = crate::dice::Dice::new(seed);
         let second_as = if internal { 65001 } else { 65002 };
         let mut configs = [config(0, 65001, &[(1, peer(second_as))]), config(1, second_as, &[(0, peer(65001))])];
         for config in &mut configs {
@@ -113,48 +123,58 @@ proptest! {
         prop_assert_eq!((fabric.state(0, 1), fabric.state(1, 0)), (State::Established, State::Established));
         prop_assert_eq!(fabric.connections(0, 1), 1);
         prop_assert_eq!(fabric.next_hops(1, "10.1.0.0/24"), [0]);
-        let flaps = fabric.peer(0, 1).flaps;
+        let flaps = fabric.flaps(0, 1);
         fabric.seconds(300);
-        prop_assert_eq!(fabric.peer(0, 1).flaps, flaps);
+        prop_assert_eq!(fabric.flaps(0, 1), flaps);
         prop_assert!(flaps <= 1);
     }
 }
 
 #[test]
 fn a_silent_peer_is_given_up_after_the_hold_time() {
-    let mut fabric = pair();
-    fabric.originate(0, &["10.1.0.0/24"]);
-    fabric.seconds(10);
-    fabric.cut(0, 1, true);
-    fabric.seconds(60);
-    assert_eq!(fabric.state(1, 0), State::Established);
-    fabric.seconds(40);
-    let view = fabric.peer(1, 0);
-    assert_ne!(view.state, State::Established);
-    assert_eq!((view.last_down_reason.as_str(), view.flaps), ("hold timer expired", 1));
-    assert!(fabric.nodes[1].fib.is_empty());
-    fabric.cut(0, 1, false);
-    fabric.seconds(30);
-    assert_eq!(fabric.next_hops(1, "10.1.0.0/24"), [0]);
+    // RFC 8538: where both ends keep routes over NOTIFICATIONs, this is taken for a restart.
+    for keeps in [false, true] {
+        let mut fabric = Network::new(2);
+        let mut configs = [config(0, 65001, &[(1, peer(65002))]), config(1, 65002, &[(0, peer(65001))])];
+        configs.iter_mut().for_each(|config| config.graceful_restart.notification = keeps);
+        let [first, second] = configs;
+        fabric.start(0, first);
+        fabric.start(1, second);
+        fabric.originate(0, &["10.1.0.0/24"]);
+        fabric.seconds(10);
+        fabric.cut(0, 1, true);
+        fabric.seconds(60);
+        assert_eq!(fabric.state(1, 0), State::Established);
+        fabric.seconds(40);
+        let view = fabric.peer(1, 0);
+        assert_ne!(view.state, State::Established);
+        assert_eq!((view.last_down_reason.as_str(), view.counters.flaps), ("hold timer expired", 1));
+        assert_eq!((view.stale, fabric.nodes[1].fib.is_empty()), (keeps, !keeps));
+        fabric.seconds(120);
+        assert!(fabric.nodes[1].fib.is_empty(), "not for longer than the restart time");
+        fabric.cut(0, 1, false);
+        fabric.seconds(60);
+        assert_eq!(fabric.next_hops(1, "10.1.0.0/24"), [0]);
+    }
 }
 
 #[test]
 fn a_hold_time_of_zero_needs_no_keepalives() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     let mut patient = peer(65002);
-    patient.hold_time = Duration::ZERO;
+    patient.timers.hold = Duration::ZERO;
     fabric.start(0, config(0, 65001, &[(1, patient)]));
     fabric.start(1, config(1, 65002, &[(0, peer(65001))]));
     fabric.seconds(10);
-    let before = fabric.peer(1, 0).messages_received;
+    let before = fabric.peer(1, 0).counters.messages_received;
     fabric.seconds(10_000);
     let view = fabric.peer(1, 0);
-    assert_eq!((view.state, view.messages_received), (State::Established, before));
+    assert_eq!((view.state, view.counters.messages_received), (State::Established, before));
 }
 
 #[test]
 fn a_wrong_as_is_refused_and_named_and_harms_nobody_else() {
-    let mut fabric = Fabric::new(3);
+    let mut fabric = Network::new(3);
     fabric.start(0, config(0, 65001, &[(1, peer(65002)), (2, peer(65003))]));
     fabric.start(1, config(1, 65009, &[(0, peer(65001))]));
     fabric.start(2, config(2, 65003, &[(0, peer(65001))]));
@@ -171,7 +191,7 @@ fn a_wrong_as_is_refused_and_named_and_harms_nobody_else() {
     let bad_peer_as =
         |message: &Message| matches!(message, Message::Notification(n) if (n.code, n.subcode) == (2, 2));
     assert!(fabric.nodes[1].received.iter().any(bad_peer_as));
-    assert_eq!((fabric.state(0, 2), fabric.peer(0, 2).flaps), (State::Established, 0));
+    assert_eq!((fabric.state(0, 2), fabric.flaps(0, 2)), (State::Established, 0));
     // The pause grows: not more than a handful of attempts in a minute.
     let attempts = fabric.nodes[1].received.iter().filter(|message| bad_peer_as(message)).count();
     assert!((2..=12).contains(&attempts), "{attempts} attempts");
@@ -179,7 +199,7 @@ fn a_wrong_as_is_refused_and_named_and_harms_nobody_else() {
 
 #[test]
 fn an_internal_peer_with_our_identifier_is_refused() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     let mut twin = config(1, 65001, &[(0, peer(65001))]);
     twin.router_id = v4(0);
     fabric.start(0, config(0, 65001, &[(1, peer(65001))]));
@@ -201,7 +221,7 @@ fn garbage_gets_its_notification_and_is_shown() {
     assert!(fabric.peer(0, 1).last_down_reason.contains("the marker is not all ones"));
     assert_eq!(fabric.state(0, 1), State::Idle);
     fabric.seconds(30);
-    assert_eq!((fabric.state(0, 1), fabric.peer(0, 1).flaps), (State::Established, 1));
+    assert_eq!((fabric.state(0, 1), fabric.flaps(0, 1)), (State::Established, 1));
     let header_error =
         |message: &Message| matches!(message, Message::Notification(n) if (n.code, n.subcode) == (1, 1));
     assert!(fabric.nodes[1].received.iter().any(header_error));
@@ -209,7 +229,7 @@ fn garbage_gets_its_notification_and_is_shown() {
 
 #[test]
 fn strangers_are_told_so() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     fabric.start(0, config(0, 65001, &[]));
     fabric.start(1, config(1, 65002, &[(0, peer(65001))]));
     fabric.seconds(3);
@@ -221,7 +241,7 @@ fn strangers_are_told_so() {
 
 #[test]
 fn a_passive_peer_waits_to_be_called() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     let mut passive = peer(65002);
     passive.passive = true;
     fabric.start(0, config(0, 65001, &[(1, passive.clone())]));
@@ -238,10 +258,10 @@ fn a_link_that_goes_down_takes_its_routes_at_once() {
     fabric.originate(0, &["10.1.0.0/24"]);
     fabric.seconds(10);
     fabric.cut(0, 1, true);
-    fabric.input(1, Input::LinkDown(address(0)));
+    fabric.input(1, Input::LinkDown(key(0)));
     assert!(fabric.nodes[1].fib.is_empty());
     let view = fabric.peer(1, 0);
-    assert_eq!((view.last_down_reason.as_str(), view.stale, view.flaps), ("link down", false, 1));
+    assert_eq!((view.last_down_reason.as_str(), view.stale, view.counters.flaps), ("link down", false, 1));
     fabric.cut(0, 1, false);
     fabric.seconds(20);
     assert_eq!(fabric.next_hops(1, "10.1.0.0/24"), [0]);
@@ -250,7 +270,7 @@ fn a_link_that_goes_down_takes_its_routes_at_once() {
 
 #[test]
 fn a_changed_configuration_resets_only_the_peer_it_concerns() {
-    let mut fabric = Fabric::new(4);
+    let mut fabric = Network::new(4);
     let leaf = |index| config(index, 65000 + u32::try_from(index).unwrap(), &[(0, peer(65000))]);
     let peers = [(1, peer(65001)), (2, peer(65002)), (3, peer(65003))];
     let before = config(0, 65000, &peers);
@@ -263,27 +283,26 @@ fn a_changed_configuration_resets_only_the_peer_it_concerns() {
     assert_eq!(fabric.nodes[3].fib.len(), 2);
 
     let mut after = before;
-    after.peers.get_mut(&address(1)).unwrap().hold_time = Duration::from_secs(30);
-    after.peers.get_mut(&address(2)).unwrap().description = "rack 2".to_owned();
-    after.peers.get_mut(&address(3)).unwrap().export = Export::Originated;
-    fabric.input(0, Input::Configure(after.clone()));
+    after.peers.get_mut(&key(1)).unwrap().timers.hold = Duration::from_secs(30);
+    after.peers.get_mut(&key(2)).unwrap().description = "rack 2".to_owned();
+    *after.peers.get_mut(&key(3)).unwrap() = upstream(65003);
+    fabric.input(0, Input::Configure(Box::new(after.clone())));
     fabric.seconds(20);
     assert_eq!(fabric.peer(0, 1).hold_time, Duration::from_secs(30));
-    let flaps = [1, 2, 3].map(|leaf| fabric.peer(0, leaf).flaps);
+    let flaps = [1, 2, 3].map(|leaf| fabric.flaps(0, leaf));
     assert_eq!((flaps, fabric.peer(0, 2).description.as_str()), ([1, 0, 0], "rack 2"));
     assert!(fabric.nodes[3].fib.is_empty(), "a leaf that is told originated routes only");
 
-    after.peers.remove(&address(2));
-    fabric.input(0, Input::Configure(after));
+    after.peers.remove(&key(2));
+    fabric.input(0, Input::Configure(Box::new(after)));
     fabric.seconds(20);
     let theirs = fabric.peer(2, 0).last_down_reason;
     assert!(theirs.starts_with("peer sent NOTIFICATION"), "{theirs}");
-    let deconfigured =
-        |message: &Message| matches!(message, Message::Notification(n) if (n.code, n.subcode) == (6, 3));
+    let deconfigured = |message: &Message| matches!(message, Message::Notification(n) if n.hard_reset_inner() == Some(Notification::cease(3)));
     assert!(fabric.nodes[2].received.iter().any(deconfigured));
     assert_eq!(fabric.speaker(0).view(fabric.now).peers.len(), 2);
     assert!(!fabric.nodes[0].fib.contains_key(&prefix("10.2.0.0/24")));
-    assert_eq!([1, 3].map(|leaf| fabric.peer(0, leaf).flaps), [1, 0]);
+    assert_eq!([1, 3].map(|leaf| fabric.flaps(0, leaf)), [1, 0]);
 }
 
 #[test]
@@ -291,7 +310,7 @@ fn a_reset_starts_anew() {
     let mut fabric = pair();
     fabric.originate(0, &["10.1.0.0/24"]);
     fabric.seconds(10);
-    fabric.input(1, Input::Reset(address(0)));
+    fabric.input(1, Input::Reset(key(0), Reset::Hard(None)));
     assert!(fabric.nodes[1].fib.is_empty());
     assert_eq!(fabric.peer(1, 0).last_down_reason, "administrative reset");
     fabric.seconds(30);
@@ -304,13 +323,15 @@ fn a_refresh_brings_the_routes_again() {
     fabric.originate(0, &["10.1.0.0/24", "fd01::/64"]);
     fabric.seconds(10);
     fabric.nodes[1].received.clear();
-    fabric.input(1, Input::Refresh(address(0), Family::Ipv6Unicast));
+    fabric.input(1, Input::Reset(key(0), Reset::SoftIn(Some(Family::Ipv6Unicast))));
     fabric.seconds(1);
     let updates: Vec<_> = fabric.nodes[1]
         .received
         .iter()
         .filter_map(|message| if let Message::Update(update) = message { Some(update) } else { None })
-        .flat_map(|update| update.reach.iter().flat_map(|reach| reach.prefixes.clone()))
+        .flat_map(|update| {
+            update.reach.iter().flat_map(|reach| reach.prefixes.iter().map(|nlri| nlri.prefix))
+        })
         .collect();
     assert_eq!(updates, [prefix("fd01::/64")]);
     assert!(fabric.nodes[1].withdrawn_from_fib.is_empty());
@@ -318,7 +339,7 @@ fn a_refresh_brings_the_routes_again() {
 
 #[test]
 fn a_family_without_an_address_of_ours_is_not_told_and_says_so() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     fabric.nodes[0].local.v6 = None;
     fabric.start(0, config(0, 65001, &[(1, peer(65002))]));
     fabric.start(1, config(1, 65002, &[(0, peer(65001))]));
@@ -337,18 +358,19 @@ fn late_and_stray_inputs_are_ignored() {
     fabric.input(0, Input::Closed(stray, String::new()));
     fabric.input(0, Input::Received(stray, Ok(Message::Keepalive)));
     fabric.input(0, Input::ConnectFailed(stray, String::new()));
-    fabric.input(0, Input::Connected(stray, fabric.nodes[0].local));
-    fabric.input(0, Input::LinkDown("192.0.2.1".parse().unwrap()));
-    fabric.input(0, Input::Reset("192.0.2.1".parse().unwrap()));
-    fabric.input(0, Input::Refresh("192.0.2.1".parse().unwrap(), Family::Ipv4Unicast));
+    fabric.input(0, Input::Connected(stray, fabric.nodes[0].local.clone()));
+    let stranger = PeerKey::Address("192.0.2.1".parse().unwrap());
+    fabric.input(0, Input::LinkDown(stranger.clone()));
+    fabric.input(0, Input::Reset(stranger.clone(), Reset::Hard(None)));
+    fabric.input(0, Input::Reset(stranger, Reset::SoftIn(None)));
     fabric.seconds(10);
-    assert_eq!((fabric.state(0, 1), fabric.peer(0, 1).flaps), (State::Established, 0));
+    assert_eq!((fabric.state(0, 1), fabric.flaps(0, 1)), (State::Established, 0));
 }
 
 #[test]
 fn our_own_as_in_a_path_is_counted_and_shown_but_not_used() {
     // Two leaves of the same AS behind one spine: each sees the other's routes with its own AS in them.
-    let mut fabric = Fabric::new(3);
+    let mut fabric = Network::new(3);
     fabric.start(0, config(0, 65000, &[(1, peer(65001)), (2, peer(65001))]));
     for leaf in [1, 2] {
         fabric.start(leaf, config(leaf, 65001, &[(0, peer(65000))]));

@@ -2,33 +2,25 @@
 
 use std::time::Duration;
 
-use bgp::config::{Config, Export};
+use bgp::config::Config;
 use bgp::session::State;
-use bgp::speaker::{Input, Table};
+use bgp::speaker::{Input, Reset, Table};
 use bgp::wire::{Capability, Message};
 
-use crate::wires::{Fabric, address, config, peer, prefix};
+use crate::network::{Network, key, prefix};
+use crate::topology::{config, peer, restarted, upstream};
 
 const SPINES: [usize; 2] = [0, 1];
 const LEAF: usize = 2;
 const OTHER_LEAF: usize = 3;
 
 fn leaf_config(leaf: usize) -> Config {
-    let mut up = peer(65000);
-    up.export = Export::Originated;
-    let mut other = up.clone();
-    other.remote_as = 65001;
-    config(leaf, 65000 + u32::try_from(leaf).unwrap(), &[(0, up), (1, other)])
-}
-
-fn restarted(mut config: Config) -> Config {
-    config.graceful_restart.restarting = true;
-    config
+    config(leaf, 65000 + u32::try_from(leaf).unwrap(), &[(0, upstream(65000)), (1, upstream(65001))])
 }
 
 /// Two spines, two leaves, settled.
-fn fabric() -> Fabric {
-    let mut fabric = Fabric::new(4);
+fn fabric() -> Network {
+    let mut fabric = Network::new(4);
     for spine in SPINES {
         let asn = 65000 + u32::try_from(spine).unwrap();
         fabric.start(spine, config(spine, asn, &[(LEAF, peer(65002)), (OTHER_LEAF, peer(65003))]));
@@ -105,14 +97,15 @@ fn a_second_restart_inside_the_window_removes_what_was_stale_before_and_keeps_th
     // Back, but busy: it announces one prefix and dies before its End-of-RIB, which it holds back for a peer that
     // stays away.
     let mut waiting = restarted(leaf_config(LEAF));
-    let absent = (9, peer(65009));
-    waiting.peers.insert("10.0.0.4".parse().unwrap(), absent.1);
+    waiting.peers.insert(key(9), peer(65009));
     // Only where it may have something to pass on does it hold back.
-    waiting.peers.values_mut().for_each(|peer| peer.export = Export::All);
+    for (spine, asn) in [(0, 65000), (1, 65001)] {
+        waiting.peers.insert(key(spine), peer(asn));
+    }
     fabric.start(LEAF, waiting);
     fabric.originate(LEAF, &["10.2.0.0/24"]);
     fabric.seconds(10);
-    let stale = |fabric: &Fabric, text: &str| fabric.paths(0, Table::AdjRibIn, text)[0].stale;
+    let stale = |fabric: &Network, text: &str| fabric.paths(0, Table::AdjRibIn, text)[0].stale;
     assert!(!stale(&fabric, "10.2.0.0/24"));
     assert!(stale(&fabric, "10.22.0.0/24"));
     fabric.kill(LEAF);
@@ -129,14 +122,14 @@ fn a_second_restart_inside_the_window_removes_what_was_stale_before_and_keeps_th
 #[test]
 fn a_restart_that_nobody_noticed_is_taken_over_by_the_new_connection() {
     let mut fabric = fabric();
-    fabric.vanish(LEAF);
+    fabric.switch_off(LEAF);
     fabric.seconds(1);
     assert_eq!(fabric.state(0, LEAF), State::Established);
     fabric.start(LEAF, restarted(leaf_config(LEAF)));
     fabric.originate(LEAF, &["10.2.0.0/24", "10.22.0.0/24"]);
     fabric.seconds(10);
     let view = fabric.peer(0, LEAF);
-    assert_eq!((view.state, view.flaps, view.stale), (State::Established, 1, false));
+    assert_eq!((view.state, view.counters.flaps, view.stale), (State::Established, 1, false));
     assert!(fabric.nodes[0].withdrawn_from_fib.is_empty());
     assert_eq!(fabric.next_hops(LEAF, "10.3.0.0/24"), SPINES);
 }
@@ -144,7 +137,7 @@ fn a_restart_that_nobody_noticed_is_taken_over_by_the_new_connection() {
 #[test]
 fn a_notification_is_no_restart() {
     let mut fabric = fabric();
-    fabric.input(LEAF, Input::Reset(address(0)));
+    fabric.input(LEAF, Input::Reset(key(0), Reset::Hard(None)));
     fabric.run(Duration::from_millis(10));
     assert!(fabric.nodes[0].withdrawn_from_fib.contains(&prefix("10.2.0.0/24")));
 }
@@ -154,7 +147,7 @@ fn a_link_that_goes_down_ends_the_wait_for_a_restarting_peer() {
     let mut fabric = fabric();
     fabric.kill(LEAF);
     fabric.seconds(5);
-    fabric.input(0, Input::LinkDown(address(LEAF)));
+    fabric.input(0, Input::LinkDown(key(LEAF)));
     assert!(fabric.nodes[0].withdrawn_from_fib.contains(&prefix("10.2.0.0/24")));
     assert!(!fabric.peer(0, LEAF).stale);
 }
@@ -164,7 +157,7 @@ fn a_lost_connection_between_living_speakers_loses_no_route() {
     let mut fabric = fabric();
     fabric.break_connections(0, LEAF);
     fabric.seconds(30);
-    assert_eq!(fabric.peer(0, LEAF).flaps, 1);
+    assert_eq!(fabric.flaps(0, LEAF), 1);
     for node in 0..4 {
         assert!(fabric.nodes[node].withdrawn_from_fib.is_empty(), "node {node}");
     }
@@ -181,7 +174,7 @@ fn a_restarted_spine_passes_on_nothing_until_it_knows_all() {
     fabric.start(0, restarted(config(0, 65000, &transit)));
     fabric.originate(0, &["10.0.0.0/24"]);
     fabric.nodes[LEAF].received.clear();
-    fabric.seconds(20);
+    fabric.seconds(8);
     assert_eq!(fabric.state(0, LEAF), State::Established);
     assert_eq!(fabric.nodes[0].synchronised_at, None);
     let restart_bit = |message: &Message| match message {
@@ -211,10 +204,19 @@ fn a_restarted_spine_passes_on_nothing_until_it_knows_all() {
 }
 
 #[test]
-fn peers_that_stay_away_are_waited_for_until_the_deferral_time() {
-    let mut fabric = Fabric::new(3);
+fn peers_that_stay_away_are_waited_for_ten_seconds_if_others_are_there() {
+    let mut fabric = Network::new(3);
     fabric.start(0, restarted(config(0, 65000, &[(1, peer(65001)), (2, peer(65002))])));
     fabric.start(1, config(1, 65001, &[(0, peer(65000))]));
+    let begun = fabric.now;
+    fabric.seconds(60);
+    assert_eq!(fabric.nodes[0].synchronised_at, Some(begun + Duration::from_secs(10)));
+}
+
+#[test]
+fn with_nobody_there_what_the_kernel_has_is_kept_until_the_deferral_time() {
+    let mut fabric = Network::new(3);
+    fabric.start(0, restarted(config(0, 65000, &[(1, peer(65001)), (2, peer(65002))])));
     let begun = fabric.now;
     fabric.seconds(59);
     assert_eq!(fabric.nodes[0].synchronised_at, None);
@@ -224,7 +226,7 @@ fn peers_that_stay_away_are_waited_for_until_the_deferral_time() {
 
 #[test]
 fn a_peer_without_graceful_restart_is_not_waited_for_in_vain() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     let mut plain = config(1, 65001, &[(0, peer(65000))]);
     plain.graceful_restart.enabled = false;
     fabric.start(0, restarted(config(0, 65000, &[(1, peer(65001))])));
@@ -235,7 +237,7 @@ fn a_peer_without_graceful_restart_is_not_waited_for_in_vain() {
 
 #[test]
 fn two_speakers_that_both_restarted_do_not_wait_for_each_other() {
-    let mut fabric = Fabric::new(2);
+    let mut fabric = Network::new(2);
     fabric.start(0, restarted(config(0, 65000, &[(1, peer(65001))])));
     fabric.start(1, restarted(config(1, 65001, &[(0, peer(65000))])));
     fabric.seconds(10);
@@ -244,7 +246,7 @@ fn two_speakers_that_both_restarted_do_not_wait_for_each_other() {
 
 #[test]
 fn a_speaker_without_peers_is_synchronised_at_once() {
-    let mut fabric = Fabric::new(1);
+    let mut fabric = Network::new(1);
     fabric.start(0, config(0, 65000, &[]));
     assert_eq!(fabric.nodes[0].synchronised_at, Some(fabric.now));
 }
