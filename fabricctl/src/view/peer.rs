@@ -45,7 +45,7 @@ fn render(peer: &Peer) -> String {
         ("State", peer.render_state()),
         ("In this state", render_age(peer.state_age_ms)),
         ("Last down", last_down),
-        ("Flaps", peer.flaps.to_string()),
+        ("Flaps", peer.counters.flaps.to_string()),
         ("Router ID", peer.peer_router_id.clone()),
         ("Timers", timers),
         ("Hold timer", age(peer.hold_remaining_ms)),
@@ -55,17 +55,17 @@ fn render(peer: &Peer) -> String {
             "Messages",
             format!(
                 "received {} ({} updates, {} notifications, {} refreshes), sent {} ({} updates, {} notifications)",
-                peer.messages_received,
-                peer.updates_received,
-                peer.notifications_received,
-                peer.refreshes_received,
-                peer.messages_sent,
-                peer.updates_sent,
-                peer.notifications_sent
+                peer.counters.messages_received,
+                peer.counters.updates_received,
+                peer.counters.notifications_received,
+                peer.counters.refreshes_received,
+                peer.counters.messages_sent,
+                peer.counters.updates_sent,
+                peer.counters.notifications_sent
             ),
         ),
-        ("Octets sent", peer.octets_sent.to_string()),
-        ("Update errors", peer.update_errors.to_string()),
+        ("Octets sent", peer.counters.octets_sent.to_string()),
+        ("Update errors", peer.counters.update_errors.to_string()),
     ];
     let optional = [
         ("Interface", peer.interface.clone()),

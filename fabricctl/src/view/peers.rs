@@ -29,15 +29,10 @@ pub(super) struct Peer {
     pub(super) state_age_ms: u64,
     pub(super) stale: bool,
     pub(super) last_down_reason: String,
-    pub(super) flaps: u64,
     pub(super) hold_time_secs: u32,
     pub(super) keepalive_secs: u32,
     pub(super) capabilities: Vec<String>,
     pub(super) families: Vec<Family>,
-    pub(super) messages_received: u64,
-    pub(super) messages_sent: u64,
-    pub(super) updates_received: u64,
-    pub(super) updates_sent: u64,
     pub(super) name: String,
     pub(super) interface: String,
     pub(super) dynamic: bool,
@@ -49,12 +44,25 @@ pub(super) struct Peer {
     pub(super) hold_remaining_ms: Option<u64>,
     pub(super) retry_in_ms: Option<u64>,
     pub(super) role: String,
+    pub(super) bfd: String,
+    #[serde(flatten)]
+    pub(super) counters: Counters,
+}
+
+/// What has passed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counters {
+    pub(super) flaps: u64,
+    pub(super) messages_received: u64,
+    pub(super) messages_sent: u64,
+    pub(super) updates_received: u64,
+    pub(super) updates_sent: u64,
     pub(super) notifications_received: u64,
     pub(super) notifications_sent: u64,
     pub(super) refreshes_received: u64,
     pub(super) octets_sent: u64,
     pub(super) update_errors: u64,
-    pub(super) bfd: String,
 }
 
 #[derive(Serialize)]
@@ -84,6 +92,18 @@ impl From<v1::ListPeersResponse> for Peers {
 
 impl From<v1::Peer> for Peer {
     fn from(message: v1::Peer) -> Self {
+        let counters = Counters {
+            flaps: message.flaps,
+            messages_received: message.messages_received,
+            messages_sent: message.messages_sent,
+            updates_received: message.updates_received,
+            updates_sent: message.updates_sent,
+            notifications_received: message.notifications_received,
+            notifications_sent: message.notifications_sent,
+            refreshes_received: message.refreshes_received,
+            octets_sent: message.octets_sent,
+            update_errors: message.update_errors,
+        };
         let v1::Peer {
             address,
             remote_as,
@@ -95,11 +115,6 @@ impl From<v1::Peer> for Peer {
             keepalive_secs,
             capabilities,
             families,
-            messages_received,
-            messages_sent,
-            updates_received,
-            updates_sent,
-            flaps,
             description,
             stale,
             name,
@@ -113,12 +128,8 @@ impl From<v1::Peer> for Peer {
             hold_remaining_ms,
             retry_in_ms,
             role,
-            notifications_received,
-            notifications_sent,
-            refreshes_received,
-            octets_sent,
-            update_errors,
             bfd,
+            ..
         } = message;
         Self {
             address,
@@ -129,15 +140,10 @@ impl From<v1::Peer> for Peer {
             state_age_ms,
             stale,
             last_down_reason,
-            flaps,
             hold_time_secs,
             keepalive_secs,
             capabilities,
             families: families.into_iter().map(Family::from).collect(),
-            messages_received,
-            messages_sent,
-            updates_received,
-            updates_sent,
             name,
             interface,
             dynamic,
@@ -149,12 +155,8 @@ impl From<v1::Peer> for Peer {
             hold_remaining_ms,
             retry_in_ms,
             role,
-            notifications_received,
-            notifications_sent,
-            refreshes_received,
-            octets_sent,
-            update_errors,
             bfd,
+            counters,
         }
     }
 }
@@ -237,7 +239,7 @@ impl View for Peers {
                     render_age(peer.state_age_ms),
                     peer.counts("ipv4-unicast"),
                     peer.counts("ipv6-unicast"),
-                    peer.flaps.to_string(),
+                    peer.counters.flaps.to_string(),
                     peer.last_down_reason.clone(),
                 ]
             }),

@@ -5,28 +5,6 @@ use proto::v1::*;
 
 #[test]
 fn every_option_reaches_the_agent() {
-    let routes = |table: RouteTable, peer: &str, prefix: &str| {
-        let (peer, prefix) = (peer.to_owned(), prefix.to_owned());
-        format!(
-            "{:?}",
-            ListRoutesRequest { table: table.into(), peer, prefix, ..ListRoutesRequest::default() }
-        )
-    };
-    let around = |prefix: &str, matches: PrefixMatch| {
-        let prefix = prefix.to_owned();
-        format!("{:?}", ListRoutesRequest { prefix, r#match: matches.into(), ..ListRoutesRequest::default() })
-    };
-    let narrowed = |family: &str, rejected, limit| {
-        let family = family.to_owned();
-        format!("{:?}", ListRoutesRequest { family, rejected, limit, ..ListRoutesRequest::default() })
-    };
-    let peers = |peer: &str| format!("{:?}", ListPeersRequest { peer: peer.to_owned() });
-    let why = |prefix: &str| format!("{:?}", WhyRouteRequest { prefix: prefix.to_owned() });
-    let events = |peer: &str| format!("{:?}", WatchEventsRequest { peer: peer.to_owned(), follow: false });
-    let reset = |kind: ResetKind, message: &str, family: &str| {
-        let (peer, message, family) = ("tor-a".to_owned(), message.to_owned(), family.to_owned());
-        format!("{:?}", ResetPeerRequest { peer, kind: kind.into(), message, family })
-    };
     let blocks = |node: &str, pool: &str| {
         format!("{:?}", ListBlocksRequest { node: node.to_owned(), pool: pool.to_owned() })
     };
@@ -53,6 +31,52 @@ fn every_option_reaches_the_agent() {
         format!("{:?}", DeleteRequest { kind, namespace, name, ..DeleteRequest::default() })
     };
     let table = [
+        ("ipam show", vec![format!("{:?}", ListPoolsRequest {})]),
+        ("ipam show --blocks --node n1 --pool p", vec![blocks("n1", "p")]),
+        ("ipam show --allocations --node n1 -n shop", vec![allocations("n1", "", "shop")]),
+        ("ipam show --node n1", vec![blocks("n1", ""), allocations("n1", "", "")]),
+        ("ipam show -n shop", vec![allocations("", "", "shop")]),
+        ("ipam show --ip FD65::0:2", vec![format!("{:?}", WhoHasRequest { address: "fd65::2".to_owned() })]),
+        ("endpoints", vec![endpoints(false, "")]),
+        ("endpoints --all-nodes -n shop", vec![endpoints(true, "shop")]),
+        ("policy list", vec![format!("{:?}", ListPoliciesRequest {})]),
+        ("policy explain a/b 10.0.0.1 80", vec![explain("tcp", 80, 0)]),
+        ("policy explain a/b 10.0.0.1 53/udp --ip-version 6", vec![explain("udp", 53, 6)]),
+        ("policy explain a/b 10.0.0.1 --protocol icmp --ip-version 4", vec![explain("icmp", 0, 4)]),
+        ("node status", vec![format!("{:?}", GetStatusRequest {})]),
+        ("get netpol", vec![get("netpol", "", "")]),
+        ("get netpol web -n shop", vec![get("netpol", "shop", "web")]),
+        ("delete netpol web", vec![delete("netpol", "", "web")]),
+        ("delete netpol web -n shop", vec![delete("netpol", "shop", "web")]),
+    ];
+    check(&table);
+}
+
+#[test]
+fn every_option_of_bgp_reaches_the_agent() {
+    let routes = |table: RouteTable, peer: &str, prefix: &str| {
+        let (peer, prefix) = (peer.to_owned(), prefix.to_owned());
+        format!(
+            "{:?}",
+            ListRoutesRequest { table: table.into(), peer, prefix, ..ListRoutesRequest::default() }
+        )
+    };
+    let around = |prefix: &str, matches: PrefixMatch| {
+        let prefix = prefix.to_owned();
+        format!("{:?}", ListRoutesRequest { prefix, r#match: matches.into(), ..ListRoutesRequest::default() })
+    };
+    let narrowed = |family: &str, rejected, limit| {
+        let family = family.to_owned();
+        format!("{:?}", ListRoutesRequest { family, rejected, limit, ..ListRoutesRequest::default() })
+    };
+    let peers = |peer: &str| format!("{:?}", ListPeersRequest { peer: peer.to_owned() });
+    let why = |prefix: &str| format!("{:?}", WhyRouteRequest { prefix: prefix.to_owned() });
+    let events = |peer: &str| format!("{:?}", WatchEventsRequest { peer: peer.to_owned(), follow: false });
+    let reset = |kind: ResetKind, message: &str, family: &str| {
+        let (peer, message, family) = ("tor-a".to_owned(), message.to_owned(), family.to_owned());
+        format!("{:?}", ResetPeerRequest { peer, kind: kind.into(), message, family })
+    };
+    let table = [
         ("peers", vec![peers("")]),
         ("peers tor-a", vec![peers("tor-a")]),
         ("why 10.65.0.5", vec![why("10.65.0.5")]),
@@ -76,28 +100,16 @@ fn every_option_reaches_the_agent() {
             "routes --advertised fd00::1 10.65.0.0/26",
             vec![routes(RouteTable::AdjRibOut, "fd00::1", "10.65.0.0/26")],
         ),
-        ("ipam show", vec![format!("{:?}", ListPoolsRequest {})]),
-        ("ipam show --blocks --node n1 --pool p", vec![blocks("n1", "p")]),
-        ("ipam show --allocations --node n1 -n shop", vec![allocations("n1", "", "shop")]),
-        ("ipam show --node n1", vec![blocks("n1", ""), allocations("n1", "", "")]),
-        ("ipam show -n shop", vec![allocations("", "", "shop")]),
-        ("ipam show --ip FD65::0:2", vec![format!("{:?}", WhoHasRequest { address: "fd65::2".to_owned() })]),
-        ("endpoints", vec![endpoints(false, "")]),
-        ("endpoints --all-nodes -n shop", vec![endpoints(true, "shop")]),
-        ("policy list", vec![format!("{:?}", ListPoliciesRequest {})]),
-        ("policy explain a/b 10.0.0.1 80", vec![explain("tcp", 80, 0)]),
-        ("policy explain a/b 10.0.0.1 53/udp --ip-version 6", vec![explain("udp", 53, 6)]),
-        ("policy explain a/b 10.0.0.1 --protocol icmp --ip-version 4", vec![explain("icmp", 0, 4)]),
-        ("node status", vec![format!("{:?}", GetStatusRequest {})]),
-        ("get netpol", vec![get("netpol", "", "")]),
-        ("get netpol web -n shop", vec![get("netpol", "shop", "web")]),
-        ("delete netpol web", vec![delete("netpol", "", "web")]),
-        ("delete netpol web -n shop", vec![delete("netpol", "shop", "web")]),
     ];
+    check(&table);
+}
+
+#[track_caller]
+fn check(table: &[(&str, Vec<String>)]) {
     let agent = Agent::start();
     for (line, expected) in table {
         agent.show(line);
-        assert_eq!(agent.asked(), expected, "{line}");
+        assert_eq!(agent.asked(), *expected, "{line}");
     }
 }
 

@@ -83,11 +83,16 @@ pub(super) fn encode_look_up(address: IpAddr) -> RouteMessage {
 pub(super) fn decode_verdict(message: &RouteMessage, interfaces: &Interfaces) -> Option<Verdict> {
     let destination = destination(message)?;
     let protocol = u8::from(message.header.protocol);
-    let text = match message.header.kind {
-        RouteType::BlackHole => "dropped (blackhole)".to_owned(),
-        RouteType::Unreachable | RouteType::Prohibit => "refused".to_owned(),
-        RouteType::Local => "to this node itself".to_owned(),
-        _ => ways(message, interfaces).join(" and "),
+    let without_way = [
+        (RouteType::BlackHole, "dropped (blackhole)"),
+        (RouteType::Unreachable, "refused"),
+        (RouteType::Prohibit, "refused"),
+        (RouteType::Local, "to this node itself"),
+    ];
+    let kind = message.header.kind;
+    let text = match without_way.into_iter().find(|(known, _)| *known == kind) {
+        Some((_, text)) => text.to_owned(),
+        None => ways(message, interfaces).join(" and "),
     };
     Some(Verdict::Route { destination, protocol, text })
 }
