@@ -169,7 +169,7 @@ fn what_is_learned_is_routed_explained_and_counted() {
         let here = Agent::start(1, NEAR);
         let there = far.run(|| Agent::start(2, FAR));
         let peer = here.established("10.1.1.1").await;
-        assert_eq!((peer.remote_as, peer.description.as_str(), peer.flaps), (65002, "far", 0));
+        assert_eq!((peer.remote_as, peer.description.as_str()), (65002, "far"));
         assert_eq!(here.peer("far").await.map(|peer| peer.name), Some("10.1.1.1".to_owned()));
         there.established("10.1.1.0").await;
 
@@ -212,9 +212,10 @@ fn a_reset_is_told_and_seen_as_it_happens() {
         let far = neighbour(&["10.1.1.0/31"], &["10.1.1.1/31"]);
         let here = Agent::start(1, NEAR);
         let there = far.run(|| Agent::start(2, FAR));
-        here.established("far").await;
         there.established("10.1.1.0").await;
         here.installed("10.255.0.2", true).await;
+        // Two that dial each other at once may have had to settle which connection stays (RFC 4271 §6.8).
+        let flaps = here.established("far").await.flaps;
 
         let request = v1::WatchEventsRequest { peer: String::new(), follow: true };
         let mut events = there.bgp().await.watch_events(request).await.unwrap().into_inner();
@@ -227,10 +228,8 @@ fn a_reset_is_told_and_seen_as_it_happens() {
         for soft in [v1::ResetKind::SoftIn, v1::ResetKind::SoftOut] {
             here.bgp().await.reset_peer(reset(soft, "")).await.unwrap();
         }
-        assert_eq!(
-            here.peer("far").await.map(|peer| (peer.state, peer.flaps)),
-            Some(("Established".into(), 0))
-        );
+        let peer = here.peer("far").await.map(|peer| (peer.state, peer.flaps));
+        assert_eq!(peer, Some(("Established".to_owned(), flaps)), "a soft one resets nothing");
 
         here.bgp().await.reset_peer(reset(v1::ResetKind::Hard, "new cable")).await.unwrap();
         let seen = tokio::time::timeout(Duration::from_secs(30), async {
@@ -247,7 +246,7 @@ fn a_reset_is_told_and_seen_as_it_happens() {
         assert_eq!((seen.peer.as_str(), seen.kind.as_str()), ("10.1.1.0", "state"));
         assert_ne!(seen.state, "Established");
         let again = here.established("far").await;
-        assert_eq!(again.flaps, 1);
+        assert_eq!(again.flaps, flaps + 1);
         // What was is remembered for who comes later.
         let request = v1::WatchEventsRequest { peer: "10.1.1.0".to_owned(), follow: false };
         let mut past = there.bgp().await.watch_events(request).await.unwrap().into_inner();
@@ -267,8 +266,9 @@ fn a_changed_file_comes_into_force_without_a_reset() {
         let far = neighbour(&["10.1.1.0/31"], &["10.1.1.1/31"]);
         let here = Agent::start(1, NEAR);
         let there = far.run(|| Agent::start(2, FAR));
-        here.established("far").await;
+        there.established("10.1.1.0").await;
         here.installed("10.255.0.2", true).await;
+        let flaps = here.established("far").await.flaps;
 
         // A filter is another policy, not another session.
         let filtered = NEAR.replace("import: all", "import: nobody");
@@ -293,7 +293,7 @@ fn a_changed_file_comes_into_force_without_a_reset() {
         let is_over = async || here.problems().await.is_empty().then_some(());
         eventually(&here, "the problem is over", is_over).await;
         let peer = here.established("far").await;
-        assert_eq!(peer.flaps, 0, "none of this reset the session");
+        assert_eq!(peer.flaps, flaps, "none of this reset the session");
 
         // A peer that goes takes its routes with it.
         here.configure(1, "peers: []");
