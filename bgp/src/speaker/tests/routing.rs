@@ -284,9 +284,8 @@ fn announce(lab: &mut Lab, count: usize) {
 
 fn said(lab: &mut Lab) -> Vec<u32> {
     let notices = std::mem::take(&mut lab.nodes[0].notices);
-    let count = |kind: &NoticeKind| match kind {
-        NoticeKind::Prefixes { count, limit: 4, .. } => Some(*count),
-        _ => None,
+    let count = |kind: &NoticeKind| {
+        if let NoticeKind::Prefixes { count, limit: 4, .. } = kind { Some(*count) } else { None }
     };
     notices.iter().filter_map(|(_, kind)| count(kind)).collect()
 }
