@@ -33,6 +33,9 @@ use crate::config::{Config, Listen, Origination, PeerKey};
 use crate::rib::Hops;
 use crate::speaker::{Notice, Reset, RouteQuery, RouteView, View, Why};
 
+pub mod bfd;
+pub mod bmp;
+
 mod address;
 mod connection;
 mod dial;
@@ -152,7 +155,7 @@ pub fn start(
     let (notices, _) = broadcast::channel(HAPPENINGS);
     let channels =
         owner::Channels { commands: command_receiver, events: event_sender, happenings: notices.clone() };
-    tokio::spawn(owner::run(listeners, config, originated, channels));
+    owner::start(listeners, config, originated, channels);
     Ok((Handle { commands, notices, listening }, events))
 }
 

@@ -58,6 +58,8 @@ use peer::{Peer, PeerId, Peers};
 use restart::Synchronisation;
 use timers::{Timed, Timers};
 
+/// Hold, send hold, keepalive.
+const SESSION_TIMERS: usize = 3;
 /// Prefixes in one [`Output::BestPaths`] at most.
 const FORWARDING_CHUNK: usize = 4096;
 
@@ -362,12 +364,17 @@ impl Speaker {
     }
 
     fn fire_connection(&mut self, conn: ConnId, now: Instant) {
-        let Some(connection) = self.connections.get(&conn) else { return };
-        if connection.session.deadline().is_some_and(|deadline| deadline <= now) {
-            self.drive(conn, machine::Event::Timers, now);
-        } else {
-            self.arm_connection(conn);
+        let due = |speaker: &Self| {
+            let deadline = speaker.connections.get(&conn).and_then(|connection| connection.session.deadline());
+            deadline.is_some_and(|deadline| deadline <= now)
+        };
+        // One step works off one of the session's timers.
+        for _ in 0..SESSION_TIMERS {
+            if due(self) {
+                self.drive(conn, machine::Event::Timers, now);
+            }
         }
+        self.arm_connection(conn);
     }
 
     fn fire_peer(&mut self, id: PeerId, now: Instant) {

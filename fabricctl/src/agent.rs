@@ -10,7 +10,7 @@ use proto::v1::node_client::NodeClient;
 use proto::v1::policy_client::PolicyClient;
 use proto::v1::resources_client::ResourcesClient;
 use tonic::transport::Channel;
-use tonic::{Response, Status};
+use tonic::{Response, Status, Streaming};
 
 use crate::failure::Failure;
 
@@ -50,6 +50,22 @@ impl Agent {
             Ok(answer) => Ok(answer.map(Response::into_inner)),
             Err(_elapsed) => Err(Failure::of_timeout(self.timeout)),
         }
+    }
+
+    /// The next message of a stream, if there is one; while `patient`, however long it takes.
+    pub(crate) async fn next<T>(
+        &self,
+        stream: &mut Streaming<T>,
+        patient: bool,
+    ) -> Result<Option<T>, Failure> {
+        let next = if patient {
+            stream.message().await
+        } else {
+            tokio::time::timeout(self.timeout, stream.message())
+                .await
+                .map_err(|_elapsed| Failure::of_timeout(self.timeout))?
+        };
+        next.map_err(|status| Failure::of_status(&status, self.timeout))
     }
 
     /// How long the user wants to wait.

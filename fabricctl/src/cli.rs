@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::value::{PortSpec, Prefix, decode_duration, decode_ip_version};
+use self::value::{Destination, PortSpec, Prefix, decode_duration, decode_ip_version};
 
 #[cfg(test)]
 mod tests;
@@ -51,10 +51,16 @@ pub(crate) enum Format {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List BGP peers and the state of their sessions.
-    Peers,
+    /// List BGP peers and the state of their sessions; or show one in full.
+    Peers(PeersArgs),
     /// List BGP routes: by default those that this node has chosen from (the Loc-RIB).
     Routes(RoutesArgs),
+    /// Say why a prefix is routed as it is, step by step from the peer to the kernel.
+    Why(WhyArgs),
+    /// Show what happened to BGP peers lately; with --follow also what happens, to routes too.
+    Events(EventsArgs),
+    /// Reset a BGP peer: end its session, or softly exchange its routes anew.
+    Reset(ResetArgs),
     /// Ask about pools, blocks and addresses.
     #[command(subcommand)]
     Ipam(IpamCommand),
@@ -81,20 +87,113 @@ pub(crate) enum Command {
     Version,
 }
 
+/// `peers`.
+#[derive(Debug, Args)]
+pub(crate) struct PeersArgs {
+    /// This one alone, in full: its address, interface or description.
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: Option<String>,
+}
+
 /// `routes`.
 #[derive(Debug, Args)]
 pub(crate) struct RoutesArgs {
     /// Only this prefix, exactly.
     pub(crate) prefix: Option<Prefix>,
-    /// Only paths learned from this peer.
-    #[arg(long, value_name = "PEER", group = "table")]
-    pub(crate) peer: Option<IpAddr>,
+    /// And all prefixes inside it.
+    #[arg(long, requires = "prefix", conflicts_with = "shorter")]
+    pub(crate) longer: bool,
+    /// And all prefixes around it.
+    #[arg(long, requires = "prefix")]
+    pub(crate) shorter: bool,
+    /// Which table, of all peers: loc (the Loc-RIB), in (Adj-RIBs-In) or out (Adj-RIBs-Out).
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["received", "advertised"])]
+    pub(crate) table: Option<Table>,
+    /// Only paths of this peer: its address, interface or description.
+    #[arg(long, value_name = "PEER", conflicts_with_all = ["received", "advertised"])]
+    pub(crate) peer: Option<String>,
     /// What this peer announced to us, before import filters (its Adj-RIB-In).
-    #[arg(long, value_name = "PEER", group = "table")]
-    pub(crate) received: Option<IpAddr>,
+    #[arg(long, value_name = "PEER", conflicts_with = "advertised")]
+    pub(crate) received: Option<String>,
     /// What we announce to this peer (its Adj-RIB-Out).
-    #[arg(long, value_name = "PEER", group = "table")]
-    pub(crate) advertised: Option<IpAddr>,
+    #[arg(long, value_name = "PEER")]
+    pub(crate) advertised: Option<String>,
+    /// Only paths that are left out of the choice, by loops or filters.
+    #[arg(long, conflicts_with = "advertised")]
+    pub(crate) rejected: bool,
+    /// Only this family.
+    #[arg(long, value_name = "FAMILY")]
+    pub(crate) family: Option<Family>,
+    /// So many prefixes at most.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+}
+
+/// A routing table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Table {
+    /// The Loc-RIB.
+    Loc,
+    /// Adj-RIBs-In.
+    In,
+    /// Adj-RIBs-Out.
+    Out,
+}
+
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Family {
+    /// IPv4 unicast.
+    #[value(alias = "ipv4", alias = "4")]
+    Ipv4Unicast,
+    /// IPv6 unicast.
+    #[value(alias = "ipv6", alias = "6")]
+    Ipv6Unicast,
+}
+
+/// `why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// A prefix such as 10.65.0.0/26, or an address: then the longest prefix around it.
+    #[arg(value_name = "PREFIX|ADDRESS")]
+    pub(crate) destination: Destination,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on until interrupted.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only what happens to this peer: its address, interface or description.
+    #[arg(long, value_name = "PEER")]
+    pub(crate) peer: Option<String>,
+}
+
+/// `reset`.
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {
+    /// Whom: its address, interface or description.
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: String,
+    /// Keep the session: judge and ask for its routes anew (in), or tell it everything again (out).
+    #[arg(long, value_name = "DIRECTION")]
+    pub(crate) soft: Option<Direction>,
+    /// Only this family.
+    #[arg(long, value_name = "FAMILY", requires = "soft")]
+    pub(crate) family: Option<Family>,
+    /// What the peer is told about it (RFC 9003).
+    #[arg(long, value_name = "TEXT", conflicts_with = "soft")]
+    pub(crate) message: Option<String>,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// What it tells us.
+    In,
+    /// What we tell it.
+    Out,
 }
 
 /// `ipam`.
@@ -221,6 +320,16 @@ pub(crate) struct DeleteArgs {
 pub(crate) enum NodeCommand {
     /// Show how this node is.
     Status,
+}
+
+impl Family {
+    /// As the agent spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4Unicast => "ipv4-unicast",
+            Self::Ipv6Unicast => "ipv6-unicast",
+        }
+    }
 }
 
 impl Protocol {

@@ -21,8 +21,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Completions { shell } => complete(shell),
         Command::Version => node::version(agent().await.ok(), &output).await,
-        Command::Peers => bgp::peers(&agent().await?, &output).await,
+        Command::Peers(args) => bgp::peers(&agent().await?, &output, args).await,
         Command::Routes(args) => bgp::routes(&agent().await?, &output, args).await,
+        Command::Why(args) => bgp::why(&agent().await?, &output, args).await,
+        Command::Events(args) => bgp::events(&agent().await?, &output, args).await,
+        Command::Reset(args) => bgp::reset(&agent().await?, &output, args).await,
         Command::Ipam(IpamCommand::Show(args)) => ipam::show(&agent().await?, &output, args).await,
         Command::Endpoints(args) => node::endpoints(&agent().await?, &output, args).await,
         Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,

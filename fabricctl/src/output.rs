@@ -48,6 +48,23 @@ impl Output {
         }
         write_stdout(text.as_bytes())
     }
+
+    /// Prints one of an unknown number of answers, as soon as it is there: a line in JSON, a document in YAML.
+    pub(crate) fn print_one_of_many(&self, view: &impl View) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Table => view.render(),
+            Format::Json => serde_json::to_string(view)
+                .map(|text| text + "\n")
+                .map_err(|error| Failure::Failed(format!("cannot write this as JSON: {error}")))?,
+            Format::Yaml => format!("---\n{}", encode_yaml(view)?),
+        };
+        write_stdout(text.as_bytes())
+    }
+
+    /// Says something beside the answer.
+    pub(crate) fn remark(&self, text: &str) {
+        write_stderr(&format!("{text}\n"));
+    }
 }
 
 fn encode_json(view: &impl Serialize) -> Result<String, Failure> {

@@ -6,9 +6,13 @@
 //! A listing is an object with the list under its plural, so that other facts can join it later.
 
 pub(crate) mod endpoints;
+pub(crate) mod events;
 pub(crate) mod ipam;
 pub(crate) mod node;
+pub(crate) mod peer;
 pub(crate) mod peers;
 pub(crate) mod policy;
+pub(crate) mod reset;
 pub(crate) mod resources;
 pub(crate) mod routes;
+pub(crate) mod why;

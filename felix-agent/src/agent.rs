@@ -16,14 +16,16 @@
 //! Deliberately absent: callbacks and shared locks. Whoever wants to know something asks by an event.
 
 mod event;
+pub mod meter;
 mod pass;
+mod reload;
 mod status;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::bgp::config::PeerKey;
 use policy::program::EndpointId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -54,12 +56,17 @@ pub struct Agent {
     speaker: Speaker,
     /// The datastore has been listed once.
     listed: bool,
-    /// Addresses of the configured peers.
-    peers: BTreeSet<IpAddr>,
+    /// The configured peers.
+    peers: BTreeSet<PeerKey>,
     /// Why the datastore cannot be read, if it cannot.
     datastore_problem: Option<String>,
     /// Why BGP does not run, if it does not.
     speaker_problem: Option<String>,
+    /// Why a newer configuration is not in force, if there is one.
+    config_problem: Option<String>,
+    /// Best paths changed since the last pass, and when that was first heard of.
+    best_paths_since: Option<Instant>,
+    meter: meter::Meter,
     /// Something changed since the last pass.
     dirty: bool,
     /// The last pass left something undone.
@@ -94,9 +101,12 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         inputs: Inputs::new(node),
         dataplane,
         speaker,
-        peers: config.bgp.peers.iter().map(|peer| peer.address).collect(),
+        peers: reload::keys(&config),
         datastore_problem: None,
         speaker_problem: None,
+        config_problem: None,
+        best_paths_since: None,
+        meter: meter::Meter::default(),
         listed: false,
         dirty: false,
         retry_at: None,
@@ -167,7 +177,8 @@ impl Agent {
                 }
             }
             Event::Changed(change) => self.dirty |= self.inputs.change(change),
-            Event::BestPaths(changes) => {
+            Event::BestPaths { changes, since } => {
+                self.best_paths_since.get_or_insert(since);
                 self.inputs.fib.update(changes);
                 self.dirty = true;
             }
@@ -192,6 +203,7 @@ impl Agent {
                 self.leaving.push((host_interface, reply));
                 self.dirty = true;
             }
+            Event::Reload(read) => self.reload(*read).await,
             Event::Ask(question) => question(&self.inputs),
             // Taken by the loop itself.
             Event::Stop(_) => {}

@@ -6,7 +6,7 @@
 //! plan/       inputs → desired              [pure]   shell/      datastore, BGP, kernel → events
 //! diff        actual ↔ desired              [pure]   dataplane/  netlink, routes, links, sysctl, nftables
 //! ipam/       assigns addresses by CAS               cni/        makes and removes the pods' links
-//! api/        gRPC
+//! api/        gRPC                                   metrics/    counters for Prometheus
 //! ```
 //!
 //! Invariants: data flows one way; every kernel object of ours is recognisable from the kernel alone; nothing is swept
@@ -20,6 +20,7 @@ pub mod dataplane;
 pub mod diff;
 pub mod inputs;
 pub mod ipam;
+pub mod metrics;
 pub mod plan;
 pub mod shell;
 pub mod telemetry;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use config::Config;
+use shell::reload::Origin;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -40,7 +42,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// When something that the agent cannot do without is not to be had, or breaks: the datastore, the kernel's netlink, its
 /// socket. What is in the kernel then stays for the next life.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     let config = Arc::new(config);
     // First of all: a second agent must not touch anything.
     let socket = &config.api.socket;
@@ -50,6 +52,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("datastore {}", config.datastore.sqlite.path.display()))?,
     );
+    let metrics = match config.metrics.listen {
+        Some(address) => {
+            let bound = tokio::net::TcpListener::bind(address).await;
+            Some(bound.with_context(|| format!("metrics.listen {address}"))?)
+        }
+        None => None,
+    };
     let dataplane = dataplane::Dataplane::connect().context("netlink")?;
     let listeners = dataplane.watch().context("netlink")?;
     let (agent, handle, events) = agent::new(Arc::clone(&config), dataplane);
@@ -62,6 +71,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         node: config.node.name.clone(),
     };
     let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
+    let watched = Arc::clone(&config);
+    let reloads = handle.clone();
+    tokio::spawn(async move { shell::reload::follow(origin, &watched, reloads).await });
+    if let Some(listener) = metrics {
+        tokio::spawn(metrics::server::serve(listener, handle.clone()));
+    }
     let mut main_loop = tokio::spawn(agent.run(events));
     let (stop, stopped) = oneshot::channel::<()>();
     let mut server = tokio::spawn(api::serve(bound, services, async {

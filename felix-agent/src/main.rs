@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use felix_agent::config::{Config, Overrides};
+use felix_agent::config::{Config, Overrides, Reading};
+use felix_agent::shell::reload::Origin;
 
 /// The node agent of Fabric: attaches pods, routes, speaks BGP, enforces policy.
 ///
@@ -39,7 +40,7 @@ struct Arguments {
     /// error, warn, info, debug or trace (FABRIC_LOG_LEVEL).
     #[arg(long)]
     log_level: Option<String>,
-    /// Check the configuration and exit.
+    /// Check the configuration, say what is wrong or probably not meant, and exit.
     #[arg(long)]
     check: bool,
 }
@@ -48,19 +49,24 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let check = arguments.check;
     let file = arguments.config.clone();
-    let config = match Config::load(&file, &overrides(arguments)) {
-        Ok(config) => config,
+    let overrides = overrides(arguments);
+    let Reading { config, warnings } = match Config::load(&file, &overrides) {
+        Ok(reading) => reading,
         Err(invalid) => return fail(&invalid),
     };
     if check {
+        warnings.iter().for_each(|line| warn(line));
         return ExitCode::SUCCESS;
     }
     felix_agent::telemetry::start(&config.log);
+    for line in &warnings {
+        tracing::warn!("{line}");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(felix_agent::run(config)) {
+    match runtime.block_on(felix_agent::run(config, Origin { file, overrides })) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -80,6 +86,11 @@ fn overrides(arguments: Arguments) -> Overrides {
     overrides.set("FABRIC_LOG_FORMAT", arguments.log_format);
     overrides.set("FABRIC_LOG_LEVEL", arguments.log_level);
     overrides
+}
+
+#[allow(clippy::print_stderr, reason = "this is for the person at the terminal")]
+fn warn(line: &str) {
+    eprintln!("warning: {line}");
 }
 
 #[allow(

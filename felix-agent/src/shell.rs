@@ -1,5 +1,7 @@
 //! The tasks around the loop: each watches one source outside the process and turns it into events.
 
+pub mod history;
 pub mod kernel;
+pub mod reload;
 pub mod speaker;
 pub mod store;

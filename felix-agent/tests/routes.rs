@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use felix_agent::dataplane::links::{self, GATEWAY_V6, LinkError};
 use felix_agent::dataplane::netlink::{Interfaces, Netlink, NetlinkEvent, Watcher};
+use felix_agent::dataplane::routes::lookup::{Verdict, look_up};
 use felix_agent::dataplane::routes::{self, ROUTE_PROTOCOL, RouteError};
 use felix_agent::dataplane::{neighbours, sysctl};
 use felix_agent::diff::{Diff, Outcome};
@@ -16,7 +18,7 @@ use tokio::time::timeout;
 #[path = "fixtures/namespace.rs"]
 mod namespace;
 
-use namespace::{in_fresh_namespace, ip};
+use namespace::{Namespace, in_fresh_namespace, ip};
 
 /// Two uplinks with subnets of both families, and a pod's link.
 fn lay_cables() {
@@ -62,6 +64,15 @@ fn shapes(v4: bool) -> Vec<Route> {
             Route::Via {
                 next_hops: BTreeSet::from([hop("192.0.2.2", None), hop("198.51.100.2", None)]),
                 source: Some("198.51.100.1".parse().unwrap()),
+            },
+            // RFC 8950: unnumbered peers, one, two, and one beside a numbered one; and a global IPv6 next hop.
+            via([hop("fe80::7", Some("up0")), hop("fe80::7", Some("up1"))]),
+            via([hop("192.0.2.2", None), hop("fe80::9", Some("up1"))]),
+            via([hop("2001:db8:a::2", None)]),
+            via([hop("2001:db8:a::2", None), hop("2001:db8:c::9", Some("up1"))]),
+            Route::Via {
+                next_hops: BTreeSet::from([hop("fe80::7", Some("up0")), hop("fe80::9", Some("up1"))]),
+                source: Some("192.0.2.1".parse().unwrap()),
             },
         ]
     } else {
@@ -139,6 +150,74 @@ fn the_kernel_shows_what_iproute2_would() {
         }
         let shown = ip(&format!("-6 route show proto {ROUTE_PROTOCOL}"));
         assert!(shown.contains("nexthop via 2001:db8:b::2 dev up1"), "{shown}");
+    });
+}
+
+/// Two machines whose links have link-local addresses alone, and whose IPv4 addresses are on the loopback: packets go,
+/// over each of two links (RFC 8950).
+#[test]
+fn ipv4_packets_go_by_ipv6_next_hops() {
+    in_fresh_namespace(|| async {
+        let far = Namespace::new();
+        let thread = far.path().components().rev().nth(2).unwrap().as_os_str().to_str().unwrap().to_owned();
+        ip("addr add 10.255.0.1/32 dev lo");
+        far.ip("addr add 10.255.0.2/32 dev lo");
+        for (metric, link) in ["up0", "up1"].into_iter().enumerate() {
+            ip(&format!("link add {link} type veth peer name {link} netns {thread}"));
+            let far_end = link.to_owned();
+            far.run(move || {
+                ip(&format!("link set {far_end} addrgenmode none"));
+                ip(&format!("addr add fe80::2/64 dev {far_end} nodad"));
+                ip(&format!("link set {far_end} up"));
+                ip(&format!("route add 10.255.0.1 via inet6 fe80::1 dev {far_end} metric {metric}"));
+            });
+            ip(&format!("addr add fe80::1/64 dev {link} nodad"));
+            ip(&format!("link set {link} up"));
+        }
+        let netlink = Netlink::connect().unwrap();
+        let listener = far.run(|| UdpSocket::bind("10.255.0.2:7000").unwrap());
+        listener.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let here = UdpSocket::bind("10.255.0.1:0").unwrap();
+        let both = [hop("fe80::2", Some("up0")), hop("fe80::2", Some("up1"))];
+        for hops in [both[..1].to_vec(), both[1..].to_vec(), both.to_vec()] {
+            let source = Some("10.255.0.1".parse().unwrap());
+            let route = Route::Via { next_hops: hops.iter().cloned().collect(), source };
+            make_true(&netlink, &Routes::from([(net("10.255.0.2/32"), route)])).await;
+            here.send_to(b"hello", "10.255.0.2:7000").unwrap();
+            let mut buffer = [0; 16];
+            let (length, _) = listener.recv_from(&mut buffer).expect("it arrives");
+            assert_eq!(&buffer[..length], b"hello", "by {hops:?}");
+        }
+    });
+}
+
+#[test]
+fn the_kernel_says_where_a_packet_goes() {
+    in_fresh_namespace(|| async {
+        lay_cables();
+        let netlink = Netlink::connect().unwrap();
+        let desired = Routes::from([
+            (net("10.1.0.0/26"), Route::Blackhole),
+            (net("10.1.0.1/32"), device(Some("192.0.2.1"))),
+            (net("10.2.0.0/16"), via([hop("192.0.2.2", None), hop("fe80::9", Some("up1"))])),
+            (net("fd00:2::/64"), via([hop("fe80::7", Some("up1"))])),
+        ]);
+        make_true(&netlink, &desired).await;
+        ip("route add 10.2.7.0/24 via 192.0.2.3 proto static");
+        let ask = async |address: &str| look_up(&netlink, address.parse().unwrap()).await.unwrap();
+        let route = |destination: &str, protocol, text: &str| Verdict::Route {
+            destination: net(destination),
+            protocol,
+            text: text.to_owned(),
+        };
+        let two = "via 192.0.2.2 dev up0 and via fe80::9 dev up1";
+        assert_eq!(ask("10.2.1.1").await, route("10.2.0.0/16", ROUTE_PROTOCOL, two));
+        assert_eq!(ask("10.2.7.1").await, route("10.2.7.0/24", 4, "via 192.0.2.3 dev up0"), "another's");
+        assert_eq!(ask("10.1.0.1").await, route("10.1.0.1/32", ROUTE_PROTOCOL, "dev fabpod"));
+        assert_eq!(ask("10.1.0.2").await, Verdict::Blackhole);
+        assert_eq!(ask("fd00:2::1").await, route("fd00:2::/64", ROUTE_PROTOCOL, "via fe80::7 dev up1"));
+        assert_eq!(ask("203.0.113.9").await, Verdict::Unreachable);
+        assert_eq!(ask("2001:db8:99::1").await, Verdict::Unreachable);
     });
 }
 

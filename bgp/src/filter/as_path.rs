@@ -4,12 +4,13 @@
 //! brackets; empty for our own routes. `_` is one of its separators, or an end. Otherwise the syntax is that of POSIX
 //! extended expressions as far as digits and separators need it; braces and brackets of sets take a backslash.
 //!
-//! Matching takes time linear in the text, and memory bounded by [`MAX_OCTETS`] and the limits below, whatever the
+//! Matching takes time linear in the text, and memory bounded by the limits below, whatever the
 //! pattern is.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -29,7 +30,8 @@ const SEPARATOR: &str = r"(?:^|$|[ ,{}()\[\]])";
 #[derive(Clone)]
 pub struct AsPathPattern {
     text: String,
-    compiled: Regex,
+    /// Shared: clones of a filter warm up one automaton.
+    compiled: Arc<Regex>,
 }
 
 /// A text that is no pattern.
@@ -67,7 +69,7 @@ impl FromStr for AsPathPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match translate(text).and_then(|expression| compile(&expression)) {
-            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled }),
+            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled: Arc::new(compiled) }),
             Err(reason) => Err(ParsePatternError { text: text.to_owned(), reason }),
         }
     }

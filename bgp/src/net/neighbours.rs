@@ -42,7 +42,9 @@ pub(super) fn find<'a>(config: &'a Config, far: &Endpoint) -> Option<Neighbour<'
 pub(super) fn endpoint(from: SocketAddr) -> Endpoint {
     let interface = match from {
         SocketAddr::V6(from) if from.ip().is_unicast_link_local() => {
-            if_indextoname(from.scope_id()).ok().and_then(|name| name.into_string().ok()).map(Arc::from)
+            let name = if_indextoname(from.scope_id()).ok().and_then(|name| name.into_string().ok());
+            // It went away, and nix calls that success.
+            name.filter(|name| !name.is_empty()).map(Arc::from)
         }
         SocketAddr::V4(_) | SocketAddr::V6(_) => None,
     };

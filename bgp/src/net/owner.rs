@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ipnetwork::IpNetwork;
 use rustc_hash::FxHashMap;
@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::address::Addresses;
+use super::bfd::Monitor;
+use super::bmp::Exporter;
 use super::connection::CREDIT;
 use super::discovery::{Discovery, Finding};
 use super::link::Link;
@@ -27,8 +29,10 @@ use super::{Command, Event, Happening, Shutdown, Stamped, listener};
 use crate::config::{Config, Origination, PeerKey};
 use crate::speaker::{ConnId, Input, Output, Speaker};
 use crate::wire::{DecodeError, Message};
+use punctuality::Punctuality;
 
 mod connections;
+mod punctuality;
 
 /// Reports that may wait before connections wait. Their octets are bounded by [`CREDIT`].
 const REPORTS: usize = 1024;
@@ -38,6 +42,8 @@ const BATCH: usize = 256;
 const COMMANDS: usize = 16;
 /// Octets written in one turn.
 const TURN_OCTETS: usize = 1024 * 1024;
+/// How often BMP collectors are told the sizes of tables.
+const STATISTICS: Duration = Duration::from_secs(60);
 
 /// What the other tasks tell.
 #[derive(Debug)]
@@ -61,6 +67,15 @@ pub(super) struct Channels {
     pub(super) happenings: broadcast::Sender<Stamped>,
 }
 
+/// All that comes in.
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    reports: mpsc::Receiver<Report>,
+    findings: mpsc::Receiver<Finding>,
+    paths: mpsc::Receiver<(PeerKey, crate::bfd::Report)>,
+    collectors: mpsc::Receiver<usize>,
+}
+
 /// How to end, and who wants to know when it is done.
 type End = (Shutdown, Option<oneshot::Sender<()>>);
 
@@ -80,68 +95,63 @@ struct Owner {
     keys: Keys,
     discovery: Discovery,
     found: BTreeMap<Arc<str>, Ipv6Addr>,
+    monitor: Monitor,
+    exporter: Exporter,
     strangers: Strangers,
     next_accepted: u64,
+    punctuality: Punctuality,
 }
 
-/// Runs the speaker until it is told to stop or nobody is left who could.
-pub(super) async fn run(
+/// Starts all that a speaker needs on the current runtime, and the task that runs it until it is told to stop or nobody
+/// is left who could.
+pub(super) fn start(
     listeners: Vec<Arc<TcpListener>>,
     config: Config,
     originated: BTreeMap<IpNetwork, Origination>,
     channels: Channels,
 ) {
-    let Channels { mut commands, events, happenings } = channels;
-    let (reports, mut reported) = mpsc::channel(REPORTS);
-    let (discovery, mut found) = Discovery::start();
+    let (report, reports) = mpsc::channel(REPORTS);
+    let (discovery, findings) = Discovery::start();
+    let (monitor, paths) = Monitor::start();
+    let (exporter, collectors) = Exporter::start(Vec::new(), system_name());
     let mut serving = JoinSet::new();
     for listener in &listeners {
-        serving.spawn(listener::serve(Arc::clone(listener), reports.clone()));
+        serving.spawn(listener::serve(Arc::clone(listener), report.clone()));
     }
-    let mut owner = Owner::new(listeners, reports, happenings, discovery);
-    owner.speaker.handle(Input::Originate(originated), Instant::now());
-    owner.configure(config, Instant::now());
-    owner.drive();
-
-    let mut orders = Vec::with_capacity(COMMANDS);
-    let mut batch = Vec::with_capacity(BATCH);
-    let (how, done) = loop {
-        let deadline = owner.speaker.deadline();
-        tokio::select! {
-            taken = commands.recv_many(&mut orders, COMMANDS) => {
-                if taken == 0 {
-                    break (Shutdown::KeepRoutes, None);
-                }
-            }
-            _ = reported.recv_many(&mut batch, BATCH) => {}
-            permit = events.reserve(), if !owner.outbox.is_empty() => {
-                // Popped whether or not anybody reads.
-                if let (Some(event), Ok(permit)) = (owner.outbox.pop(), permit) {
-                    permit.send(event);
-                }
-            }
-            () = until(deadline) => {}
-            // Others have their turn, then it goes on.
-            () = tokio::task::yield_now(), if !owner.ready.is_empty() => {}
-            Some(finding) = found.recv() => owner.discovered(finding),
-            Some(_) = owner.tasks.join_next() => {}
-        }
-        // Whatever came first, each turn takes of everything.
-        take_waiting(&mut commands, &mut orders, COMMANDS);
-        take_waiting(&mut reported, &mut batch, BATCH);
-        let now = Instant::now();
-        if let Some(end) = orders.drain(..).find_map(|command| owner.obey(command, now)) {
-            break end;
-        }
-        batch.drain(..).for_each(|report| owner.take(report, now));
-        owner.drive();
+    let mut owner = Owner {
+        speaker: Speaker::new(),
+        config: Config::default(),
+        links: FxHashMap::default(),
+        dials: FxHashMap::default(),
+        ready: VecDeque::new(),
+        tasks: JoinSet::new(),
+        reports: report,
+        credit: Arc::new(Semaphore::new(CREDIT)),
+        outbox: Outbox::default(),
+        happenings: channels.happenings,
+        addresses: Addresses::default(),
+        keys: Keys::new(listeners),
+        discovery,
+        found: BTreeMap::new(),
+        monitor,
+        exporter,
+        strangers: Strangers::default(),
+        next_accepted: 0,
+        punctuality: Punctuality::default(),
     };
-    drop((serving, reported));
-    owner.shut_down(how).await;
-    if let Some(done) = done {
-        // Who asked may have stopped waiting.
-        let _ = done.send(());
-    }
+    let inbox = Inbox { commands: channels.commands, reports, findings, paths, collectors };
+    tokio::spawn(async move {
+        owner.speaker.handle(Input::Originate(originated), Instant::now());
+        owner.configure(config, Instant::now());
+        owner.drive(true);
+        owner.run(inbox, channels.events, serving).await;
+    });
+}
+
+/// What BMP collectors know this machine by.
+fn system_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Takes what waits in a channel, up to a number in all.
@@ -161,29 +171,57 @@ async fn until(deadline: Option<Instant>) {
 }
 
 impl Owner {
-    fn new(
-        listeners: Vec<Arc<TcpListener>>,
-        reports: mpsc::Sender<Report>,
-        happenings: broadcast::Sender<Stamped>,
-        discovery: Discovery,
-    ) -> Self {
-        Self {
-            speaker: Speaker::new(),
-            config: Config::default(),
-            links: FxHashMap::default(),
-            dials: FxHashMap::default(),
-            ready: VecDeque::new(),
-            tasks: JoinSet::new(),
-            reports,
-            credit: Arc::new(Semaphore::new(CREDIT)),
-            outbox: Outbox::default(),
-            happenings,
-            addresses: Addresses::default(),
-            keys: Keys::new(listeners),
-            discovery,
-            found: BTreeMap::new(),
-            strangers: Strangers::default(),
-            next_accepted: 0,
+    async fn run(mut self, mut inbox: Inbox, events: mpsc::Sender<Event>, serving: JoinSet<()>) {
+        let mut statistics = tokio::time::interval(STATISTICS);
+        let mut orders = Vec::with_capacity(COMMANDS);
+        let mut batch = Vec::with_capacity(BATCH);
+        let (how, done) = loop {
+            let deadline = self.speaker.deadline();
+            let busy = !self.ready.is_empty() || self.punctuality.is_late();
+            tokio::select! {
+                taken = inbox.commands.recv_many(&mut orders, COMMANDS) => {
+                    if taken == 0 {
+                        break (Shutdown::KeepRoutes, None);
+                    }
+                }
+                _ = inbox.reports.recv_many(&mut batch, BATCH) => {}
+                permit = events.reserve(), if !self.outbox.is_empty() => {
+                    // Popped whether or not anybody reads.
+                    if let (Some(event), Ok(permit)) = (self.outbox.pop(), permit) {
+                        permit.send(event);
+                    }
+                }
+                () = until(deadline), if !busy => {}
+                // Others have their turn, then it goes on.
+                () = tokio::task::yield_now(), if busy => {}
+                Some((peer, report)) = inbox.paths.recv() => {
+                    self.speaker.handle(Input::Bfd(peer, report), Instant::now());
+                }
+                Some(finding) = inbox.findings.recv() => self.discovered(finding),
+                Some(number) = inbox.collectors.recv() => {
+                    self.exporter.dump(number, self.speaker.monitored());
+                }
+                _ = statistics.tick(), if self.config.monitoring => {
+                    self.exporter.tell_statistics(&self.speaker.view(Instant::now()).peers);
+                }
+                Some(_) = self.tasks.join_next() => {}
+            }
+            // Whatever came first, each turn takes of everything.
+            take_waiting(&mut inbox.commands, &mut orders, COMMANDS);
+            take_waiting(&mut inbox.reports, &mut batch, BATCH);
+            let now = Instant::now();
+            if let Some(end) = orders.drain(..).find_map(|command| self.obey(command, now)) {
+                break end;
+            }
+            let quiet = batch.is_empty();
+            batch.drain(..).for_each(|report| self.take(report, now));
+            self.drive(quiet);
+        };
+        drop((serving, inbox));
+        self.shut_down(how).await;
+        if let Some(done) = done {
+            // Who asked may have stopped waiting.
+            let _ = done.send(());
         }
     }
 
@@ -194,7 +232,7 @@ impl Owner {
             Command::Originate(prefixes) => self.speaker.handle(Input::Originate(prefixes), now),
             Command::LinkDown(peer) => self.speaker.handle(Input::LinkDown(peer), now),
             Command::Reset(peer, reset) => self.speaker.handle(Input::Reset(peer, reset), now),
-            Command::Monitor(_collectors) => {}
+            Command::Monitor(collectors) => self.exporter.set_collectors(collectors),
             // Who asked may have stopped waiting.
             Command::View(answer) => drop(answer.send(self.speaker.view(now))),
             Command::Routes(query, answer) => drop(answer.send(self.speaker.routes(&query, now))),
@@ -248,15 +286,14 @@ impl Owner {
     }
 
     /// Does all that the speaker wants done, and some of the writing. Codecs are set and connections closed before
-    /// anything is written: a peer can answer what it was sent only.
-    fn drive(&mut self) {
+    /// anything is written: a peer can answer only what it was sent. With `quiet`, nobody had anything to say.
+    fn drive(&mut self, quiet: bool) {
+        self.perform_all(Instant::now());
+        self.transmit(TURN_OCTETS, Instant::now());
         let now = Instant::now();
-        if self.speaker.deadline().is_some_and(|deadline| deadline <= now) {
+        if self.punctuality.is_time(self.speaker.deadline(), quiet && self.ready.is_empty(), now) {
             self.speaker.handle(Input::Deadline, now);
         }
-        self.perform_all(now);
-        self.transmit(TURN_OCTETS, now);
-        // What was written may have moved timers, nothing else; but what there is to do is never left for later.
         self.perform_all(now);
     }
 
@@ -288,12 +325,12 @@ impl Owner {
                 self.tell(Happening::Synchronised);
                 self.outbox.synchronised();
             }
-            Output::WatchPeer(_peer, _watch) => {}
+            Output::WatchPeer(peer, watch) => self.monitor.watch(peer, watch),
             Output::Notice(notice) => {
                 self.tell(Happening::Peer(notice.clone()));
                 self.outbox.notice(notice);
             }
-            Output::Monitored(_monitored) => {}
+            Output::Monitored(monitored) => self.exporter.tell(&monitored),
         }
     }
 
@@ -318,7 +355,9 @@ impl Owner {
         }
         self.dials.drain().for_each(|(_, dial)| dial.abort());
         self.links.drain().for_each(|(_, link)| link.close(std::iter::empty()));
-        while self.tasks.join_next().await.is_some() {}
+        let Self { mut tasks, monitor, exporter, .. } = self;
+        let closed = async { while tasks.join_next().await.is_some() {} };
+        tokio::join!(closed, monitor.shutdown(), exporter.shutdown());
     }
 }
 

@@ -106,8 +106,7 @@ impl Proposal {
             }
         }
         capabilities.push(Capability::FourOctetAs(self.local_as));
-        let several = |family: &&AddPathFamily| family.receive || family.send;
-        let add_path: Vec<_> = self.add_path.iter().filter(several).copied().collect();
+        let add_path = self.several_paths();
         if !add_path.is_empty() {
             capabilities.push(Capability::AddPath(add_path));
         }
@@ -134,6 +133,8 @@ impl Proposal {
         let graceful_restart = theirs.graceful_restart.filter(|_| self.graceful_restart.is_some());
         let notification =
             both(self.graceful_restart.as_ref(), graceful_restart.as_ref(), |one| one.notification);
+        let ours = self.several_paths();
+        let several_paths = |agreed| agreed_several_paths(families, &ours, &theirs.add_path, agreed);
         let long_lived = if graceful_restart.is_some() { theirs.long_lived } else { Vec::new() };
         let extended_next_hop = theirs.extended_next_hop.intersection(families).contains(Family::Ipv4Unicast);
         Ok(Negotiated {
@@ -156,10 +157,8 @@ impl Proposal {
                 external,
                 extended_messages: self.extended_messages && theirs.extended_message,
                 extended_next_hop: self.extended_next_hop && extended_next_hop,
-                add_path_receive: self
-                    .several_paths(families, &theirs.add_path, |ours, theirs| ours.receive && theirs.send),
-                add_path_send: self
-                    .several_paths(families, &theirs.add_path, |ours, theirs| ours.send && theirs.receive),
+                add_path_receive: several_paths(|ours, theirs| ours.receive && theirs.send),
+                add_path_send: several_paths(|ours, theirs| ours.send && theirs.receive),
             },
             open: open.clone(),
         })
@@ -228,18 +227,10 @@ impl Proposal {
         Err(DecodeError { notification, reason })
     }
 
-    /// Families whose both ends said what `agreed` asks for.
-    fn several_paths(
-        &self,
-        families: FamilySet,
-        theirs: &[AddPathFamily],
-        agreed: fn(&AddPathFamily, &AddPathFamily) -> bool,
-    ) -> FamilySet {
-        let said = |list: &[AddPathFamily], family| list.iter().rfind(|one| one.family == family).copied();
-        let agreed = |family: &Family| {
-            said(&self.add_path, *family).zip(said(theirs, *family)).is_some_and(|(a, b)| agreed(&a, &b))
-        };
-        families.iter().filter(agreed).collect()
+    /// What we say of RFC 7911; nothing of families with one path each way.
+    fn several_paths(&self) -> Vec<AddPathFamily> {
+        let several = |family: &&AddPathFamily| family.receive || family.send;
+        self.add_path.iter().filter(several).copied().collect()
     }
 
     /// Of each family that both carry and keep so long, what the peer said last.
@@ -295,6 +286,21 @@ impl Negotiated {
         names.extend(for_each("add-path", self.codec.add_path_send, " send"));
         names
     }
+}
+
+/// Families of which both ends said what `agreed` asks for; of several words, the last counts.
+fn agreed_several_paths(
+    families: FamilySet,
+    ours: &[AddPathFamily],
+    theirs: &[AddPathFamily],
+    agreed: fn(&AddPathFamily, &AddPathFamily) -> bool,
+) -> FamilySet {
+    let last = |list: &[AddPathFamily], family| list.iter().rfind(|one| one.family == family).copied();
+    let both = |family: &Family| last(ours, *family).zip(last(theirs, *family));
+    families
+        .iter()
+        .filter(|family| both(family).is_some_and(|(ours, theirs)| agreed(&ours, &theirs)))
+        .collect()
 }
 
 fn both<T>(ours: Option<&T>, theirs: Option<&T>, said: fn(&T) -> bool) -> bool {

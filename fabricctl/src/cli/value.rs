@@ -15,6 +15,10 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prefix(pub(crate) String);
 
+/// `10.65.0.0/26` or `10.65.0.5`, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Destination(pub(crate) String);
+
 /// `8080` or `53/udp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PortSpec {
@@ -40,6 +44,20 @@ impl FromStr for Prefix {
         match length.parse::<u8>() {
             Ok(length) if length <= longest => Ok(Self(format!("{address}/{length}"))),
             _ => Err(format!("the length {length:?} is not within 0 and {longest}")),
+        }
+    }
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<IpAddr>() {
+            Ok(address) => Ok(Self(address.to_string())),
+            Err(_) => text
+                .parse()
+                .map(|Prefix(prefix)| Self(prefix))
+                .map_err(|_| "neither a prefix such as 10.65.0.0/26 nor an address".to_owned()),
         }
     }
 }

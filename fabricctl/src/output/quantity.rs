@@ -51,3 +51,28 @@ pub(crate) fn render_usage(used: u64, total: &str) -> String {
     let percent = if used > 0 && percent == 0 { "<1".to_owned() } else { percent.to_string() };
     format!("[{bar}] {percent}%")
 }
+
+/// Microseconds since 1970 as RFC 3339 in UTC, to the millisecond.
+pub(crate) fn render_time(microseconds: u64) -> String {
+    let milliseconds = microseconds / 1000;
+    let (days, rest) = (milliseconds / 86_400_000, milliseconds % 86_400_000);
+    let (seconds, fraction) = (rest / 1000, rest % 1000);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar: eras of 400 years, years that begin
+/// in March, so that the leap day is the last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    const ERA: u64 = 146_097;
+    // From 0000-03-01.
+    let days = days + 719_468;
+    let day_of_era = days % ERA;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
+    (days / ERA * 400 + year_of_era + u64::from(month <= 2), month, day)
+}

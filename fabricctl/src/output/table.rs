@@ -49,7 +49,7 @@ pub(crate) fn yes_no(value: bool) -> String {
 }
 
 /// Names and descriptions come from elsewhere: what would move the cursor or break the line is written out.
-fn clean(text: String) -> String {
+pub(crate) fn clean(text: String) -> String {
     if text.is_empty() {
         "-".to_owned()
     } else if text.contains(char::is_control) {

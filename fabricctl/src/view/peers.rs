@@ -11,47 +11,74 @@ use crate::output::table;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Peers {
-    local_as: u32,
+    pub(super) local_as: u32,
     router_id: String,
-    peers: Vec<Peer>,
+    cluster_id: String,
+    synchronised: bool,
+    pub(super) peers: Vec<Peer>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Peer {
-    address: String,
-    description: String,
-    remote_as: u32,
-    peer_router_id: String,
-    state: String,
-    state_age_ms: u64,
-    stale: bool,
-    last_down_reason: String,
-    flaps: u64,
-    hold_time_secs: u32,
-    keepalive_secs: u32,
-    capabilities: Vec<String>,
-    families: Vec<Family>,
-    messages_received: u64,
-    messages_sent: u64,
-    updates_received: u64,
-    updates_sent: u64,
+pub(super) struct Peer {
+    pub(super) address: String,
+    pub(super) description: String,
+    pub(super) remote_as: u32,
+    pub(super) peer_router_id: String,
+    pub(super) state: String,
+    pub(super) state_age_ms: u64,
+    pub(super) stale: bool,
+    pub(super) last_down_reason: String,
+    pub(super) flaps: u64,
+    pub(super) hold_time_secs: u32,
+    pub(super) keepalive_secs: u32,
+    pub(super) capabilities: Vec<String>,
+    pub(super) families: Vec<Family>,
+    pub(super) messages_received: u64,
+    pub(super) messages_sent: u64,
+    pub(super) updates_received: u64,
+    pub(super) updates_sent: u64,
+    pub(super) name: String,
+    pub(super) interface: String,
+    pub(super) dynamic: bool,
+    pub(super) local_as: u32,
+    pub(super) route_reflector_client: bool,
+    pub(super) shutdown: bool,
+    pub(super) shutdown_message: String,
+    pub(super) last_down_age_ms: Option<u64>,
+    pub(super) hold_remaining_ms: Option<u64>,
+    pub(super) retry_in_ms: Option<u64>,
+    pub(super) role: String,
+    pub(super) notifications_received: u64,
+    pub(super) notifications_sent: u64,
+    pub(super) refreshes_received: u64,
+    pub(super) octets_sent: u64,
+    pub(super) update_errors: u64,
+    pub(super) bfd: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Family {
-    family: String,
-    received: u64,
-    accepted: u64,
-    advertised: u64,
-    end_of_rib_received: bool,
+pub(super) struct Family {
+    pub(super) family: String,
+    pub(super) received: u64,
+    pub(super) accepted: u64,
+    pub(super) advertised: u64,
+    pub(super) end_of_rib_received: bool,
+    pub(super) negotiated: bool,
+    pub(super) rejected: u64,
+    pub(super) stale: u64,
+    pub(super) limit: Option<u32>,
+    pub(super) no_next_hop: bool,
+    pub(super) no_import_policy: bool,
+    pub(super) no_export_policy: bool,
 }
 
 impl From<v1::ListPeersResponse> for Peers {
     fn from(message: v1::ListPeersResponse) -> Self {
-        let v1::ListPeersResponse { peers, local_as, router_id } = message;
-        Self { local_as, router_id, peers: peers.into_iter().map(Peer::from).collect() }
+        let v1::ListPeersResponse { peers, local_as, router_id, cluster_id, synchronised } = message;
+        let peers = peers.into_iter().map(Peer::from).collect();
+        Self { local_as, router_id, cluster_id, synchronised, peers }
     }
 }
 
@@ -75,6 +102,23 @@ impl From<v1::Peer> for Peer {
             flaps,
             description,
             stale,
+            name,
+            interface,
+            dynamic,
+            local_as,
+            route_reflector_client,
+            shutdown,
+            shutdown_message,
+            last_down_age_ms,
+            hold_remaining_ms,
+            retry_in_ms,
+            role,
+            notifications_received,
+            notifications_sent,
+            refreshes_received,
+            octets_sent,
+            update_errors,
+            bfd,
         } = message;
         Self {
             address,
@@ -94,14 +138,57 @@ impl From<v1::Peer> for Peer {
             messages_sent,
             updates_received,
             updates_sent,
+            name,
+            interface,
+            dynamic,
+            local_as,
+            route_reflector_client,
+            shutdown,
+            shutdown_message,
+            last_down_age_ms,
+            hold_remaining_ms,
+            retry_in_ms,
+            role,
+            notifications_received,
+            notifications_sent,
+            refreshes_received,
+            octets_sent,
+            update_errors,
+            bfd,
         }
     }
 }
 
 impl From<v1::PeerFamily> for Family {
     fn from(message: v1::PeerFamily) -> Self {
-        let v1::PeerFamily { family, received, accepted, advertised, end_of_rib_received } = message;
-        Self { family, received, accepted, advertised, end_of_rib_received }
+        let v1::PeerFamily {
+            family,
+            received,
+            accepted,
+            advertised,
+            end_of_rib_received,
+            negotiated,
+            rejected,
+            stale,
+            limit,
+            no_next_hop,
+            no_import_policy,
+            no_export_policy,
+        } = message;
+        Self {
+            family,
+            received,
+            accepted,
+            advertised,
+            end_of_rib_received,
+            negotiated,
+            rejected,
+            stale,
+            limit,
+            no_next_hop,
+            no_import_policy,
+            no_export_policy,
+        }
     }
 }
 
@@ -110,6 +197,30 @@ impl Peer {
     fn counts(&self, family: &str) -> String {
         let found = self.families.iter().find(|entry| entry.family == family);
         found.map(|f| format!("{}/{}/{}", f.received, f.accepted, f.advertised)).unwrap_or_default()
+    }
+
+    /// Its state, and what a person should know beside it.
+    pub(super) fn render_state(&self) -> String {
+        let has = |flag: fn(&Family) -> bool| self.families.iter().any(flag);
+        let remarks = [
+            (self.shutdown, "shut down"),
+            (self.stale, "routes kept"),
+            (has(|family| family.no_import_policy), "no import policy"),
+            (has(|family| family.no_export_policy), "no export policy"),
+            (!self.bfd.is_empty() && self.bfd != "Up", "BFD is not up"),
+        ];
+        let held: Vec<&str> = remarks.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect();
+        if held.is_empty() { self.state.clone() } else { format!("{} ({})", self.state, held.join(", ")) }
+    }
+
+    /// What names it; an agent of an older version says its address only.
+    pub(super) fn render_name(&self) -> String {
+        if self.name.is_empty() { self.address.clone() } else { self.name.clone() }
+    }
+
+    /// `any` while nobody has said.
+    pub(super) fn render_remote_as(&self) -> String {
+        if self.remote_as == 0 { "any".to_owned() } else { self.remote_as.to_string() }
     }
 }
 
@@ -120,9 +231,9 @@ impl View for Peers {
             headers,
             self.peers.iter().map(|peer| {
                 [
-                    peer.address.clone(),
-                    peer.remote_as.to_string(),
-                    if peer.stale { format!("{} (routes kept)", peer.state) } else { peer.state.clone() },
+                    peer.render_name(),
+                    peer.render_remote_as(),
+                    peer.render_state(),
                     render_age(peer.state_age_ms),
                     peer.counts("ipv4-unicast"),
                     peer.counts("ipv6-unicast"),

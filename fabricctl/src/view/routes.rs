@@ -1,4 +1,4 @@
-//! `routes`: `{routes: [{prefix, installed, paths: [...]}]}`.
+//! `routes`: `{routes: [{prefix, installed, paths: [...]}], truncated}`.
 
 use proto::v1;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::output::table;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Routes {
     routes: Vec<Route>,
+    truncated: bool,
 }
 
 #[derive(Serialize)]
@@ -24,7 +25,7 @@ struct Route {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Path {
+pub(super) struct Path {
     /// Empty for a route of this node.
     peer: String,
     next_hop: String,
@@ -38,12 +39,22 @@ struct Path {
     stale: bool,
     reason: String,
     age_ms: u64,
+    large_communities: Vec<String>,
+    extended_communities: Vec<String>,
+    originator_id: String,
+    cluster_list: Vec<String>,
+    path_id: u32,
+    aggregator: String,
+    atomic_aggregate: bool,
+    only_to_customer: Option<u32>,
+    unusable: bool,
+    unknown_attributes: Vec<u32>,
 }
 
 impl From<v1::ListRoutesResponse> for Routes {
     fn from(message: v1::ListRoutesResponse) -> Self {
-        let v1::ListRoutesResponse { routes } = message;
-        Self { routes: routes.into_iter().map(Route::from).collect() }
+        let v1::ListRoutesResponse { routes, truncated } = message;
+        Self { routes: routes.into_iter().map(Route::from).collect(), truncated }
     }
 }
 
@@ -69,6 +80,16 @@ impl From<v1::Path> for Path {
             stale,
             reason,
             age_ms,
+            large_communities,
+            extended_communities,
+            originator_id,
+            cluster_list,
+            path_id,
+            aggregator,
+            atomic_aggregate,
+            only_to_customer,
+            unusable,
+            unknown_attributes,
         } = message;
         Self {
             peer,
@@ -83,15 +104,59 @@ impl From<v1::Path> for Path {
             stale,
             reason,
             age_ms,
+            large_communities,
+            extended_communities,
+            originator_id,
+            cluster_list,
+            path_id,
+            aggregator,
+            atomic_aggregate,
+            only_to_customer,
+            unusable,
+            unknown_attributes,
         }
     }
 }
 
 impl Path {
-    fn render_state(&self) -> String {
-        let states = [(self.best, "best"), (self.multipath, "ecmp"), (self.stale, "stale")];
+    pub(super) fn render_state(&self) -> String {
+        let states = [
+            (self.best, "best"),
+            (self.multipath, "ecmp"),
+            (self.stale, "stale"),
+            (self.unusable, "unusable"),
+        ];
         let held: Vec<&str> = states.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
         held.join(",")
+    }
+
+    /// Who announced it.
+    pub(super) fn render_peer(&self) -> String {
+        if self.peer.is_empty() { "local".to_owned() } else { self.peer.clone() }
+    }
+
+    /// The attributes that are there, in the order in which they decide.
+    pub(super) fn render_attributes(&self) -> Vec<(&'static str, String)> {
+        let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        let path_id = if self.path_id == 0 { String::new() } else { self.path_id.to_string() };
+        let unknown: Vec<String> = self.unknown_attributes.iter().map(u32::to_string).collect();
+        let all = [
+            ("next hop", self.next_hop.clone()),
+            ("local preference", number(self.local_pref)),
+            ("AS path", self.as_path.clone()),
+            ("origin", self.origin.clone()),
+            ("MED", number(self.med)),
+            ("communities", self.communities.join(" ")),
+            ("large communities", self.large_communities.join(" ")),
+            ("extended communities", self.extended_communities.join(" ")),
+            ("originator", self.originator_id.clone()),
+            ("cluster list", self.cluster_list.join(" ")),
+            ("only to customer", number(self.only_to_customer)),
+            ("aggregator", self.aggregator.clone()),
+            ("path id", path_id),
+            ("unknown attributes", unknown.join(" ")),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 
     fn row(&self, route: &Route) -> [String; 11] {
@@ -99,7 +164,7 @@ impl Path {
         [
             route.prefix.clone(),
             self.render_state(),
-            if self.peer.is_empty() { "local".to_owned() } else { self.peer.clone() },
+            self.render_peer(),
             self.next_hop.clone(),
             self.as_path.clone(),
             self.origin.clone(),

@@ -1,15 +1,17 @@
 //! Everything that can reach the loop, and the handle by which it does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::bgp::wire::NextHop;
+use ::bgp::rib::Hops;
 use datastore::{Change, Key, Revision, Versioned, WorkloadEndpoint};
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::Status;
+use crate::config::{Invalid, Reading};
 use crate::dataplane::netlink::NetlinkEvent;
 use crate::inputs::Inputs;
 use crate::plan::desired::InterfaceName;
@@ -27,7 +29,12 @@ pub enum Event {
     /// One key of the datastore has this value now.
     Changed(Change),
     /// Best paths changed.
-    BestPaths(BTreeMap<IpNetwork, Option<BTreeSet<NextHop>>>),
+    BestPaths {
+        /// The new next hops of each prefix; none where no path is left.
+        changes: BTreeMap<IpNetwork, Option<Hops>>,
+        /// When that was heard of.
+        since: Instant,
+    },
     /// BGP's initial synchronisation is over.
     Synchronised,
     /// The kernel's links or routes changed.
@@ -54,6 +61,8 @@ pub enum Event {
         /// Told when done.
         reply: oneshot::Sender<()>,
     },
+    /// The configuration was read again.
+    Reload(Box<Result<Reading, Invalid>>),
     /// A question.
     Ask(Question),
     /// End, leaving the kernel as it is.

@@ -29,8 +29,10 @@ impl Agent {
         if outcome.kernel_answers() {
             self.announce(&outcome).await;
         }
-        self.report(&desired, &outcome);
         let is_complete = outcome.problems.is_empty() && self.speaker_problem.is_none();
+        let waited = self.best_paths_since.take().map(|since| since.elapsed());
+        self.meter.pass(is_complete, waited);
+        self.report(&desired, &outcome);
         self.retry_at = (!is_complete).then(|| Instant::now() + RETRY);
     }
 
@@ -59,6 +61,7 @@ impl Agent {
             .datastore_problem
             .iter()
             .chain(&self.speaker_problem)
+            .chain(&self.config_problem)
             .chain(&outcome.problems)
             .cloned()
             .collect();
@@ -75,6 +78,7 @@ impl Agent {
             endpoints,
             installed: outcome.routes.iter().filter(as_planned).map(|(prefix, _)| *prefix).collect(),
             routes: outcome.routes.len(),
+            meter: self.meter,
         };
         self.status.send_replace(Arc::new(status));
     }

@@ -6,6 +6,7 @@ use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::time::Instant;
 
+use super::meter::Meter;
 use crate::config::Config;
 
 /// The node as of the last pass.
@@ -27,6 +28,8 @@ pub struct Status {
     pub installed: BTreeSet<IpNetwork>,
     /// Routes of ours in the kernel.
     pub routes: usize,
+    /// How often and how fast the kernel was brought up to date.
+    pub meter: Meter,
 }
 
 impl Status {
@@ -42,6 +45,7 @@ impl Status {
             endpoints: BTreeMap::new(),
             installed: BTreeSet::new(),
             routes: 0,
+            meter: Meter::default(),
         }
     }
 }

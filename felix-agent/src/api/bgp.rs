@@ -1,25 +1,39 @@
-//! `fabric.v1.Bgp`: the speaker's tables, converted.
+//! `fabric.v1.Bgp`: the speaker's tables and its peers, converted.
+//!
+//! ```text
+//! query    what is asked → what the speaker is asked      events   what happens, as a stream
+//! answer   what the speaker says → messages               why      the speaker's reasons, and the kernel's
+//! ```
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::Duration;
+use std::pin::Pin;
 
-use ::bgp::speaker::view::{FamilyView, PathView, PeerView, RouteQuery, RouteView, Table};
-use ipnetwork::IpNetwork;
+use ::bgp::speaker::Reset;
+use ::bgp::wire::Family;
+use futures_util::Stream;
 use proto::v1;
 use proto::v1::bgp_server::Bgp;
 use tonic::{Request, Response, Status};
 
 use crate::agent::Handle;
+use crate::dataplane::netlink::Netlink;
+
+mod answer;
+mod events;
+mod query;
+mod why;
+
+/// RFC 9003 §2: the length of a communication has one octet.
+const MAX_COMMUNICATION_OCTETS: usize = 255;
 
 /// The service.
 pub struct Service {
     agent: Handle,
+    netlink: Netlink,
 }
 
 impl Service {
-    pub(super) fn new(agent: Handle) -> Self {
-        Self { agent }
+    pub(super) fn new(agent: Handle, netlink: Netlink) -> Self {
+        Self { agent, netlink }
     }
 
     fn speaker(&self) -> Result<&::bgp::net::Handle, Status> {
@@ -27,19 +41,35 @@ impl Service {
             Status::unavailable("BGP does not run yet; `fabricctl node status` says what it waits for")
         })
     }
+
+    /// The peer that somebody means, if somebody is meant.
+    async fn peer(&self, text: &str) -> Result<Option<::bgp::config::PeerKey>, Status> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let view = self.speaker()?.view().await.map_err(super::stopped)?;
+        query::peer(&view.peers, text).map(Some)
+    }
 }
 
 #[tonic::async_trait]
 impl Bgp for Service {
     async fn list_peers(
         &self,
-        _: Request<v1::ListPeersRequest>,
+        request: Request<v1::ListPeersRequest>,
     ) -> Result<Response<v1::ListPeersResponse>, Status> {
-        let view = self.speaker()?.view().await.map_err(super::stopped)?;
+        let mut view = self.speaker()?.view().await.map_err(super::stopped)?;
+        let wanted = request.into_inner().peer;
+        if !wanted.is_empty() {
+            let key = query::peer(&view.peers, &wanted)?;
+            view.peers.retain(|peer| peer.key == key);
+        }
         Ok(Response::new(v1::ListPeersResponse {
-            peers: view.peers.into_iter().map(peer).collect(),
+            peers: view.peers.into_iter().map(answer::peer).collect(),
             local_as: view.local_as,
             router_id: view.router_id.to_string(),
+            cluster_id: view.cluster_id.to_string(),
+            synchronised: view.synchronised,
         }))
     }
 
@@ -47,107 +77,80 @@ impl Bgp for Service {
         &self,
         request: Request<v1::ListRoutesRequest>,
     ) -> Result<Response<v1::ListRoutesResponse>, Status> {
-        let query = query(&request.into_inner())?;
-        let table = query.table;
-        let speaker = self.speaker()?;
-        if let Some(peer) = query.peer {
-            let view = speaker.view().await.map_err(super::stopped)?;
-            if !view.peers.iter().any(|known| known.address == peer) {
-                return Err(Status::not_found(format!(
-                    "peer {peer}: not configured; `fabricctl peers` lists them"
-                )));
-            }
-        }
-        let routes = speaker.routes(query).await.map_err(super::stopped)?;
+        let request = request.into_inner();
+        let peer = self.peer(&request.peer).await?;
+        let query = query::routes(&request, peer)?;
+        let (table, limit) = (query.table, query.limit);
+        // One more than asked for tells that there are more.
+        let query = ::bgp::speaker::RouteQuery { limit: limit.saturating_add(1), ..query };
+        let mut routes = self.speaker()?.routes(query).await.map_err(super::stopped)?;
+        let truncated = routes.len() > limit;
+        routes.truncate(limit);
         let installed = &self.agent.status().installed;
-        let routes = routes.into_iter().map(|found| route(found, table, installed)).collect();
-        Ok(Response::new(v1::ListRoutesResponse { routes }))
+        let routes = routes.into_iter().map(|found| answer::route(found, table, installed)).collect();
+        Ok(Response::new(v1::ListRoutesResponse { routes, truncated }))
+    }
+
+    async fn why_route(
+        &self,
+        request: Request<v1::WhyRouteRequest>,
+    ) -> Result<Response<v1::WhyRouteResponse>, Status> {
+        let asked = query::prefix_or_address(&request.into_inner().prefix)?;
+        let why = self.speaker()?.why(asked).await.map_err(super::stopped)?;
+        let kernel = why::kernel(&self.agent, &self.netlink, asked, why.prefix).await?;
+        Ok(Response::new(why::answer(why, kernel)))
+    }
+
+    type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<v1::BgpEvent, Status>> + Send>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let v1::WatchEventsRequest { peer, follow } = request.into_inner();
+        let peer = self.peer(&peer).await?;
+        let history = self.agent.speaker().history();
+        let stream = events::watch(history, self.speaker()?, peer, follow);
+        Ok(Response::new(stream))
+    }
+
+    async fn reset_peer(
+        &self,
+        request: Request<v1::ResetPeerRequest>,
+    ) -> Result<Response<v1::ResetPeerResponse>, Status> {
+        let request = request.into_inner();
+        let reset = reset(&request)?;
+        let peer = self.peer(&request.peer).await?;
+        let peer = peer.ok_or_else(|| Status::invalid_argument("peer: is missing; say whom to reset"))?;
+        tracing::info!(%peer, ?reset, "reset by request");
+        self.speaker()?.reset(peer.clone(), reset).await.map_err(super::stopped)?;
+        Ok(Response::new(v1::ResetPeerResponse { peer: peer.to_string() }))
     }
 }
 
-fn query(request: &v1::ListRoutesRequest) -> Result<RouteQuery, Status> {
-    let table = match request.table() {
-        v1::RouteTable::LocRib => Table::LocRib,
-        v1::RouteTable::AdjRibIn => Table::AdjRibIn,
-        v1::RouteTable::AdjRibOut => Table::AdjRibOut,
+fn reset(request: &v1::ResetPeerRequest) -> Result<Reset, Status> {
+    let family: Option<Family> = query::family(&request.family)?;
+    let soft = |reset| {
+        if request.message.is_empty() {
+            Ok(reset)
+        } else {
+            Err(Status::invalid_argument("message: goes with a hard reset only; leave it out"))
+        }
     };
-    let peer: Option<IpAddr> = optional(&request.peer, "peer", "an IP address")?;
-    let prefix: Option<IpNetwork> = optional(&request.prefix, "prefix", "a prefix such as 10.42.0.0/26")?;
-    if peer.is_none() && table != Table::LocRib {
-        return Err(Status::invalid_argument("peer: missing; an Adj-RIB is one peer's"));
-    }
-    Ok(RouteQuery { table, peer, prefix })
-}
-
-fn optional<T: std::str::FromStr>(text: &str, field: &str, right: &str) -> Result<Option<T>, Status> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let wrong = |_| Status::invalid_argument(format!("{field} \"{text}\": give {right}"));
-    text.parse().map(Some).map_err(wrong)
-}
-
-fn peer(peer: PeerView) -> v1::Peer {
-    v1::Peer {
-        address: peer.address.to_string(),
-        remote_as: peer.remote_as,
-        state: peer.state.to_string(),
-        state_age_ms: milliseconds(peer.state_age),
-        last_down_reason: peer.last_down_reason,
-        peer_router_id: peer.router_id.map_or(String::new(), |id| id.to_string()),
-        hold_time_secs: seconds(peer.hold_time),
-        keepalive_secs: seconds(peer.keepalive),
-        capabilities: peer.capabilities,
-        families: peer.families.into_iter().map(family).collect(),
-        messages_received: peer.messages_received,
-        messages_sent: peer.messages_sent,
-        updates_received: peer.updates_received,
-        updates_sent: peer.updates_sent,
-        flaps: peer.flaps,
-        description: peer.description,
-        stale: peer.stale,
+    match request.kind() {
+        v1::ResetKind::Hard if family.is_some() => {
+            Err(Status::invalid_argument("family: a hard reset ends the whole session; leave it out"))
+        }
+        v1::ResetKind::Hard if request.message.len() > MAX_COMMUNICATION_OCTETS => {
+            Err(Status::invalid_argument("message: is longer than the 255 octets of RFC 9003; shorten it"))
+        }
+        v1::ResetKind::Hard => {
+            Ok(Reset::Hard(Some(request.message.clone()).filter(|message| !message.is_empty())))
+        }
+        v1::ResetKind::SoftIn => soft(Reset::SoftIn(family)),
+        v1::ResetKind::SoftOut => soft(Reset::SoftOut(family)),
     }
 }
 
-fn family(family: FamilyView) -> v1::PeerFamily {
-    v1::PeerFamily {
-        family: family.family.to_string(),
-        received: family.received,
-        accepted: family.accepted,
-        advertised: family.advertised,
-        end_of_rib_received: family.end_of_rib_received,
-    }
-}
-
-fn route(route: RouteView, table: Table, installed: &BTreeSet<IpNetwork>) -> v1::Route {
-    v1::Route {
-        prefix: route.prefix.to_string(),
-        installed: table == Table::LocRib && installed.contains(&route.prefix),
-        paths: route.paths.into_iter().map(path).collect(),
-    }
-}
-
-fn path(path: PathView) -> v1::Path {
-    v1::Path {
-        peer: path.peer.map_or(String::new(), |peer| peer.to_string()),
-        next_hop: path.next_hop.map_or(String::new(), |hop| hop.to_string()),
-        as_path: path.as_path,
-        origin: path.origin.to_string(),
-        local_pref: path.local_pref,
-        med: path.med,
-        communities: path.communities,
-        best: path.best,
-        multipath: path.multipath,
-        stale: path.stale,
-        reason: path.reason,
-        age_ms: milliseconds(path.age),
-    }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
-}
+#[cfg(test)]
+mod tests;

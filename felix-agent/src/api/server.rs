@@ -30,7 +30,7 @@ pub struct Services {
     pub store: Arc<dyn Store>,
     /// Addresses for pods.
     pub allocator: Arc<Allocator>,
-    /// For the pods' links.
+    /// For the pods' links, and questions to the kernel.
     pub netlink: Netlink,
     /// This node's name.
     pub node: String,
@@ -50,11 +50,12 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
         .build_v1()?;
     let Socket { listener, _lock } = socket;
     let Services { agent, store, allocator, netlink, node } = services;
+    let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
     let cni = super::cni::Service::new(agent.clone(), Arc::clone(&store), allocator, netlink, node);
     Server::builder()
         .add_service(health)
         .add_service(reflection)
-        .add_service(BgpServer::new(super::bgp::Service::new(agent.clone())))
+        .add_service(BgpServer::new(bgp))
         .add_service(CniServer::new(cni))
         .add_service(IpamServer::new(super::ipam::Service::new(Arc::clone(&store))))
         .add_service(NodeServer::new(super::node::Service::new(agent.clone())))

@@ -1,6 +1,11 @@
 //! A good file, and for each kind of mistake the line that a person reads.
 
+use super::value::RemoteAs;
 use super::{Config, Overrides};
+
+mod bgp;
+mod filter;
+mod reload;
 
 const GOOD: &str = r#"
 node:
@@ -16,7 +21,9 @@ bgp:
 "#;
 
 fn parse(text: &str) -> Result<Config, Vec<String>> {
-    Config::parse("agent.yaml", text, &Overrides::default()).map_err(|invalid| invalid.0)
+    Config::parse("agent.yaml", text, &Overrides::default())
+        .map(|reading| reading.config)
+        .map_err(|invalid| invalid.0)
 }
 
 fn overrides(variables: &[(&str, &str)]) -> Overrides {
@@ -29,7 +36,7 @@ fn overrides(variables: &[(&str, &str)]) -> Overrides {
 fn a_good_file_is_read_and_the_rest_has_defaults() {
     let config = parse(GOOD).expect("good");
     assert_eq!(config.node.name, "node1");
-    assert_eq!(config.bgp.peers[0].remote_as, 65101);
+    assert_eq!(config.bgp.peers[0].remote_as, RemoteAs::Is(65101));
     assert_eq!(config.bgp.peers[0].hold_time_secs, 9);
     assert_eq!(config.bgp.listen.port, 179);
     assert_eq!(config.router_id(), Some("10.255.0.1".parse().expect("address")));
@@ -43,7 +50,7 @@ fn the_environment_overrules_the_file_and_a_flag_overrules_the_environment() {
     given.set("FABRIC_NODE_NAME", Some("from-flag".to_owned()));
     given.set("FABRIC_SOCKET", Some("/run/other.sock".to_owned()));
     given.set("FABRIC_LOG_LEVEL", None);
-    let config = Config::parse("agent.yaml", GOOD, &given).expect("good");
+    let config = Config::parse("agent.yaml", GOOD, &given).expect("good").config;
     assert_eq!(config.node.name, "from-flag");
     assert_eq!(config.bgp.local_as, 4_200_000_001);
     assert_eq!(config.api.socket.to_str(), Some("/run/other.sock"));
@@ -91,7 +98,7 @@ fn each_mistake_is_told_with_place_key_and_remedy() {
     check(
         "address: 10.1.1.0",
         "address: \"fe80::1\"",
-        "agent.yaml:9:16: bgp.peers[0].address: is link-local, which is not supported yet; give a global or unique local address",
+        "agent.yaml:9:16: bgp.peers[0].address: is link-local, which does not say on which link; name the interface instead, such as `interface: eth0`",
     );
     check(
         "localAS: 65001",

@@ -1,29 +1,49 @@
-//! What the types cannot say: ranges, and settings that contradict each other.
-
-use std::collections::BTreeSet;
+//! What the types cannot say: ranges, names that must exist, and settings that contradict each other.
 
 use datastore::document::{Document, Problem};
 
-use super::{Config, Peer};
+use super::Config;
+
+mod filter;
+mod peer;
 
 /// RFC 4724 §3: the restart time has 12 bits.
 const MAX_RESTART_TIME_SECS: u16 = 4095;
-/// RFC 4271 §4.2.
-const MIN_HOLD_TIME_SECS: u16 = 3;
+const AS_ZERO: &str = "AS 0 is reserved (RFC 7607); give a number from 1 to 4294967295";
+
+/// Takes what is wrong, with its key.
+type Say<'a> = &'a mut dyn FnMut(&str, &str);
 
 /// Everything that is wrong with `config`, placed by the `document` it was read from.
 pub(super) fn problems(config: &Config, document: &Document) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut say = |path: &str, what: &str| found.push(document.problem(path, what));
-    node(config, &mut say);
-    speaker(config, &mut say);
+    let say: Say<'_> = &mut |path, what| found.push(document.problem(path, what));
+    node(config, say);
+    speaker(config, say);
+    for (name, filter) in &config.bgp.filters {
+        filter::check(name, filter, say);
+    }
+    for (key, peer) in config.bgp.every_peer() {
+        peer::check(&config.bgp, &key, peer, say);
+    }
     for (index, peer) in config.bgp.peers.iter().enumerate() {
-        neighbour(config, index, peer, &mut say);
+        peer::check_identity(config, index, peer, say);
+    }
+    ranges(config, say);
+    found
+}
+
+/// What is allowed, and as a rule not meant.
+pub(super) fn warnings(config: &Config, document: &Document) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let say: Say<'_> = &mut |path, what| found.push(document.problem(path, what));
+    for (key, peer) in config.bgp.every_peer() {
+        peer::warn(&config.bgp, &key, peer, say);
     }
     found
 }
 
-fn node(config: &Config, say: &mut impl FnMut(&str, &str)) {
+fn node(config: &Config, say: Say<'_>) {
     if !is_node_name(&config.node.name) {
         say("node.name", "is no DNS subdomain name; write up to 253 lower-case letters, digits, '-' and '.'");
     }
@@ -41,12 +61,15 @@ fn node(config: &Config, say: &mut impl FnMut(&str, &str)) {
     if !config.api.socket.is_absolute() {
         say("api.socket", "is no absolute path; start it with '/'");
     }
+    if config.metrics.listen.is_some_and(|listen| listen.port() == 0) {
+        say("metrics.listen", "0 is no port that anybody could find; write one such as 9091");
+    }
 }
 
-fn speaker(config: &Config, say: &mut impl FnMut(&str, &str)) {
+fn speaker(config: &Config, say: Say<'_>) {
     let bgp = &config.bgp;
     if bgp.local_as == 0 {
-        say("bgp.localAS", "AS 0 is reserved (RFC 7607); give a number from 1 to 4294967295");
+        say("bgp.localAS", AS_ZERO);
     }
     match bgp.router_id {
         Some(id) if id.is_unspecified() => {
@@ -60,55 +83,61 @@ fn speaker(config: &Config, say: &mut impl FnMut(&str, &str)) {
         }
         Some(_) | None => {}
     }
+    if bgp.cluster_id.is_some_and(|id| id.is_unspecified()) {
+        say("bgp.clusterID", "0.0.0.0 identifies no cluster; give an address, the same on its reflectors");
+    }
     if bgp.graceful_restart.restart_time_secs > MAX_RESTART_TIME_SECS {
         say("bgp.gracefulRestart.restartTimeSecs", "does not fit the 12 bits of RFC 4724; give at most 4095");
     }
-    if bgp.multipath_limit == 0 {
-        say("bgp.multipathLimit", "0 would leave no path; give at least 1");
+    let limits = [
+        ("bgp.multipathLimit", Some(bgp.multipath_limit)),
+        ("bgp.multipath.external", bgp.multipath.external),
+        ("bgp.multipath.internal", bgp.multipath.internal),
+    ];
+    for (key, _) in limits.into_iter().filter(|(_, limit)| *limit == Some(0)) {
+        say(key, "0 would leave no path; give at least 1");
     }
     if bgp.listen.port == 0 {
         say("bgp.listen.port", "0 is no port; the BGP port is 179");
     }
+    for (index, aggregate) in bgp.aggregates.iter().enumerate() {
+        let key = format!("bgp.aggregates[{index}].prefix");
+        let prefix = aggregate.prefix;
+        if prefix.ip() != prefix.network() {
+            say(&key, &format!("has host bits set; write {}/{}", prefix.network(), prefix.prefix()));
+        }
+        if bgp.aggregates[..index].iter().any(|earlier| earlier.prefix == prefix) {
+            say(&key, &format!("{prefix} is there twice; remove one"));
+        }
+    }
 }
 
-fn neighbour(config: &Config, index: usize, peer: &Peer, say: &mut impl FnMut(&str, &str)) {
-    let key = |field: &str| format!("bgp.peers[{index}].{field}");
-    if peer.remote_as == 0 {
-        say(&key("remoteAS"), "AS 0 is reserved (RFC 7607); give a number from 1 to 4294967295");
-    }
-    if peer.hold_time_secs != 0 && peer.hold_time_secs < MIN_HOLD_TIME_SECS {
-        say(&key("holdTimeSecs"), "is below the least of RFC 4271 §4.2; give 0 (none) or at least 3 seconds");
-    }
-    if peer.connect_retry_secs == 0 {
-        say(&key("connectRetrySecs"), "0 would dial without pause; give at least 1");
-    }
-    if peer.families.is_empty() {
-        say(&key("families"), "is empty; give ipv4-unicast, ipv6-unicast or both");
-    }
-    if peer.address.is_unspecified() || peer.address.is_multicast() {
-        say(&key("address"), "is not the address of one host; give the neighbour's own");
-    }
-    if matches!(peer.address, std::net::IpAddr::V6(address) if address.is_unicast_link_local()) {
-        say(
-            &key("address"),
-            "is link-local, which is not supported yet; give a global or unique local address",
-        );
-    }
-    if config.bgp.peers[..index].iter().any(|earlier| earlier.address == peer.address) {
-        say(
-            &key("address"),
-            &format!("{} is configured twice; there is one session per address", peer.address),
-        );
-    }
-    if config.node.addresses.contains(&peer.address) {
-        say(&key("address"), "is this node's own address; give the neighbour's");
-    }
-    let distinct: BTreeSet<_> = peer.families.iter().map(|family| *family as u8).collect();
-    if distinct.len() != peer.families.len() {
-        say(&key("families"), "names a family twice; remove one");
-    }
-    if peer.local_address.is_some_and(|local| local.is_ipv4() != peer.address.is_ipv4()) {
-        say(&key("localAddress"), "is of another family than the peer's address; give one of the same");
+fn ranges(config: &Config, say: Say<'_>) {
+    let ranges = &config.bgp.listen_ranges;
+    for (index, range) in ranges.iter().enumerate() {
+        let key = |field: &str| format!("bgp.listenRanges[{index}].{field}");
+        if range.network.ip() != range.network.network() {
+            let (network, prefix) = (range.network.network(), range.network.prefix());
+            say(&key("network"), &format!("has host bits set; write {network}/{prefix}"));
+        }
+        if range.limit == 0 {
+            say(&key("limit"), "0 would let nobody in; give at least 1, or remove the range");
+        }
+        if ranges[..index].iter().any(|earlier| earlier.network == range.network) {
+            say(&key("network"), &format!("{} is there twice; remove one", range.network));
+        }
+        for field in ["address", "interface"] {
+            let given = match field {
+                "address" => range.peer.address.is_some(),
+                _ => range.peer.interface.is_some(),
+            };
+            if given {
+                say(
+                    &key(&format!("peer.{field}")),
+                    "does not go with a range, whose network says who it is; remove it",
+                );
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ::bgp::config::PeerKey;
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
 
@@ -35,7 +36,7 @@ pub struct Dataplane {
     /// Whether routes of ours were there when this process first looked: an earlier life left them.
     restarted: Option<bool>,
     /// The interface that last reached each peer. Kept when the link goes, for that is when it is asked.
-    reached_by: BTreeMap<IpAddr, InterfaceName>,
+    reached_by: BTreeMap<PeerKey, InterfaceName>,
 }
 
 /// What holds after a pass.
@@ -184,10 +185,10 @@ impl Dataplane {
     }
 
     /// The peers whose link this notification says is dead.
-    pub fn peers_behind(&self, event: &NetlinkEvent) -> Vec<IpAddr> {
+    pub fn peers_behind(&self, event: &NetlinkEvent) -> Vec<PeerKey> {
         match event {
             NetlinkEvent::LinkChanged { name, up, carrier, gone, .. } if *gone || !*up || !*carrier => {
-                self.reached_by.iter().filter(|(_, by)| *by == name).map(|(peer, _)| *peer).collect()
+                self.reached_by.iter().filter(|(_, by)| *by == name).map(|(peer, _)| peer.clone()).collect()
             }
             NetlinkEvent::LinkChanged { .. }
             | NetlinkEvent::AddressChanged { .. }
@@ -202,21 +203,31 @@ impl Dataplane {
     /// When the kernel does not answer.
     pub async fn uplinks(
         &mut self,
-        peers: &BTreeSet<IpAddr>,
+        peers: &BTreeSet<PeerKey>,
     ) -> Result<BTreeMap<InterfaceName, Uplink>, NetlinkError> {
         let interfaces = match self.interfaces.take() {
             Some(interfaces) => interfaces,
             None => Interfaces::read(&self.netlink).await?,
         };
+        self.reached_by.retain(|peer, _| peers.contains(peer));
         for peer in peers {
-            if let Some(interface) = interfaces.reaching(*peer).filter(|interface| interface.up) {
-                self.reached_by.insert(*peer, interface.name.clone());
+            let interface = match peer {
+                PeerKey::Address(address) => interfaces.reaching(*address),
+                PeerKey::Interface(name) => interfaces.get(name),
+            };
+            if let Some(interface) = interface.filter(|interface| interface.up) {
+                self.reached_by.insert(peer.clone(), interface.name.clone());
             }
         }
+        // A link to an unnumbered peer has link-local addresses alone.
+        let is_unnumbered = |interface: &&Interface| {
+            interface.up && peers.contains(&PeerKey::Interface(interface.name.as_str().into()))
+        };
         // A host may have other ways out (a VPN, a container bridge); those that lead to routers are ours to care for.
         let leads_to_peer =
             |interface: &&Interface| self.reached_by.values().any(|name| *name == interface.name);
-        let mut uplinks: Vec<&Interface> = interfaces.uplinks().filter(leads_to_peer).collect();
+        let numbered = interfaces.uplinks().filter(leads_to_peer);
+        let mut uplinks: Vec<&Interface> = numbered.chain(interfaces.iter().filter(is_unnumbered)).collect();
         if uplinks.is_empty() {
             uplinks = interfaces.uplinks().collect();
         }

@@ -120,6 +120,14 @@ impl Netlink {
         self.exchange(message, flags | NLM_F_ACK).await.map(drop)
     }
 
+    /// Asks one question that is answered at once.
+    pub(crate) async fn ask(
+        &self,
+        message: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        self.exchange(message, NLM_F_ACK).await.map(|reply| reply.messages)
+    }
+
     /// Reads a whole table.
     pub(crate) async fn dump(
         &self,

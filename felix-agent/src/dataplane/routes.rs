@@ -22,6 +22,7 @@ use super::netlink::{Interfaces, Netlink, NetlinkError};
 use crate::diff::{Diff, Outcome};
 use crate::plan::desired::{InterfaceName, Route, Routes};
 
+pub mod lookup;
 pub mod message;
 
 /// Our routing protocol number, `rtm_protocol` of rtnetlink(7). In neither the kernel's list (`linux/rtnetlink.h`)

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bgp::wire::NextHop;
+use bgp::rib::Hops;
 use ipnetwork::IpNetwork;
 
 /// The best paths.
 #[derive(Debug, Default)]
 pub struct Fib {
     /// Next hops by prefix; never an empty set.
-    pub paths: BTreeMap<IpNetwork, BTreeSet<NextHop>>,
+    pub paths: BTreeMap<IpNetwork, Hops>,
     /// Prefixes that were ever in `paths`: what of them is gone is known to be gone, even before synchronisation.
     learned: BTreeSet<IpNetwork>,
     /// The initial synchronisation is over: a prefix that is not in `paths` is gone.
@@ -18,7 +18,7 @@ pub struct Fib {
 
 impl Fib {
     /// Takes changes in.
-    pub fn update(&mut self, changes: BTreeMap<IpNetwork, Option<BTreeSet<NextHop>>>) {
+    pub fn update(&mut self, changes: BTreeMap<IpNetwork, Option<Hops>>) {
         for (prefix, next_hops) in changes {
             match next_hops {
                 Some(next_hops) if !next_hops.is_empty() => {

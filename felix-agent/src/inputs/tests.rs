@@ -1,9 +1,8 @@
 //! Inputs depend on what is, not on how it came about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
-use bgp::wire::NextHop;
+use bgp::rib::Hop;
 use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
 use ipam::{Affinity, AffinityState};
 use k8s_openapi::api::core::v1::Pod;
@@ -197,7 +196,7 @@ proptest! {
 
 #[test]
 fn what_bgp_withdraws_is_gone_before_it_has_told_everything() {
-    let hop = NextHop::V4(Ipv4Addr::new(10, 1, 1, 0));
+    let hop = Hop { next_hop: "10.1.1.0".parse().expect("next hop"), interface: None };
     let [known, unknown] = ["198.51.100.0/24", "203.0.113.0/24"].map(|text| text.parse().expect("prefix"));
     let mut fib = super::Fib::default();
     fib.update(BTreeMap::from([(known, Some(BTreeSet::from([hop])))]));

@@ -6,21 +6,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::bgp::config as speaker;
-use ::bgp::wire::Family;
 use ipnetwork::IpNetwork;
 
 use super::desired::{Route, Routes};
 use crate::config::{self, Config};
 use crate::inputs::Inputs;
 
+mod filter;
+mod peer;
+#[cfg(test)]
+mod tests;
+
+/// Filters of the speaker, by name: each is made once, however many peers use it.
+type Filters = BTreeMap<String, Arc<::bgp::filter::Filter>>;
+
 /// The prefixes to originate, given the routes that are in the kernel.
 #[must_use]
-pub fn originate(inputs: &Inputs, carried: &Routes, advertise_node_addresses: bool) -> BTreeSet<IpNetwork> {
+pub fn originate(
+    inputs: &Inputs,
+    carried: &Routes,
+    advertise_node_addresses: bool,
+) -> BTreeMap<IpNetwork, speaker::Origination> {
     let own = |prefix: &IpNetwork| inputs.blocks.iter().any(|block| block.contains(prefix.ip()));
-    let mut prefixes: BTreeSet<IpNetwork> = carried
+    let origination = |source| speaker::Origination { source, communities: BTreeSet::new() };
+    let mut prefixes: BTreeMap<IpNetwork, speaker::Origination> = carried
         .iter()
         .filter(|(prefix, route)| match route {
             Route::Blackhole => inputs.blocks.contains(*prefix),
@@ -28,10 +41,11 @@ pub fn originate(inputs: &Inputs, carried: &Routes, advertise_node_addresses: bo
             Route::Device { .. } => !own(prefix) || inputs.blocks.contains(*prefix),
             Route::Via { .. } => false,
         })
-        .map(|(prefix, _)| *prefix)
+        .map(|(prefix, _)| (*prefix, origination(speaker::Source::Block)))
         .collect();
     if advertise_node_addresses {
-        prefixes.extend(inputs.node.addresses.iter().copied().map(IpNetwork::from));
+        let addresses = inputs.node.addresses.iter().copied().map(IpNetwork::from);
+        prefixes.extend(addresses.map(|address| (address, origination(speaker::Source::Node))));
     }
     prefixes
 }
@@ -39,48 +53,51 @@ pub fn originate(inputs: &Inputs, carried: &Routes, advertise_node_addresses: bo
 /// The speaker's configuration. `restarting`: an earlier life's routes are still in the kernel.
 #[must_use]
 pub fn speaker(config: &Config, restarting: bool) -> speaker::Config {
-    let restart = &config.bgp.graceful_restart;
+    let bgp = &config.bgp;
+    let filters: Filters = bgp
+        .filters
+        .iter()
+        .map(|(name, written)| (name.clone(), Arc::new(filter::compile(name, written, bgp.local_as))))
+        .collect();
+    let neighbour = |written: &config::Peer| peer::compile(written, &filters);
+    let peers = bgp.peers.iter().filter_map(|peer| peer.key().map(|key| (key, neighbour(peer)))).collect();
+    let ranges = bgp.listen_ranges.iter().map(|range| speaker::ListenRange {
+        network: range.network,
+        limit: range.limit,
+        peer: speaker::PeerConfig { passive: true, ..neighbour(&range.peer) },
+    });
+    let limit = |own: Option<u16>| usize::from(own.unwrap_or(bgp.multipath_limit));
     speaker::Config {
-        local_as: config.bgp.local_as,
+        local_as: bgp.local_as,
         router_id: config.router_id().unwrap_or(Ipv4Addr::UNSPECIFIED),
-        peers: config
-            .bgp
-            .peers
+        cluster_id: bgp.cluster_id,
+        peers,
+        listen_ranges: ranges.collect(),
+        graceful_restart: graceful_restart(&bgp.graceful_restart, restarting),
+        multipath: speaker::Multipath {
+            external: limit(bgp.multipath.external),
+            internal: limit(bgp.multipath.internal),
+            relaxed_as_path: bgp.multipath.relaxed_as_path,
+        },
+        aggregates: bgp
+            .aggregates
             .iter()
-            .map(|peer| (peer.address, neighbour(peer)))
-            .collect::<BTreeMap<_, _>>(),
-        graceful_restart: speaker::GracefulRestart {
-            enabled: restart.enabled,
-            restart_time: Duration::from_secs(restart.restart_time_secs.into()),
-            restarting: restarting && restart.enabled,
-            deferral_time: Duration::from_secs(restart.deferral_time_secs.into()),
-        },
-        multipath_limit: config.bgp.multipath_limit.into(),
+            .map(|aggregate| (aggregate.prefix, speaker::Aggregate { summary_only: aggregate.summary_only }))
+            .collect(),
+        graceful_shutdown: bgp.graceful_shutdown,
+        forwarding: true,
+        monitoring: !bgp.bmp.collectors.is_empty(),
     }
 }
 
-fn neighbour(peer: &config::Peer) -> speaker::PeerConfig {
-    speaker::PeerConfig {
-        remote_as: peer.remote_as,
-        port: peer.port,
-        local_address: peer.local_address,
-        hold_time: Duration::from_secs(peer.hold_time_secs.into()),
-        connect_retry: Duration::from_secs(peer.connect_retry_secs.into()),
-        passive: peer.passive,
-        ttl: peer.ttl,
-        families: peer.families.iter().map(|family| self::family(*family)).collect(),
-        export: match peer.export {
-            config::Export::Originated => speaker::Export::Originated,
-            config::Export::All => speaker::Export::All,
-        },
-        next_hop_self: peer.next_hop_self,
-        description: peer.description.clone(),
-    }
-}
-
-fn family(family: config::Family) -> Family {
-    match family {
-        config::Family::Ipv4Unicast => Family::Ipv4Unicast,
-        config::Family::Ipv6Unicast => Family::Ipv6Unicast,
+fn graceful_restart(written: &config::bgp::GracefulRestart, restarting: bool) -> speaker::GracefulRestart {
+    let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+    speaker::GracefulRestart {
+        enabled: written.enabled,
+        restart_time: seconds(written.restart_time_secs),
+        restarting: restarting && written.enabled,
+        deferral_time: seconds(written.deferral_time_secs),
+        stale_time: seconds(written.stale_time_secs),
+        notification: written.notification,
     }
 }

@@ -4,6 +4,7 @@
 //! compared as maps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
@@ -50,6 +51,28 @@ pub enum Route {
         /// This node's address, for packets that the node itself sends there.
         source: Option<IpAddr>,
     },
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device { interface, .. } => write!(f, "to the pod behind {interface}"),
+            Self::Blackhole => f.write_str("dropped (blackhole)"),
+            Self::Via { next_hops, .. } => {
+                let ways: Vec<String> = next_hops.iter().map(ToString::to_string).collect();
+                f.write_str(&ways.join(" and "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            Some(interface) => write!(f, "via {} dev {interface}", self.gateway),
+            None => write!(f, "via {}", self.gateway),
+        }
+    }
 }
 
 /// A router on a link of ours.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::bgp::config::{Origination, Source};
+use ::bgp::rib::Hop;
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
@@ -39,13 +41,17 @@ fn workload(name: &str, addresses: &[&str]) -> (EndpointId, WorkloadEndpoint) {
 }
 
 fn learn(inputs: &mut Inputs, prefix: &str, next_hops: &[&str]) {
-    let next_hops = next_hops
-        .iter()
-        .map(|hop| match hop.parse().expect("next hop") {
-            std::net::IpAddr::V4(address) => ::bgp::wire::NextHop::V4(address),
-            std::net::IpAddr::V6(global) => ::bgp::wire::NextHop::V6 { global, link_local: None },
-        })
-        .collect();
+    let next_hops: Vec<_> = next_hops.iter().map(|hop| (*hop, None)).collect();
+    learn_behind(inputs, prefix, &next_hops);
+}
+
+/// The same with the interfaces of unnumbered peers.
+fn learn_behind(inputs: &mut Inputs, prefix: &str, next_hops: &[(&str, Option<&str>)]) {
+    let hop = |(hop, interface): &(&str, Option<&str>)| Hop {
+        next_hop: hop.parse().expect("next hop"),
+        interface: interface.map(Into::into),
+    };
+    let next_hops = next_hops.iter().map(hop).collect();
     inputs.fib.update(BTreeMap::from([(net(prefix), Some(next_hops))]));
 }
 
@@ -91,19 +97,67 @@ fn what_is_ours_is_not_routed_away() {
     assert!(!planned.contains_key(&net("0.0.0.0/0")), "the host's default route is its own");
 }
 
+fn origination(source: Source) -> Origination {
+    Origination { source, communities: BTreeSet::new() }
+}
+
+#[test]
+fn behind_unnumbered_peers_it_is_the_link_that_counts() {
+    let mut inputs = inputs();
+    let bare = Uplink { subnets: Vec::new(), mtu: 1500, accepts_router_advertisements: false };
+    inputs.uplinks.extend([("eth0".to_owned(), bare.clone()), ("eth1".to_owned(), bare)]);
+    // IPv4 by IPv6 next hops (RFC 8950), and a global next hop beside the link-local one.
+    let hops = [("fe80::a", Some("eth0")), ("2001:db8::b fe80::b", Some("eth1")), ("fe80::c", Some("gone"))];
+    learn_behind(&mut inputs, "10.42.0.64/26", &hops);
+    learn_behind(&mut inputs, "fd00:42::40/122", &hops[..2]);
+    let expected = BTreeSet::from([
+        NextHop { gateway: "fe80::a".parse().expect("hop"), interface: Some("eth0".to_owned()) },
+        NextHop { gateway: "fe80::b".parse().expect("hop"), interface: Some("eth1".to_owned()) },
+    ]);
+    let planned = routes::routes(&inputs);
+    for prefix in ["10.42.0.64/26", "fd00:42::40/122"] {
+        let Route::Via { next_hops, .. } = &planned[&net(prefix)] else { panic!("{prefix} is not ours") };
+        assert_eq!(*next_hops, expected, "{prefix}");
+    }
+}
+
+#[test]
+fn one_destination_is_planned_as_it_is_among_all() {
+    let mut inputs = inputs();
+    inputs.workloads.extend([workload("a", &["10.42.0.5"]), workload("b", &["10.42.0.5", "fd00:42::6"])]);
+    inputs.blocks.insert(net("10.42.7.7/32"));
+    inputs.workloads.extend([workload("c", &["10.42.7.7"])]);
+    for prefix in ["10.42.0.0/26", "10.42.0.64/26", "10.255.0.1/32", "0.0.0.0/0", "fd00:42::6/128"] {
+        learn(&mut inputs, prefix, &["10.1.1.0"]);
+    }
+    let all = routes::routes(&inputs);
+    let others =
+        ["10.42.0.5/32", "fd00:42::/122", "10.42.7.7/32", "10.9.9.9/32", "0.0.0.0/0", "10.255.0.1/32"];
+    for prefix in all.keys().copied().chain(others.map(net)) {
+        assert_eq!(routes::route_to(&inputs, &prefix).as_ref(), all.get(&prefix), "{prefix}");
+    }
+}
+
 #[test]
 fn only_what_the_kernel_carries_is_announced() {
     let mut inputs = inputs();
     inputs.workloads.extend([workload("a", &["10.42.0.5"]), workload("borrower", &["10.42.9.9"])]);
-    let node = BTreeSet::from([net("10.255.0.1/32"), net("fd00:ff::1/128")]);
+    let node = BTreeMap::from([
+        (net("10.255.0.1/32"), origination(Source::Node)),
+        (net("fd00:ff::1/128"), origination(Source::Node)),
+    ]);
     assert_eq!(bgp::originate(&inputs, &Routes::new(), true), node);
-    assert_eq!(bgp::originate(&inputs, &Routes::new(), false), BTreeSet::new());
+    assert_eq!(bgp::originate(&inputs, &Routes::new(), false), BTreeMap::new());
 
     let mut carried = routes::routes(&inputs);
     carried.remove(&net("fd00:42::/122"));
     let announced = bgp::originate(&inputs, &carried, false);
     // The block that stands, and the address borrowed from another node's block; not the address inside our own.
-    assert_eq!(announced, BTreeSet::from([net("10.42.0.0/26"), net("10.42.9.9/32")]));
+    let block = origination(Source::Block);
+    assert_eq!(
+        announced,
+        BTreeMap::from([(net("10.42.0.0/26"), block.clone()), (net("10.42.9.9/32"), block)])
+    );
 }
 
 #[test]
@@ -113,7 +167,8 @@ fn a_block_of_one_address_is_announced_by_its_pods_route() {
     inputs.workloads.extend([workload("a", &["10.42.0.5"])]);
     let planned = routes::routes(&inputs);
     assert!(matches!(planned[&net("10.42.0.5/32")], Route::Device { .. }));
-    assert_eq!(bgp::originate(&inputs, &planned, false), BTreeSet::from([net("10.42.0.5/32")]));
+    let announced = BTreeMap::from([(net("10.42.0.5/32"), origination(Source::Block))]);
+    assert_eq!(bgp::originate(&inputs, &planned, false), announced);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Node {
     /// When it does not answer.
     pub fn peers(&self) -> Result<Vec<Peer>> {
         self.ask(|channel| async {
-            Ok(BgpClient::new(channel).list_peers(ListPeersRequest {}).await?.into_inner().peers)
+            Ok(BgpClient::new(channel).list_peers(ListPeersRequest::default()).await?.into_inner().peers)
         })
     }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use super::lab::Lab;
 use super::{Raw, began, both_dial, config, established, first_peer, peer, speaker};
-use crate::config::{Config, Hops, PeerKey, Timers};
+use crate::config::{Config, Hops, Origination, PeerKey, Timers};
 use crate::session::State;
+use crate::wire::Community;
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_dropped_and_holds_up_nobody() {
@@ -16,36 +19,36 @@ async fn a_peer_that_does_not_read_is_dropped_and_holds_up_nobody() {
     }
     let (handle, mut events) = began("127.0.51.1:0", config);
     let at = handle.listening()[0];
-    let mut stuck = Raw::connect("127.0.51.2:0", at).await;
+    let mut stuck = Raw::connect_with_small_buffer("127.0.51.2:0", at).await;
     stuck.establish(65002, 2).await;
     established(&mut events).await;
     let mut good = Raw::connect("127.0.51.3:0", at).await;
     good.establish(65003, 3).await;
     established(&mut events).await;
 
-    // More than a socket holds, each round other routes.
     let reading = tokio::spawn(async move {
         while good.receive().await.is_some() {}
         good
     });
     let deadline = tokio::time::Instant::now() + super::PATIENCE;
-    let mut round = 0_u32;
-    loop {
-        let prefixes = (0..20_000_u32).map(|n| {
-            let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + ((round % 2) << 22) + (n << 5));
-            (ipnetwork::IpNetwork::new(address.into(), 27).unwrap(), Default::default())
+    // Each round says something else of each prefix, in a message of its own.
+    for round in 0_u32.. {
+        let prefixes = (0..2_000_u32).map(|n| {
+            let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + (n << 8));
+            let communities = (0..100).map(|k| Community(round * 1_000_000 + n * 100 + k)).collect();
+            let origination = Origination { communities, ..Origination::default() };
+            (IpNetwork::new(address.into(), 24).unwrap(), origination)
         });
         handle.originate(prefixes.collect()).await.unwrap();
-        round += 1;
         let view = handle.view().await.unwrap();
         let [stuck, good] = <[_; 2]>::try_from(view.peers).unwrap();
-        assert_eq!(good.state, State::Established);
+        assert_eq!(good.state, State::Established, "{}", good.last_down_reason);
         if stuck.state != State::Established {
             assert!(stuck.last_down_reason.contains("send hold"), "{}", stuck.last_down_reason);
             break;
         }
         assert!(tokio::time::Instant::now() < deadline, "it is still there");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(!reading.is_finished());
 }

@@ -22,6 +22,14 @@ impl Raw {
         Self { stream: socket.connect(to).await.unwrap(), buffer: BytesMut::new() }
     }
 
+    /// Its socket holds next to nothing that it has not read.
+    pub(super) async fn connect_with_small_buffer(from: &str, to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        Self { stream: socket.connect(to).await.unwrap(), buffer: BytesMut::new() }
+    }
+
     pub(super) async fn send(&mut self, message: &Message) {
         let mut out = BytesMut::new();
         message.encode(&Codec::default(), &mut out).unwrap();

@@ -18,6 +18,7 @@ use netlink_packet_route::route::{
     RouteProtocol, RouteScope, RouteType, RouteVia,
 };
 
+use super::lookup::Verdict;
 use super::{ROUTE_PROTOCOL, RouteError, same_family};
 use crate::dataplane::netlink::Interfaces;
 use crate::plan::desired::{NextHop, Route};
@@ -65,6 +66,51 @@ pub(super) fn encode_dump(family: AddressFamily, protocol: Option<u8>) -> RouteM
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.protocol = protocol.unwrap_or_default().into();
     message
+}
+
+/// The question where a packet to `address` goes (`ip route get fibmatch`).
+pub(super) fn encode_look_up(address: IpAddr) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    let is_v4 = address.is_ipv4();
+    message.header.address_family = if is_v4 { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.destination_prefix_length = if is_v4 { 32 } else { 128 };
+    message.header.flags = RouteFlags::FibMatch;
+    message.attributes.push(RouteAttribute::Destination(address.into()));
+    message
+}
+
+/// The answer to it.
+pub(super) fn decode_verdict(message: &RouteMessage, interfaces: &Interfaces) -> Option<Verdict> {
+    let destination = destination(message)?;
+    let protocol = u8::from(message.header.protocol);
+    let text = match message.header.kind {
+        RouteType::BlackHole => "dropped (blackhole)".to_owned(),
+        RouteType::Unreachable | RouteType::Prohibit => "refused".to_owned(),
+        RouteType::Local => "to this node itself".to_owned(),
+        _ => ways(message, interfaces).join(" and "),
+    };
+    Some(Verdict::Route { destination, protocol, text })
+}
+
+/// Each way that a route leads, as iproute2 writes it.
+fn ways(message: &RouteMessage, interfaces: &Interfaces) -> Vec<String> {
+    let way = |gateway: Option<IpAddr>, index: Option<u32>| {
+        let gateway = gateway.map(|gateway| format!("via {gateway}"));
+        let device = index.and_then(|index| interfaces.name(index)).map(|name| format!("dev {name}"));
+        [gateway, device].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    let hops = find(message, |a| if let RouteAttribute::MultiPath(hops) = a { Some(hops) } else { None });
+    match hops {
+        Some(hops) => hops
+            .iter()
+            .map(|hop| way(hop.attributes.iter().find_map(gateway), Some(hop.interface_index)))
+            .collect(),
+        None => {
+            let index =
+                find(message, |a| if let RouteAttribute::Oif(index) = a { Some(*index) } else { None });
+            vec![way(find(message, gateway), index)]
+        }
+    }
 }
 
 /// Our route as it stands in the kernel; nothing for a route that is not ours or not of a shape we write.

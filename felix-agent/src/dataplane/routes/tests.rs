@@ -56,7 +56,8 @@ fn route(v6_destination: bool) -> impl Strategy<Value = Route> {
     let gateway = if v6_destination { v6().boxed() } else { v4().boxed() };
     let source = if v6_destination { v6().boxed() } else { v4().boxed() };
     let source = prop::option::of(source);
-    let hop = prop_oneof![3 => next_hop(gateway), 1 => link_local_hop()];
+    // An IPv4 destination may be behind an IPv6 next hop (RFC 8950).
+    let hop = prop_oneof![3 => next_hop(gateway), 1 => link_local_hop(), 1 => next_hop(v6())];
     prop_oneof![
         Just(Route::Blackhole),
         (name(), source.clone()).prop_map(|(interface, source)| Route::Device { interface, source }),

@@ -1,0 +1,56 @@
+//! What the kernel itself would do with a packet: the route that its own search ends at, whoever wrote it.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::message;
+use crate::dataplane::netlink::{Interfaces, Netlink, NetlinkError};
+
+/// Where the kernel's search ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// At a route.
+    Route {
+        /// Of this destination.
+        destination: IpNetwork,
+        /// Written by this protocol (`/etc/iproute2/rt_protos`); ours is [`super::ROUTE_PROTOCOL`].
+        protocol: u8,
+        /// What it does, in words: "via 10.1.1.0 dev eth0".
+        text: String,
+    },
+    /// At a route that drops the packet without a word; the kernel does not say which.
+    Blackhole,
+    /// At a route that refuses it.
+    Refused,
+    /// At no route.
+    Unreachable,
+}
+
+/// Asks the kernel where a packet of this node to `address` goes.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub async fn look_up(netlink: &Netlink, address: IpAddr) -> Result<Verdict, NetlinkError> {
+    let interfaces = Interfaces::read(netlink).await?;
+    match netlink.ask(RouteNetlinkMessage::GetRoute(message::encode_look_up(address))).await {
+        Ok(replies) => {
+            let found = replies.iter().find_map(|reply| {
+                if let RouteNetlinkMessage::NewRoute(route) = reply {
+                    message::decode_verdict(route, &interfaces)
+                } else {
+                    None
+                }
+            });
+            Ok(found.unwrap_or(Verdict::Unreachable))
+        }
+        // fib_props in the kernel's net/ipv4/fib_semantics.c, and the same in net/ipv6/route.c.
+        Err(error) => match error.errno() {
+            Some(libc::EINVAL) => Ok(Verdict::Blackhole),
+            Some(libc::EACCES) => Ok(Verdict::Refused),
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Ok(Verdict::Unreachable),
+            _ => Err(error),
+        },
+    }
+}

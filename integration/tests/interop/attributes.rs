@@ -1,0 +1,125 @@
+//! Attributes both ways: communities of every kind, MED, and what nobody knows.
+
+use anyhow::ensure;
+use bgp::config::{Origination, Policy};
+use bgp::filter::{Action, AnyCommunity, Decision, Filter, Rule, Then};
+use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
+use integration::router::{Kind, Neighbour, Network};
+
+use crate::pair::{EXTERNAL, OURS, Pair, Setting, THEIRS};
+use crate::segment::Member;
+use crate::wait_until;
+
+/// Type 0x00, subtype 0x02: a route target of a two-octet AS (RFC 4360 §4).
+fn route_target(asn: u16, number: u32) -> ExtendedCommunity {
+    ExtendedCommunity(2 << 48 | u64::from(asn) << 32 | u64::from(number))
+}
+
+fn community(high: u16, low: u16) -> Community {
+    Community(u32::from(high) << 16 | u32::from(low))
+}
+
+/// An export policy that puts these on everything.
+fn adding(communities: Vec<AnyCommunity>) -> Policy {
+    let rule = Rule {
+        name: "decorate".to_owned(),
+        conditions: Vec::new(),
+        actions: vec![Action::AddCommunities(communities), Action::SetMed(Some(9))],
+        then: Then::Accept,
+    };
+    Policy::Filter(Filter { name: "out".to_owned(), rules: vec![rule], otherwise: Decision::Reject }.into())
+}
+
+fn communities(kind: Kind) {
+    let mut setting = Setting::new(kind, EXTERNAL, true);
+    for network in &mut setting.networks {
+        network.med = Some(7);
+        network.communities = vec![(65_002, 1), (65_002, 2)];
+        network.large_communities = vec![(65_002, 1, 2), (4_200_000_000, 3, 4)];
+        network.route_targets = vec![(65_002, 3)];
+    }
+    let large = LargeCommunity { global: 65_001, local_1: 5, local_2: 4_294_967_295 };
+    let export = adding(vec![AnyCommunity::Large(large), AnyCommunity::Extended(route_target(65_001, 6))]);
+    setting.peer = setting.peer.with_policy(&Policy::Accept, &export);
+    let [_, prefix] = OURS.networks();
+    let communities = [community(65_001, 1), community(65_001, 2)].into();
+    setting.originated.insert(prefix, Origination { communities, ..Origination::default() });
+    let pair = Pair::start(setting);
+    pair.wait_exchanged();
+
+    let theirs = pair.theirs(prefix).unwrap();
+    assert_eq!(theirs.communities, [(65_001, 1), (65_001, 2)], "{theirs:?}");
+    assert_eq!(theirs.large_communities, [(65_001, 5, 4_294_967_295)], "{theirs:?}");
+    assert_eq!(theirs.route_targets, [(65_001, 6)], "{theirs:?}");
+    assert_eq!(theirs.med, Some(9), "{theirs:?}");
+    let ours = pair.path(THEIRS.networks()[1]).unwrap().attributes;
+    assert_eq!(ours.communities, [community(65_002, 1), community(65_002, 2)], "{ours:?}");
+    let large = |global, local_1, local_2| LargeCommunity { global, local_1, local_2 };
+    assert_eq!(ours.large_communities, [large(65_002, 1, 2), large(4_200_000_000, 3, 4)], "{ours:?}");
+    assert_eq!(ours.extended_communities, [route_target(65_002, 3)], "{ours:?}");
+    assert_eq!(ours.med, Some(7), "{ours:?}");
+}
+
+with_each!(communities: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);
+
+/// RFC 4271 §5: ExaBGP says one, we pass it on to the router, with the partial bit.
+fn unknown_transitive(kind: Kind) {
+    let third = Member(3);
+    let mut setting = Setting::new(kind, EXTERNAL, false);
+    setting.networks = Vec::new();
+    let mut pair = Pair::start(setting);
+    let mut networks = third.originated();
+    for network in &mut networks {
+        network.raw = vec![(0xc0, 0x99, vec![0xde, 0xad, 0xbe, 0xef])];
+    }
+    let mut exabgp = Neighbour::new(third.v4(), OURS.v4(), EXTERNAL[0]);
+    exabgp.passive = true;
+    let _exabgp = pair.segment.router(Kind::ExaBgp, third, 65_003, vec![exabgp], networks);
+    pair.config.peers.insert(third.v4().into(), crate::pair::peer());
+    pair.configure();
+    let path = wait_until("it came through", || pair.theirs(third.networks()[0]));
+    assert_eq!(path.as_path, [65_001, 65_003], "{path:?}");
+    if kind != Kind::Frr {
+        assert_eq!(path.unknown.get(&0x99), Some(&vec![0xde, 0xad, 0xbe, 0xef]), "{path:?}");
+    }
+    let key = third.v4().into();
+    let route = pair.ours().route(bgp::speaker::Table::LocRib, Some(key), third.networks()[0]).unwrap().unwrap();
+    let unknown = &route.paths[0].attributes.unknown_transitive;
+    assert!(matches!(&unknown[..], [one] if one.code == 0x99 && one.value[..] == [0xde, 0xad, 0xbe, 0xef]), "{unknown:?}");
+}
+
+with_each!(unknown_transitive: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
+
+/// RFC 1997: what came with NO_EXPORT stays inside the AS, with NO_ADVERTISE with us.
+fn well_known_communities(kind: Kind) {
+    let [inside, outside] = [Member(3), Member(4)];
+    let mut setting = Setting::new(kind, EXTERNAL, false);
+    let prefixes = ["203.0.113.0/26", "203.0.113.64/26", "203.0.113.128/26"].map(|text| text.parse().unwrap());
+    let [no_export, no_advertise, plain] = prefixes;
+    setting.networks = prefixes.map(Network::new).into();
+    setting.networks[0].communities = vec![(0xffff, 0xff01)];
+    setting.networks[1].communities = vec![(0xffff, 0xff02)];
+    let mut pair = Pair::start(setting);
+    let mut join = |member: Member, asn| {
+        let neighbour = Neighbour::new(member.v4(), OURS.v4(), EXTERNAL[0]);
+        pair.config.peers.insert(member.v4().into(), crate::pair::peer());
+        pair.segment.router(Kind::Bird, member, asn, vec![neighbour], Vec::new())
+    };
+    let (inside, outside) = (join(inside, EXTERNAL[0]), join(outside, 65_004));
+    pair.configure();
+    for (router, has_no_export) in [(&inside, true), (&outside, false)] {
+        wait_until("what goes to all is there", || {
+            ensure!(!router.paths(plain)?.is_empty(), "it is not");
+            Ok(())
+        });
+        // They went in one breath, and in order.
+        wait_until("what may is there", || {
+            ensure!(router.paths(no_export)?.is_empty() != has_no_export, "it is not");
+            Ok(())
+        });
+        assert_eq!(router.paths(no_advertise).unwrap(), []);
+    }
+    assert!(pair.path(no_advertise).unwrap().best, "we use it ourselves");
+}
+
+with_each!(well_known_communities: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);

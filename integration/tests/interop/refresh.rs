@@ -1,0 +1,80 @@
+//! Route refresh (RFC 2918, RFC 7313), asked by either side, and policy that changes while the session stands.
+
+use anyhow::ensure;
+use bgp::config::Policy;
+use bgp::filter::{Action, Decision, Filter, Rule, Then};
+use bgp::speaker::Reset;
+use bgp::wire::Family;
+use integration::router::Kind;
+
+use crate::pair::{EXTERNAL, OURS, Pair, THEIRS};
+use crate::wait_until;
+
+fn refreshed(kind: Kind) {
+    let pair = Pair::met(kind, EXTERNAL, false);
+    let counters = || pair.ours().peer(&pair.key()).map(|peer| peer.counters);
+    // They ask us.
+    let before = counters().unwrap();
+    pair.router.refresh(pair.here()).unwrap();
+    wait_until("we were asked, and sent again", || {
+        let now = counters()?;
+        ensure!(now.refreshes_received > before.refreshes_received, "{now:?}");
+        ensure!(now.updates_sent > before.updates_sent, "{now:?}");
+        Ok(())
+    });
+    // We ask them. ExaBGP and GoBGP send their routes again with nothing said around them.
+    let before = counters().unwrap();
+    pair.ours().reset(pair.key(), Reset::SoftIn(Some(Family::Ipv4Unicast))).unwrap();
+    wait_until("they sent again", || {
+        let now = counters()?;
+        ensure!(now.updates_received > before.updates_received, "{now:?}");
+        Ok(())
+    });
+    pair.wait_exchanged();
+    let peer = pair.ours().peer(&pair.key()).unwrap();
+    assert_eq!(peer.counters.flaps, 0, "{peer:?}");
+    assert_eq!(peer.counters.update_errors, 0, "{peer:?}");
+}
+
+with_each!(refreshed: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);
+
+/// Policies that come and go do so without resetting anything.
+fn policy_changes(kind: Kind) {
+    let mut pair = Pair::met(kind, EXTERNAL, false);
+    let prefer = Rule {
+        name: String::new(),
+        conditions: Vec::new(),
+        actions: vec![Action::SetLocalPref(321), Action::SetMed(Some(5))],
+        then: Then::Accept,
+    };
+    let filter = Filter { name: "prefer".to_owned(), rules: vec![prefer], otherwise: Decision::Reject };
+    let policy = Policy::Filter(filter.into());
+    let [ours, _] = OURS.networks();
+    let [theirs, _] = THEIRS.networks();
+    for family in pair.peer_config().families.values_mut() {
+        family.import = policy.clone();
+        family.export = policy.clone();
+    }
+    pair.configure();
+    wait_until("both ends have the new attributes", || {
+        let path = pair.path(theirs)?;
+        ensure!(path.attributes.local_pref == Some(321), "{path:?}");
+        let path = pair.theirs(ours)?;
+        ensure!(path.med == Some(5), "{path:?}");
+        Ok(())
+    });
+    for family in pair.peer_config().families.values_mut() {
+        family.import = Policy::Unset;
+        family.export = Policy::Unset;
+    }
+    pair.configure();
+    wait_until("without policy nothing passes (RFC 8212)", || {
+        pair.ensure_theirs_not(ours)?;
+        pair.ensure_unused(theirs)
+    });
+    let peer = pair.ours().ensure_established(&pair.key()).unwrap();
+    assert!(peer.families.iter().any(|family| family.no_import_policy && family.no_export_policy), "{peer:?}");
+    assert_eq!(peer.counters.flaps, 0, "{peer:?}");
+}
+
+with_each!(policy_changes: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);

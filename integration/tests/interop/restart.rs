@@ -1,0 +1,157 @@
+//! Graceful restart (RFC 4724, RFC 8538) and its long-lived kind (RFC 9494), of either side.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use bgp::net::Shutdown;
+use bgp::wire::Community;
+use integration::router::{Feature, GracefulRestart, Kind};
+
+use crate::pair::{EXTERNAL, OURS, Pair, Setting, THEIRS};
+use crate::wait_until;
+
+fn start(kind: Kind, over_v6: bool, restart_secs: u16, long_lived_secs: Option<u32>) -> Pair {
+    assert!(kind.supports(Feature::KeepsRoutes));
+    let mut setting = Setting::new(kind, EXTERNAL, over_v6);
+    setting.neighbour.graceful_restart = Some(GracefulRestart { restart_secs, long_lived_secs });
+    if let Some(seconds) = long_lived_secs {
+        for family in setting.peer.families.values_mut() {
+            family.long_lived_stale_time = Duration::from_secs(seconds.into());
+        }
+    }
+    let mut pair = Pair::start(setting);
+    pair.config.graceful_restart.restart_time = Duration::from_secs(restart_secs.into());
+    pair.configure();
+    pair.wait_exchanged();
+    pair
+}
+
+/// The router keeps our routes while we are away, and has them fresh when we are back.
+fn ours(kind: Kind) {
+    let mut pair = start(kind, false, 60, None);
+    let [prefix, _] = OURS.networks();
+    // The restart time may have been changed in a session of its own.
+    pair.wait_exchanged();
+    pair.speaker.take().unwrap().kill();
+    wait_until("the router has noticed", || {
+        ensure!(pair.router.ensure_established(pair.here()).is_err(), "it has not");
+        Ok(())
+    });
+    let kept = pair.theirs(prefix).unwrap();
+    // BIRD says of the session, not of the routes, that they are stale.
+    assert!(kept.best && (kept.stale || kind == Kind::Bird), "{kept:?}");
+    pair.config.graceful_restart.restarting = true;
+    pair.start_ours();
+    pair.wait_exchanged();
+    wait_until("our route is fresh", || {
+        let path = pair.theirs(prefix)?;
+        ensure!(path.best && !path.stale, "{path:?}");
+        Ok(())
+    });
+    wait_until("we know all there is", || {
+        ensure!(pair.ours().is_synchronised(), "we do not");
+        Ok(())
+    });
+    let [theirs, _] = THEIRS.networks();
+    assert!(pair.ours().best_paths().contains_key(&theirs));
+}
+
+with_each!(ours: bird Bird, frr Frr, gobgp Gobgp);
+
+/// We go in good order, and say that routes are to be kept; or that they are not.
+fn ours_in_good_order(kind: Kind) {
+    let [_, prefix] = OURS.networks();
+    let mut pair = start(kind, true, 60, None);
+    pair.speaker.take().unwrap().shut_down(Shutdown::KeepRoutes).unwrap();
+    wait_until("the router has noticed", || {
+        ensure!(pair.router.ensure_established(pair.here()).is_err(), "it has not");
+        Ok(())
+    });
+    assert!(pair.theirs(prefix).unwrap().best);
+    pair.config.graceful_restart.restarting = true;
+    pair.start_ours();
+    pair.wait_exchanged();
+    pair.speaker.take().unwrap().shut_down(Shutdown::Cease("for good".to_owned())).unwrap();
+    wait_until("our prefix is gone", || pair.ensure_theirs_not(prefix));
+}
+
+with_each!(ours_in_good_order: bird Bird, frr Frr, gobgp Gobgp);
+
+/// We keep the routes of a router that was killed, and have them fresh when it is back.
+fn theirs(kind: Kind) {
+    assert!(kind.supports(Feature::RestartsGracefully));
+    let mut pair = start(kind, false, 60, None);
+    let [prefix, _] = THEIRS.networks();
+    pair.router.kill().unwrap();
+    wait_until("its route is stale", || {
+        let path = pair.path(prefix)?;
+        ensure!(path.stale && path.best, "{path:?}");
+        Ok(())
+    });
+    assert!(pair.ours().best_paths().contains_key(&prefix));
+    assert!(pair.ours().peer(&pair.key()).unwrap().stale);
+    pair.router.restart().unwrap();
+    pair.wait_exchanged();
+    wait_until("its route is fresh", || {
+        let path = pair.path(prefix)?;
+        ensure!(!path.stale && path.best, "{path:?}");
+        ensure!(!pair.ours().peer(&pair.key())?.stale, "the peer is shown as restarting");
+        Ok(())
+    });
+}
+
+with_each!(theirs: bird Bird, frr Frr, gobgp Gobgp);
+
+/// Its restart time is over, and so are its routes.
+fn never_back(kind: Kind) {
+    let mut pair = start(kind, false, 3, None);
+    let [prefix, _] = THEIRS.networks();
+    pair.router.kill().unwrap();
+    wait_until("its route is stale", || {
+        let path = pair.path(prefix)?;
+        ensure!(path.stale, "{path:?}");
+        Ok(())
+    });
+    wait_until("its route is gone", || pair.ensure_unused(prefix));
+    assert!(!pair.ours().peer(&pair.key()).unwrap().stale);
+}
+
+with_each!(never_back: bird Bird, frr Frr, gobgp Gobgp);
+
+/// RFC 9494: beyond the restart time, least preferred and marked; theirs at ours, then ours at theirs.
+fn long_lived(kind: Kind) {
+    let mut pair = start(kind, false, 2, Some(600));
+    let [theirs, _] = THEIRS.networks();
+    pair.router.kill().unwrap();
+    wait_until("its route is kept and marked", || {
+        let path = pair.path(theirs)?;
+        ensure!(path.stale && path.attributes.communities.contains(&Community::LLGR_STALE), "{path:?}");
+        Ok(())
+    });
+    assert!(pair.ours().best_paths().contains_key(&theirs));
+    pair.router.restart().unwrap();
+    pair.wait_exchanged();
+    wait_until("its route is fresh", || {
+        let path = pair.path(theirs)?;
+        ensure!(!path.stale && path.attributes.communities.is_empty(), "{path:?}");
+        Ok(())
+    });
+
+    let [ours, _] = OURS.networks();
+    pair.speaker.take().unwrap().kill();
+    wait_until("the router keeps and marks ours", || {
+        let path = pair.theirs(ours)?;
+        ensure!(path.stale || path.communities.contains(&(0xffff, 6)), "{path:?}");
+        Ok(())
+    });
+    pair.config.graceful_restart.restarting = true;
+    pair.start_ours();
+    pair.wait_exchanged();
+    wait_until("ours is fresh there", || {
+        let path = pair.theirs(ours)?;
+        ensure!(!path.stale && !path.communities.contains(&(0xffff, 6)), "{path:?}");
+        Ok(())
+    });
+}
+
+with_each!(long_lived: bird Bird, frr Frr, gobgp Gobgp);
