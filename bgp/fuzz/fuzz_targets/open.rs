@@ -22,6 +22,9 @@ fuzz_target!(|body: &[u8]| {
         panic!("our own OPEN is refused: {open:?}");
     };
     // Capabilities that do not fit are left out.
-    assert_eq!((again.asn, again.hold_time_secs, again.router_id), (open.asn, open.hold_time_secs, open.router_id));
+    assert_eq!(
+        (again.asn, again.hold_time_secs, again.router_id),
+        (open.asn, open.hold_time_secs, open.router_id)
+    );
     assert!(open.capabilities.starts_with(&again.capabilities));
 });
