@@ -301,6 +301,9 @@ fn a_limit_on_prefixes_is_said_once_for_each_crossing() {
     announce(&mut lab, 5);
     announce(&mut lab, 7);
     assert_eq!(said(&mut lab), [5]);
+    announce(&mut lab, 0);
+    announce(&mut lab, 3);
+    assert_eq!(said(&mut lab), [3], "it had been below");
     assert!(lab.is_up(0, 1));
 }
 
