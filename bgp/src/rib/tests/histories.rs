@@ -214,6 +214,13 @@ fn sender(op: &Op) -> Option<(Option<usize>, usize)> {
         }
         // Those of before go.
         Op::Own(_) => Some((None, 12)),
-        _ => None,
+        Op::Drain { .. }
+        | Op::Rejoin { .. }
+        | Op::Replace { .. }
+        | Op::TellAgain { .. }
+        | Op::Regroup { .. }
+        | Op::Hold(_)
+        | Op::Stale { .. }
+        | Op::Reject { .. } => None,
     }
 }
