@@ -7,13 +7,17 @@ target = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_direc
 # Rounds of `make bench-bgp`: a figure is their median. BENCH: more of its options, as `BENCH="--work full-table --assert"`.
 ROUNDS ?= 5
 
-.PHONY: help demo demo-down test lint fmt bench-bgp
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo demo-down test fuzz lint fmt bench-bgp
 
 help:
 	@echo "make demo         a fabric on this machine, every claim checked; KEEP=1 leaves it up"
 	@echo "make demo-down    take down what KEEP=1 left up"
 	@echo "make test         packages, lints and every test, with real routers and kernels"
 	@echo "make bench-bgp    the BGP speaker beside BIRD and FRR; ROUNDS=1 for a quick look, BENCH=--help for more"
+	@echo "make fuzz         the speaker's decoders under random input; FUZZ_SECONDS=60 for each of them"
 	@echo "make lint         formatting, lints, licences"
 	@echo "make fmt          format the code"
 
@@ -36,9 +40,14 @@ bench-bgp:
 	@integration/setup/packages demo
 	@cargo bench --quiet -p integration --bench bgp -- --rounds $(ROUNDS) $(BENCH)
 
+fuzz:
+	@integration/setup/toolchain
+	@integration/setup/fuzz "$(FUZZ_SECONDS)"
+
 lint:
 	@integration/setup/toolchain
 	@integration/setup/lint
 
 fmt:
 	@cargo fmt --all
+	@cargo fmt --manifest-path bgp/fuzz/Cargo.toml
