@@ -106,8 +106,8 @@ impl Monitor {
     }
 
     /// Watches a peer, or changes how it is watched, or watches it no longer. Other intervals are negotiated on the
-    /// living session; another address begins a new one. Never waits. What follows is reported, but for the Down that
-    /// every session begins with.
+    /// living session; another address begins a new one, and the end of the former is reported as AdminDown, which is no
+    /// failure. Never waits. What follows is reported, but for the Down that every session begins with.
     pub fn watch(&self, peer: PeerKey, watch: Option<Watch>) {
         // An error says that the worker could not be started, which has been logged.
         let _ = self.commands.send(Command::Watch(peer, watch));

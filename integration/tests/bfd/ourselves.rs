@@ -33,6 +33,32 @@ fn two_of_us_watch_each_other_and_part_in_peace() {
 }
 
 #[test]
+fn another_address_begins_another_session_and_is_no_failure() {
+    let place = Place::link();
+    let (mut one, mut other) = (Node::start(&place.node), Node::start(&place.peer));
+    let way = place.ways[0];
+    one.watch(&way, 100, 10);
+    other.watch(&turned(&way), 100, 10);
+    one.wait_for(&[way], State::Up);
+    other.wait_for(&[turned(&way)], State::Up);
+    one.forget_reports(way.theirs);
+    let interval = std::time::Duration::from_millis(100);
+    let settings = bgp::config::Bfd {
+        transmit_interval: interval,
+        receive_interval: interval,
+        multiplier: 10,
+        multihop: false,
+    };
+    let watch = bgp::bfd::Watch { remote: way.theirs, local: None, interface: None, settings };
+    one.monitor.watch(way.theirs.into(), Some(watch));
+    one.wait_for(&[way], State::Up);
+    assert_eq!(one.reports(way.theirs)[0].state, State::AdminDown);
+    let reports = other.reports(way.ours);
+    let failures = reports.iter().filter(|it| it.state == State::Down && !it.remote_admin_down).count();
+    assert_eq!(failures, 0, "{reports:?}");
+}
+
+#[test]
 fn what_has_passed_a_router_is_no_neighbour() {
     let place = Place::routed();
     let (mut one, other) = (Node::start(&place.node), Node::start(&place.peer));

@@ -11,7 +11,7 @@ use super::sessions::{Arrival, Entry, Path, Sessions};
 use super::socket::{FULL_TTL, Receiver, Transmitter};
 use super::{Command, Counts, count};
 use crate::bfd::machine::Session;
-use crate::bfd::packet::Packet;
+use crate::bfd::packet::{Packet, diagnostic};
 use crate::bfd::{Report, State, Watch};
 use crate::config::PeerKey;
 
@@ -19,6 +19,13 @@ use crate::config::PeerKey;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Between attempts to bind a port that somebody else has.
 const RETRY: Duration = Duration::from_secs(1);
+/// What the owner hears of a session that another one takes the place of: it is over, and nothing has failed.
+const REPLACED: Report = Report {
+    state: State::AdminDown,
+    diagnostic: diagnostic::ADMINISTRATIVELY_DOWN,
+    remote_independent: false,
+    remote_admin_down: false,
+};
 /// Datagrams that are read from one socket before time is looked at again: a flood must not stop the clock.
 const BATCH: usize = 512;
 
@@ -146,8 +153,11 @@ impl Worker {
             self.flush(discriminator, Instant::now());
             return;
         }
-        self.farewell(&peer);
+        let is_replaced = self.farewell(&peer);
         let Some(watch) = watch else { return };
+        if is_replaced {
+            self.pending.push(peer.clone(), REPLACED);
+        }
         let now = Instant::now();
         let session = Session::new(&watch.settings, self.free_discriminator(), self.random.next(), now);
         // The range begins at 49152 and has 2^14 ports.
@@ -166,15 +176,17 @@ impl Worker {
         }
     }
 
-    fn farewell(&mut self, peer: &PeerKey) {
+    /// Whether there was anybody to part from.
+    fn farewell(&mut self, peer: &PeerKey) -> bool {
         self.pending.forget(peer);
-        let Some(discriminator) = self.sessions.release(peer) else { return };
+        let Some(discriminator) = self.sessions.release(peer) else { return false };
         let now = Instant::now();
         if let Some(entry) = self.sessions.get_mut(discriminator) {
             entry.session.hold_down();
             entry.until = Some(now + FAREWELL);
         }
         self.flush(discriminator, now);
+        true
     }
 
     fn end(&mut self) {
@@ -272,8 +284,8 @@ impl Worker {
         }
         while let Some(report) = entry.session.poll_report() {
             if let Some(peer) = &entry.peer {
-                let diagnostic = crate::bfd::packet::diagnostic::describe(report.diagnostic);
-                tracing::debug!(%peer, state = %report.state, diagnostic, "BFD");
+                let why = diagnostic::describe(report.diagnostic);
+                tracing::debug!(%peer, state = %report.state, why, "BFD");
                 self.pending.push(peer.clone(), report);
             }
         }
