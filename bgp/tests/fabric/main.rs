@@ -1,6 +1,7 @@
 //! Fabrics of whole speakers on virtual wires and a virtual clock: octets, no sockets, no waiting.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
+mod backlog;
 mod chaos;
 mod convergence;
 mod dice;

@@ -533,6 +533,10 @@ impl Network {
             }
         }
         let way = &mut self.wires[wire].ways[side];
+        if way.buffer.is_empty() {
+            // There are thousands of them.
+            way.buffer = BytesMut::new();
+        }
         way.unread -= octets.len();
         if std::mem::take(&mut way.blocked) {
             self.schedule(Event::WindowOpens { wire, side: 1 - side });
