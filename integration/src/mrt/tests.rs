@@ -29,7 +29,7 @@ fn sender() -> Sender {
 fn decode(messages: &[u8]) -> Vec<bgp::wire::Update> {
     let mut buffer = BytesMut::from(messages);
     let mut updates = Vec::new();
-    while let Some(frame) = framer::decode(&mut buffer).unwrap() {
+    while let Some(frame) = framer::decode(&mut buffer, framer::MAX_OCTETS).unwrap() {
         match Message::decode(frame.kind, &frame.body, &Codec::default()).unwrap() {
             Some(Message::Update(update)) => updates.push(update),
             other => panic!("{other:?} is no UPDATE"),

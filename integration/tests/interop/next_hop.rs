@@ -24,8 +24,14 @@ fn extended(kind: Kind) {
     for (namespace, member) in [(&namespace, OURS), (&router_namespace, THEIRS)] {
         namespace.output("ip", &["address", "del", &format!("{}/24", member.v4()), "dev", "link"]).unwrap();
     }
-    let router =
-        segment.router_in(kind, router_namespace, THEIRS, EXTERNAL[1], vec![setting.neighbour], setting.networks);
+    let router = segment.router_in(
+        kind,
+        router_namespace,
+        THEIRS,
+        EXTERNAL[1],
+        vec![setting.neighbour],
+        setting.networks,
+    );
     let key = PeerKey::Address(THEIRS.v6());
     let config = pair::config(EXTERNAL[0], [(key.clone(), setting.peer)].into());
     let speaker = Speaker::start(&namespace, config, setting.originated).unwrap();
@@ -62,14 +68,8 @@ fn unnumbered(kind: Kind) {
     neighbour.interface = Some("link".to_owned());
     neighbour.families = Family::ALL.into();
     neighbour.extended_next_hop = true;
-    let router = segment.router_in(
-        kind,
-        router_namespace,
-        THEIRS,
-        EXTERNAL[1],
-        vec![neighbour],
-        THEIRS.originated(),
-    );
+    let router =
+        segment.router_in(kind, router_namespace, THEIRS, EXTERNAL[1], vec![neighbour], THEIRS.originated());
     let key = PeerKey::Interface("link".into());
     let mut peer = pair::peer();
     peer.extended_next_hop = true;

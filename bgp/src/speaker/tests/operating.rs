@@ -44,18 +44,17 @@ fn a_hard_reset_starts_anew() {
     assert!(lab.peer(1, 0).last_down_reason.ends_with("Administrative Reset: again"));
     lab.seconds(60);
     assert!(lab.is_up(0, 1));
-    let states = lab.nodes[0].notices.iter().filter_map(|(_, kind)| match kind {
-        NoticeKind::State { state, .. } => Some(*state),
-        _ => None,
-    });
+    let states = lab.nodes[0]
+        .notices
+        .iter()
+        .filter_map(|(_, kind)| if let NoticeKind::State { state, .. } = kind { Some(*state) } else { None });
     let states: Vec<_> = states.collect();
     assert!(states.contains(&State::Idle) && states.last() == Some(&State::Established), "{states:?}");
 }
 
 fn refreshes(messages: &[Message]) -> Vec<RefreshKind> {
-    let kinds = messages.iter().filter_map(|message| match message {
-        Message::RouteRefresh(refresh) => Some(refresh.kind),
-        _ => None,
+    let kinds = messages.iter().filter_map(|message| {
+        if let Message::RouteRefresh(refresh) = message { Some(refresh.kind) } else { None }
     });
     kinds.collect()
 }

@@ -284,9 +284,8 @@ fn announce(lab: &mut Lab, count: usize) {
 
 fn said(lab: &mut Lab) -> Vec<u32> {
     let notices = std::mem::take(&mut lab.nodes[0].notices);
-    let count = |kind: &NoticeKind| match kind {
-        NoticeKind::Prefixes { count, limit: 4, .. } => Some(*count),
-        _ => None,
+    let count = |kind: &NoticeKind| {
+        if let NoticeKind::Prefixes { count, limit: 4, .. } = kind { Some(*count) } else { None }
     };
     notices.iter().filter_map(|(_, kind)| count(kind)).collect()
 }
@@ -302,6 +301,9 @@ fn a_limit_on_prefixes_is_said_once_for_each_crossing() {
     announce(&mut lab, 5);
     announce(&mut lab, 7);
     assert_eq!(said(&mut lab), [5]);
+    announce(&mut lab, 0);
+    announce(&mut lab, 3);
+    assert_eq!(said(&mut lab), [3], "it had been below");
     assert!(lab.is_up(0, 1));
 }
 

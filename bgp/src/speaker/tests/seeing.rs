@@ -181,21 +181,16 @@ fn collectors_hear_of_sessions_and_routes_as_they_come() {
     let updates: Vec<_> = lab
         .take_received(0, 1)
         .into_iter()
-        .filter_map(|message| match message {
-            Message::Update(update) => Some(update),
-            _ => None,
-        })
+        .filter_map(|message| if let Message::Update(update) = message { Some(update) } else { None })
         .collect();
-    let routes = told.iter().filter_map(|monitored| match monitored {
-        Monitored::Routes { update, .. } => Some(update.clone()),
-        _ => None,
+    let routes = told.iter().filter_map(|monitored| {
+        if let Monitored::Routes { update, .. } = monitored { Some(update.clone()) } else { None }
     });
     assert_eq!(routes.collect::<Vec<_>>(), updates);
     lab.reset(0, 1, Reset::Hard(None));
     let down = |lab: &mut Lab| {
-        std::mem::take(&mut lab.nodes[0].monitored).into_iter().find_map(|monitored| match monitored {
-            Monitored::Down { reason, .. } => Some(reason),
-            _ => None,
+        std::mem::take(&mut lab.nodes[0].monitored).into_iter().find_map(|monitored| {
+            if let Monitored::Down { reason, .. } = monitored { Some(reason) } else { None }
         })
     };
     assert!(matches!(down(&mut lab), Some(MonitoredDown::Sent(_))));
