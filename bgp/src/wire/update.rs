@@ -103,15 +103,10 @@ fn end_of_rib(list: &[u8], decoded: &Decoded) -> Option<Family> {
 
 /// RFC 7606 §3 d. LOCAL_PREF is not asked for: what an internal peer leaves out has a usual default.
 fn check_mandatory(decoded: &mut Decoded, classic: bool) {
-    let mut mandatory = Vec::new();
-    if classic || decoded.reach.is_some() {
-        mandatory.extend([attribute::ORIGIN, attribute::AS_PATH]);
-    }
-    if classic {
-        mandatory.push(attribute::NEXT_HOP);
-    }
-    for code in mandatory {
-        if !decoded.seen.contains(code) {
+    let any = classic || decoded.reach.is_some();
+    let mandatory = [(attribute::ORIGIN, any), (attribute::AS_PATH, any), (attribute::NEXT_HOP, classic)];
+    for (code, wanted) in mandatory {
+        if wanted && !decoded.seen.contains(code) {
             decoded.survive(code, Treatment::TreatAsWithdraw, "is missing".into());
         }
     }

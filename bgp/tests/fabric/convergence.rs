@@ -3,8 +3,9 @@
 use bgp::config::NextHopMode;
 use bgp::session::State;
 use bgp::speaker::Table;
+use bgp::wire::{Family, Message};
 
-use crate::network::{Network, v4};
+use crate::network::{Network, prefix, v4, v6};
 use crate::topology::{config, peer, upstream};
 
 const SPINES: usize = 2;
@@ -115,4 +116,28 @@ fn a_broken_connection_is_redialled() {
     fabric.seconds(20);
     assert_eq!((fabric.state(0, 2), fabric.flaps(0, 2)), (State::Established, 1));
     assert!(fabric.nodes[3].withdrawn_from_fib.is_empty());
+}
+
+#[test]
+fn ipv4_travels_by_ipv6_next_hops_where_there_is_no_ipv4() {
+    let mut fabric = Network::new(2);
+    for node in [0, 1] {
+        fabric.nodes[node].local.v4 = None;
+        let mut other = peer(65002 - u32::try_from(node).unwrap());
+        other.extended_next_hop = true;
+        fabric.start(node, config(node, 65001 + u32::try_from(node).unwrap(), &[(1 - node, other)]));
+    }
+    fabric.originate(0, &["10.1.0.0/24", "fd01::/64"]);
+    fabric.seconds(10);
+    for text in ["10.1.0.0/24", "fd01::/64"] {
+        let hops: Vec<_> = fabric.nodes[1].fib[&prefix(text)].iter().collect();
+        assert_eq!(hops.len(), 1);
+        assert_eq!(hops[0].next_hop.address(), v6(0), "{text}");
+    }
+    assert!(!fabric.family(0, 1, Family::Ipv4Unicast).no_next_hop);
+    fabric.originate(0, &[]);
+    fabric.seconds(1);
+    assert!(fabric.nodes[1].fib.is_empty());
+    let errors = |message: &Message| matches!(message, Message::Notification(_));
+    assert!(!fabric.nodes.iter().any(|node| node.received.iter().any(errors)));
 }

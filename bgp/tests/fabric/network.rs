@@ -85,6 +85,7 @@ enum Event {
     Arrives { wire: WireId, side: Side, octets: Bytes },
     Closes { wire: WireId, side: Side },
     WindowOpens { wire: WireId, side: Side },
+    Sends { node: usize, conn: ConnId },
     Wakes { node: usize },
 }
 
@@ -133,6 +134,8 @@ pub struct Node {
     off: bool,
     ends: BTreeMap<ConnId, (WireId, Side)>,
     next_accepted: u64,
+    /// Connections on which it is about to send.
+    sends: BTreeSet<ConnId>,
     wakes_at: Option<Instant>,
 }
 
@@ -311,7 +314,12 @@ impl Network {
                     self.transmit(index, conn, usize::MAX);
                     self.hang_up(index, conn);
                 }
-                Output::Transmit(conn) => self.transmit(index, conn, WINDOW),
+                // As a shell does: what has arrived is worked off first.
+                Output::Transmit(conn) => {
+                    if self.nodes[index].sends.insert(conn) {
+                        self.schedule_at(now, Event::Sends { node: index, conn });
+                    }
+                }
                 Output::Codec(conn, codec) => {
                     if let Some((wire, side)) = self.nodes[index].ends.get(&conn) {
                         self.wires[*wire].ways[*side].codec = codec;
@@ -388,6 +396,7 @@ impl Network {
             Event::Dialled { .. }
             | Event::DialFailed { .. }
             | Event::WindowOpens { .. }
+            | Event::Sends { .. }
             | Event::Wakes { .. } => {}
         }
         self.schedule_at(at, event);
@@ -410,6 +419,11 @@ impl Network {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wakes { node } => self.wake(node),
+            Event::Sends { node, conn } => {
+                self.nodes[node].sends.remove(&conn);
+                self.transmit(node, conn, WINDOW);
+                self.set_alarm(node);
+            }
             Event::Dialled { from, conn, to } => self.dialled(from, conn, to),
             Event::DialFailed { from, conn, why } => {
                 self.input(from, Input::ConnectFailed(conn, why.to_owned()));
@@ -519,6 +533,10 @@ impl Network {
             }
         }
         let way = &mut self.wires[wire].ways[side];
+        if way.buffer.is_empty() {
+            // There are thousands of them.
+            way.buffer = BytesMut::new();
+        }
         way.unread -= octets.len();
         if std::mem::take(&mut way.blocked) {
             self.schedule(Event::WindowOpens { wire, side: 1 - side });

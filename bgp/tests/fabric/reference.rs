@@ -59,7 +59,7 @@ pub fn tables(topology: &Topology, alive: &BTreeSet<usize>, originators: &BTreeS
                 let told = told(topology, &clients, session, *end, &tables[&session.ends[*end]]);
                 table.extend(told.into_iter().filter(|route| is_usable(topology, *node, route)));
             }
-            table.sort_by_key(|route| place(route));
+            table.sort_by_key(place);
             if tables[node] != table {
                 tables.insert(*node, table);
                 changed = true;
