@@ -4,12 +4,20 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 target = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-.PHONY: help demo demo-down test lint fmt
+# Rounds of `make bench-bgp`: a figure is their median. BENCH: more of its options, as `BENCH="--work full-table --assert"`.
+ROUNDS ?= 5
+
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo demo-down test fuzz lint fmt bench-bgp
 
 help:
 	@echo "make demo         a fabric on this machine, every claim checked; KEEP=1 leaves it up"
 	@echo "make demo-down    take down what KEEP=1 left up"
 	@echo "make test         packages, lints and every test, with real routers and kernels"
+	@echo "make bench-bgp    the BGP speaker beside BIRD and FRR; ROUNDS=1 for a quick look, BENCH=--help for more"
+	@echo "make fuzz         the speaker's decoders under random input; FUZZ_SECONDS=60 for each of them"
 	@echo "make lint         formatting, lints, licences"
 	@echo "make fmt          format the code"
 
@@ -27,9 +35,19 @@ demo-down:
 test:
 	@integration/setup/test
 
+bench-bgp:
+	@integration/setup/toolchain
+	@integration/setup/packages demo
+	@cargo bench --quiet -p integration --bench bgp -- --rounds $(ROUNDS) $(BENCH)
+
+fuzz:
+	@integration/setup/toolchain
+	@integration/setup/fuzz "$(FUZZ_SECONDS)"
+
 lint:
 	@integration/setup/toolchain
 	@integration/setup/lint
 
 fmt:
 	@cargo fmt --all
+	@cargo fmt --manifest-path bgp/fuzz/Cargo.toml

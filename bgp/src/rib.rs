@@ -267,8 +267,7 @@ impl Rib {
     pub fn take_forwarding(&mut self, limit: usize) -> BTreeMap<IpNetwork, Option<Hops>> {
         let mut changed = BTreeMap::new();
         let Self { families, paths, neighbours, multipath, follow_forwarding, .. } = self;
-        let rules =
-            Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
+        let rules = Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
         for rib in families {
             rib.take_forwarding(limit, &rules, &mut changed);
         }
@@ -302,8 +301,7 @@ impl Rib {
 
     fn change(&mut self, family: Family, dest: DestId, edit: impl FnOnce(&mut Table)) {
         let Self { families, paths, neighbours, multipath, follow_forwarding, .. } = self;
-        let rules =
-            Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
+        let rules = Rules { paths, neighbours, multipath: *multipath, follow_forwarding: *follow_forwarding };
         families[position(family)].change(dest, &rules, edit);
     }
 

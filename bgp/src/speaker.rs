@@ -211,6 +211,10 @@ pub enum NoticeKind {
 
 /// What BMP tells of a peer (RFC 7854).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are routes, which a box would only make slower"
+)]
 pub enum Monitored {
     /// Established.
     Up(Box<MonitoredPeer>),
@@ -365,7 +369,8 @@ impl Speaker {
 
     fn fire_connection(&mut self, conn: ConnId, now: Instant) {
         let due = |speaker: &Self| {
-            let deadline = speaker.connections.get(&conn).and_then(|connection| connection.session.deadline());
+            let deadline =
+                speaker.connections.get(&conn).and_then(|connection| connection.session.deadline());
             deadline.is_some_and(|deadline| deadline <= now)
         };
         // One step works off one of the session's timers.

@@ -162,14 +162,14 @@ fn ipv4_packets_go_by_ipv6_next_hops() {
         let thread = far.path().components().rev().nth(2).unwrap().as_os_str().to_str().unwrap().to_owned();
         ip("addr add 10.255.0.1/32 dev lo");
         far.ip("addr add 10.255.0.2/32 dev lo");
-        for link in ["up0", "up1"] {
+        for (metric, link) in ["up0", "up1"].into_iter().enumerate() {
             ip(&format!("link add {link} type veth peer name {link} netns {thread}"));
             let far_end = link.to_owned();
             far.run(move || {
                 ip(&format!("link set {far_end} addrgenmode none"));
                 ip(&format!("addr add fe80::2/64 dev {far_end} nodad"));
                 ip(&format!("link set {far_end} up"));
-                ip(&format!("route add 10.255.0.1 via inet6 fe80::1 dev {far_end} metric {}", far_end.len()));
+                ip(&format!("route add 10.255.0.1 via inet6 fe80::1 dev {far_end} metric {metric}"));
             });
             ip(&format!("addr add fe80::1/64 dev {link} nodad"));
             ip(&format!("link set {link} up"));

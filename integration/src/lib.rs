@@ -28,6 +28,8 @@ pub mod router;
 pub mod speaker;
 pub mod tor;
 
+pub mod mrt;
+
 pub mod node;
 pub mod pod;
 pub mod topology;

@@ -238,7 +238,9 @@ pub fn render_config(number: u8, socket: &Path, datastore: &Path, uplinks: &[Upl
                    description: {name}\n      \
                    families: [{family}]\n      \
                    holdTimeSecs: {HOLD_TIME_SECS}\n      \
-                   connectRetrySecs: {CONNECT_RETRY_SECS}\n",
+                   connectRetrySecs: {CONNECT_RETRY_SECS}\n      \
+                   import: all\n      \
+                   export: originated\n",
             );
         }
     }

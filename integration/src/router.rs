@@ -211,9 +211,7 @@ impl Router {
                 self.ask(&["disable", &protocol, &format!("\"{words}\"")])
             }
             Kind::Frr => self.configure_frr(&format!("neighbor {remote} shutdown message {words}")),
-            Kind::Gobgp => {
-                self.ask(&["neighbor", &remote.to_string(), "shutdown", "--reason", words])
-            }
+            Kind::Gobgp => self.ask(&["neighbor", &remote.to_string(), "shutdown", "--reason", words]),
             Kind::OpenBgpd => self.ask(&["neighbor", &remote.to_string(), "down", words]),
             // It has no words for it.
             Kind::ExaBgp => self.ask(&[&format!("neighbor {remote} teardown 2")]),
@@ -293,7 +291,9 @@ impl Router {
 
     fn neighbour(&self, remote: IpAddr) -> Result<&Neighbour> {
         let mut neighbours = self.spec.neighbours.iter();
-        neighbours.find(|neighbour| neighbour.remote == remote).with_context(|| format!("no neighbour {remote}"))
+        neighbours
+            .find(|neighbour| neighbour.remote == remote)
+            .with_context(|| format!("no neighbour {remote}"))
     }
 }
 

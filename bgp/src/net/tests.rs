@@ -21,6 +21,7 @@ mod limits;
 mod raw;
 mod signed;
 mod unnumbered;
+mod watched;
 
 /// Longer than anything takes here; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);

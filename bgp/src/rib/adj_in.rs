@@ -129,8 +129,15 @@ impl Rib {
             };
             let state = State::default().judged(unusable);
             let dest = rib.table.find_or_insert(&nlri.prefix);
-            let new =
-                NewRoute { dest, received: judge.received(), path, path_id: nlri.path_id, since, source, state };
+            let new = NewRoute {
+                dest,
+                received: judge.received(),
+                path,
+                path_id: nlri.path_id,
+                since,
+                source,
+                state,
+            };
             match rib.table.route_of(dest, source, nlri.path_id) {
                 None => rib.change(dest, &rules, |table| _ = table.insert(new)),
                 Some(known) => replace(rib, known, new, &rules),

@@ -34,7 +34,8 @@ impl Rib {
 
     fn enter_group(&mut self, export: Export) -> usize {
         let rib = self.family_mut(export.family);
-        let known = rib.groups.iter().position(|group| group.as_ref().is_some_and(|group| *group.export == export));
+        let known =
+            rib.groups.iter().position(|group| group.as_ref().is_some_and(|group| *group.export == export));
         let index = known.unwrap_or_else(|| {
             rib.add_path_groups += usize::from(export.add_path != SendPaths::Best);
             let free = rib.groups.iter().position(Option::is_none);
@@ -75,7 +76,9 @@ impl Rib {
     /// withdrawn. The session stays.
     pub fn regroup(&mut self, member: MemberId, export: Export) {
         let family = family_of(member);
-        let Some(before) = self.family(family).members.get(&member).map(|member| member.group) else { return };
+        let Some(before) = self.family(family).members.get(&member).map(|member| member.group) else {
+            return;
+        };
         let unchanged = self.group(family, before).is_none_or(|group| *group.export == export);
         if unchanged || export.family != family {
             return;

@@ -91,7 +91,9 @@ pub(super) fn export(export: &Export, route: &Leaving<'_>) -> Result<Outgoing, W
     admits_attributes(export, route.attributes)?;
     let (attributes, change) = match &export.policy {
         Policy::Filter(filter) => ask(filter, route)?,
-        Policy::Unset | Policy::Accept | Policy::Reject | Policy::Originated => (None, NextHopChange::Untouched),
+        Policy::Unset | Policy::Accept | Policy::Reject | Policy::Originated => {
+            (None, NextHopChange::Untouched)
+        }
     };
     // A MED that the filter set is ours to tell; one that came from elsewhere is not (RFC 4271 §5.1.4).
     let own_med = attributes.as_ref().is_some_and(|changed| changed.med != route.attributes.med);
@@ -189,7 +191,9 @@ fn next_hop(export: &Export, route: &Leaving<'_>, change: NextHopChange) -> Opti
         NextHopChange::Untouched => export.next_hop,
         NextHopChange::Itself => NextHopMode::Itself,
         NextHopChange::Unchanged => NextHopMode::Unchanged,
-        NextHopChange::To(IpAddr::V4(address)) => return Some(NextHop::V4(address)).filter(|it| fits(export, it)),
+        NextHopChange::To(IpAddr::V4(address)) => {
+            return Some(NextHop::V4(address)).filter(|it| fits(export, it));
+        }
         NextHopChange::To(IpAddr::V6(global)) => {
             return Some(NextHop::V6 { global, link_local: None }).filter(|it| fits(export, it));
         }

@@ -170,7 +170,14 @@ impl Group {
     }
 
     /// ADD-PATH: each route by itself, by a number that it keeps as long as it stands.
-    fn evaluate_all(&mut self, tables: &Tables<'_>, dest: DestId, place: u32, safe: u32, out: &mut Bundles<'_>) {
+    fn evaluate_all(
+        &mut self,
+        tables: &Tables<'_>,
+        dest: DestId,
+        place: u32,
+        safe: u32,
+        out: &mut Bundles<'_>,
+    ) {
         let current = self.chosen(tables, dest);
         for path_id in self.told.path_ids(dest) {
             if !current.iter().any(|route| path_id_of(*route) == path_id) {

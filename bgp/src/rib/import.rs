@@ -133,7 +133,9 @@ pub(super) fn explain(
         Some(Reason::NoPolicy) => Unusable::NoPolicy,
         Some(Reason::Rejected) => Unusable::Rejected(match &import.policy {
             Policy::Filter(_) => rule(),
-            Policy::Unset | Policy::Accept | Policy::Reject | Policy::Originated => "import policy".to_owned(),
+            Policy::Unset | Policy::Accept | Policy::Reject | Policy::Originated => {
+                "import policy".to_owned()
+            }
         }),
     };
     (Some(unusable), String::new())

@@ -22,7 +22,9 @@ impl Rib {
         let since = self.seconds(now);
         let (wanted, suppressed) = summarised(prefixes, aggregates);
         let before = std::mem::replace(&mut self.originated, wanted);
-        for prefix in before.keys().filter(|prefix| !self.originated.contains_key(prefix)).copied().collect::<Vec<_>>() {
+        for prefix in
+            before.keys().filter(|prefix| !self.originated.contains_key(prefix)).copied().collect::<Vec<_>>()
+        {
             self.withdraw_own(&prefix);
         }
         for (prefix, origination) in self.originated.clone() {

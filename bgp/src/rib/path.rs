@@ -111,7 +111,9 @@ impl Paths {
         });
         let id = match known {
             Some(id) => *id,
-            None => self.insert(hash, Entry { path: summary(attributes, next_hop), octets: octets[..].into() }),
+            None => {
+                self.insert(hash, Entry { path: summary(attributes, next_hop), octets: octets[..].into() })
+            }
         };
         self.scratch = octets;
         PathId(id)

@@ -20,7 +20,9 @@ impl Rib {
         let Some(dest) = self.family(family).table.find(prefix) else { return Vec::new() };
         let mut routes: Vec<_> =
             self.family(family).table.routes_to(dest).map(|route| self.see(family, route)).collect();
-        routes.sort_by_key(|seen| (!seen.best, !seen.multipath, seen.unusable.is_some(), seen.source, seen.path_id));
+        routes.sort_by_key(|seen| {
+            (!seen.best, !seen.multipath, seen.unusable.is_some(), seen.source, seen.path_id)
+        });
         routes
     }
 

@@ -44,7 +44,9 @@ impl Receiver {
             match Message::decode(frame.kind, &frame.body, &theirs).expect("good").expect("known") {
                 Message::Update(update) => self.update(update),
                 Message::RouteRefresh(_) => {}
-                other => panic!("{other:?}"),
+                other @ (Message::Open(_) | Message::Notification(_) | Message::Keepalive) => {
+                    panic!("{other:?}")
+                }
             }
         }
         assert!(buffer.is_empty() && count > 0);

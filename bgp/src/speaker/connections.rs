@@ -92,14 +92,7 @@ impl Speaker {
         }
     }
 
-    fn begin(
-        &mut self,
-        conn: ConnId,
-        id: PeerId,
-        direction: Direction,
-        local: LocalAddresses,
-        now: Instant,
-    ) {
+    fn begin(&mut self, conn: ConnId, id: PeerId, direction: Direction, local: LocalAddresses, now: Instant) {
         let Some(proposal) = self.proposal(id) else { return };
         let Some(peer) = self.peers.get_mut(id) else { return };
         let (session, actions) = Session::start(proposal, peer.jitter.fork(), now);

@@ -78,13 +78,7 @@ impl Speaker {
     }
 
     /// Ends the sessions of a peer and lets it have none for as long as the dialer is then told.
-    pub(super) fn shut(
-        &mut self,
-        id: PeerId,
-        rest: dialer::Event,
-        now: Instant,
-        stop: impl Fn() -> Event,
-    ) {
+    pub(super) fn shut(&mut self, id: PeerId, rest: dialer::Event, now: Instant, stop: impl Fn() -> Event) {
         self.stop_dialling(id, now);
         self.each_session(id, now, stop);
         self.forget_stale(id);
@@ -102,13 +96,10 @@ mod tests {
     fn levels_by_count() {
         let limits = MaxPrefixes { limit: 10, warn_percent: 75, beyond: Beyond::Warn };
         let level = |count| Level::of(count, limits);
-        assert_eq!([0, 7, 8, 10, 11].map(level), [
-            Level::Usual,
-            Level::Usual,
-            Level::High,
-            Level::High,
-            Level::Beyond
-        ]);
+        assert_eq!(
+            [0, 7, 8, 10, 11].map(level),
+            [Level::Usual, Level::Usual, Level::High, Level::High, Level::Beyond]
+        );
         assert_eq!(Level::of(0, MaxPrefixes { limit: 0, ..limits }), Level::Usual);
         assert_eq!(Level::of(10, MaxPrefixes { warn_percent: 0, ..limits }), Level::Usual);
         assert_eq!(Level::of(u32::MAX, MaxPrefixes { limit: u32::MAX, ..limits }), Level::High);

@@ -76,7 +76,8 @@ impl Speaker {
             own_as.push(self.config.local_as);
         }
         own_as.dedup();
-        let visible = |local_as: &LocalAs| external && !local_as.replace && local_as.asn != self.config.local_as;
+        let visible =
+            |local_as: &LocalAs| external && !local_as.replace && local_as.asn != self.config.local_as;
         Import {
             own_as,
             allow_own_as: peer.config.allow_own_as,
@@ -85,7 +86,12 @@ impl Speaker {
             cluster_id: self.cluster_id(),
             addresses: source.addresses.clone(),
             role: peer.config.role.filter(|_| external).map(|role| role.role),
-            policy: peer.config.families.get(&family).map(|settings| settings.import.clone()).unwrap_or_default(),
+            policy: peer
+                .config
+                .families
+                .get(&family)
+                .map(|settings| settings.import.clone())
+                .unwrap_or_default(),
         }
     }
 

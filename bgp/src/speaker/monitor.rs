@@ -103,7 +103,10 @@ impl Speaker {
     }
 }
 
-fn announcements((family, attributes, next_hop): &(Family, Attributes, NextHop), all: &[Nlri]) -> Vec<Update> {
+fn announcements(
+    (family, attributes, next_hop): &(Family, Attributes, NextHop),
+    all: &[Nlri],
+) -> Vec<Update> {
     let update = |prefixes: &[Nlri]| Update {
         reach: vec![Reach { family: *family, next_hop: *next_hop, prefixes: prefixes.to_vec() }],
         attributes: attributes.clone(),

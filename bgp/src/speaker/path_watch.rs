@@ -81,10 +81,5 @@ impl Speaker {
 
 /// RFC 9384.
 fn bfd_down(hard: bool) -> Event {
-    Event::Stop(Stop {
-        cease: Cease::BfdDown,
-        communication: None,
-        hard,
-        why: "BFD session down".to_owned(),
-    })
+    Event::Stop(Stop { cease: Cease::BfdDown, communication: None, hard, why: "BFD session down".to_owned() })
 }

@@ -111,9 +111,6 @@ impl Speaker {
         }
         self.note_malformed(id, &update.errors, now);
         self.withdraw(source, families, update.withdrawn);
-        if update.reach.is_empty() {
-            return;
-        }
         for reach in update.reach.iter().filter(|reach| families.contains(reach.family)) {
             let (attributes, prefixes) = (&update.attributes, &reach.prefixes);
             self.rib.announce(source, reach.family, attributes, reach.next_hop, prefixes, now);

@@ -89,8 +89,8 @@ impl Speaker {
         }
         for established in self.peers.iter().filter_map(|(_, peer)| peer.established.as_ref()) {
             let mut members = established.members.iter();
-            let pending = members
-                .any(|(family, member)| changed.contains(*family) && self.rib.is_pending(*member));
+            let pending =
+                members.any(|(family, member)| changed.contains(*family) && self.rib.is_pending(*member));
             if pending {
                 self.to_transmit.insert(established.conn);
             }
@@ -105,11 +105,7 @@ fn after(family: Family) -> Family {
     }
 }
 
-fn encode(
-    messages: impl IntoIterator<Item = Message>,
-    codec: &Codec,
-    counters: &mut Counters,
-) -> Bytes {
+fn encode(messages: impl IntoIterator<Item = Message>, codec: &Codec, counters: &mut Counters) -> Bytes {
     let mut out = BytesMut::new();
     for message in messages {
         counters.messages_sent += 1;

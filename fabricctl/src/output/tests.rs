@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::quantity::{render_age, render_count, render_usage};
+use super::quantity::{render_age, render_count, render_time, render_usage};
 use super::table::{render, render_fields};
 
 #[test]
@@ -27,6 +27,22 @@ fn ages() {
     ];
     for (milliseconds, expected) in table {
         assert_eq!(render_age(milliseconds), expected, "{milliseconds}");
+    }
+}
+
+/// Against dates that everybody can look up.
+#[test]
+fn times() {
+    let table = [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (951_782_399_999_000, "2000-02-28T23:59:59.999Z"),
+        (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
+        (951_868_800_000_000, "2000-03-01T00:00:00.000Z"),
+        (1_709_208_000_123_456, "2024-02-29T12:00:00.123Z"),
+        (4_107_542_400_000_000, "2100-03-01T00:00:00.000Z"),
+    ];
+    for (microseconds, expected) in table {
+        assert_eq!(render_time(microseconds), expected);
     }
 }
 

@@ -30,6 +30,7 @@ impl View for PeerInFull {
 fn render(peer: &Peer) -> String {
     let age = |age: Option<u64>| age.map(render_age).unwrap_or_default();
     let last_down = match (peer.last_down_reason.as_str(), peer.last_down_age_ms) {
+        ("", Some(ms)) => format!("{} ago", render_age(ms)),
         (reason, Some(ms)) => format!("{reason}, {} ago", render_age(ms)),
         (reason, None) => reason.to_owned(),
     };

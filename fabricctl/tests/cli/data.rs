@@ -13,10 +13,15 @@ pub fn peers() -> ListPeersResponse {
         accepted,
         advertised,
         end_of_rib_received: true,
+        negotiated: true,
+        rejected: received - accepted,
+        ..PeerFamily::default()
     };
     ListPeersResponse {
         local_as: 65001,
         router_id: "10.0.1.1".to_owned(),
+        cluster_id: "10.0.1.1".to_owned(),
+        synchronised: true,
         peers: vec![
             Peer {
                 address: "10.0.1.254".to_owned(),
@@ -34,6 +39,15 @@ pub fn peers() -> ListPeersResponse {
                 updates_sent: 3,
                 flaps: 1,
                 description: "tor-a".to_owned(),
+                name: "10.0.1.254".to_owned(),
+                local_as: 65001,
+                last_down_age_ms: Some(200_000),
+                hold_remaining_ms: Some(80_000),
+                role: "customer".to_owned(),
+                refreshes_received: 2,
+                octets_sent: 4096,
+                update_errors: 3,
+                bfd: "Up".to_owned(),
                 ..Peer::default()
             },
             Peer {
@@ -42,8 +56,22 @@ pub fn peers() -> ListPeersResponse {
                 state: "Active".to_owned(),
                 state_age_ms: 4_000,
                 last_down_reason: "hold timer expired".to_owned(),
-                families: vec![family("ipv6-unicast", 7, 7, 0)],
+                families: vec![PeerFamily { no_export_policy: true, ..family("ipv6-unicast", 7, 7, 0) }],
                 stale: true,
+                name: "fd00:2::fe".to_owned(),
+                local_as: 65001,
+                retry_in_ms: Some(3_000),
+                ..Peer::default()
+            },
+            Peer {
+                remote_as: 0,
+                state: "Idle".to_owned(),
+                name: "eth1".to_owned(),
+                interface: "eth1".to_owned(),
+                local_as: 65001,
+                shutdown: true,
+                shutdown_message: "new disks".to_owned(),
+                bfd: "Down".to_owned(),
                 ..Peer::default()
             },
         ],
@@ -74,17 +102,85 @@ pub fn routes() -> ListRoutesResponse {
                         best: true,
                         med: Some(0),
                         communities: texts(&["65100:1"]),
+                        large_communities: texts(&["65100:1:2"]),
+                        originator_id: "10.0.0.9".to_owned(),
+                        cluster_list: texts(&["10.0.0.8"]),
+                        path_id: 3,
+                        unknown_attributes: vec![99],
                         ..path("10.0.1.254", "10.0.1.254", "65100 65002")
                     },
                     Path { multipath: true, stale: true, ..path("10.0.2.254", "10.0.2.254", "65200 65002") },
                     Path {
                         reason: "longer AS path than 10.0.1.254".to_owned(),
+                        unusable: false,
                         ..path("10.0.3.254", "10.0.3.254", "65300 65100 65002")
                     },
                 ],
             },
         ],
+        truncated: false,
     }
+}
+
+pub fn why() -> WhyRouteResponse {
+    let path = |index: usize| routes().routes[1].paths.get(index).cloned();
+    let told =
+        |peer: &str, told, reason: &str| WhyTold { peer: peer.to_owned(), told, reason: reason.to_owned() };
+    WhyRouteResponse {
+        asked: "10.65.0.70/32".to_owned(),
+        prefix: "10.65.0.64/26".to_owned(),
+        paths: vec![
+            WhyPath {
+                path: path(0),
+                steps: texts(&[
+                    "received from 10.0.1.254 60 s ago",
+                    "accepted by filter tor-in, rule 2",
+                    "chosen",
+                ]),
+            },
+            WhyPath { path: path(2), steps: texts(&["lost: longer AS path than 10.0.1.254"]) },
+        ],
+        told: vec![
+            told("10.0.1.254", false, "it announced the best path itself"),
+            told("fd00:2::fe", true, "best path"),
+        ],
+        kernel: Some(KernelRoute {
+            planned: "via 10.0.1.254".to_owned(),
+            installed: true,
+            problem: String::new(),
+            prefix: "10.65.0.64/26".to_owned(),
+            route: "via 10.0.1.254 dev eth0".to_owned(),
+            protocol: 201,
+        }),
+    }
+}
+
+pub fn events() -> Vec<BgpEvent> {
+    use bgp_event::What;
+    let peer = |kind: &str, state: &str, text: &str| {
+        let [kind, state, text] = [kind, state, text].map(str::to_owned);
+        What::Peer(PeerEvent { peer: "10.0.1.254".to_owned(), kind, state, text })
+    };
+    let route = |next_hops: &[&str]| {
+        What::Route(RouteEvent { prefix: "10.65.0.64/26".to_owned(), next_hops: texts(next_hops) })
+    };
+    let all = [
+        peer("state", "Idle", "hold timer expired"),
+        peer("malformed", "", "ORIGIN is 7"),
+        peer("prefixes", "", "80 ipv4-unicast prefixes of at most 100"),
+        peer("stale", "", "80 ipv4-unicast routes are kept over its restart"),
+        peer("bfd", "Up", ""),
+        route(&["10.0.1.254", "fe80::1 dev eth1"]),
+        route(&[]),
+        What::Synchronised(SynchronisedEvent {}),
+        What::Missed(MissedEvents { count: 9 }),
+    ];
+    let mut at_us = 1_709_208_000_123_456;
+    let dated = all.map(|what| {
+        at_us += 1_000_000;
+        BgpEvent { at_us, what: Some(what) }
+    });
+    dated.into()
 }
 
 pub fn pools() -> ListPoolsResponse {

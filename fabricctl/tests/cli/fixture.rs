@@ -1,5 +1,6 @@
 //! An agent with fixed data, served on a Unix socket by the real gRPC server.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use proto::v1::policy_server::{Policy, PolicyServer};
 use proto::v1::resources_server::{Resources, ResourcesServer};
 use proto::v1::*;
 use tokio::net::UnixListener;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -56,7 +58,34 @@ impl Bgp for Service {
     async fn list_routes(&self, request: Request<ListRoutesRequest>) -> Answer<ListRoutesResponse> {
         self.0.answer(request, data::routes()).await
     }
+
+    async fn why_route(&self, request: Request<WhyRouteRequest>) -> Answer<WhyRouteResponse> {
+        self.0.answer(request, data::why()).await
+    }
+
+    type WatchEventsStream = BoxStream<Result<BgpEvent, Status>>;
+
+    async fn watch_events(&self, request: Request<WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        // The last of a stream that goes on never comes.
+        let follow = request.get_ref().follow;
+        let Events(events) = self.0.answer(request, Events(data::events())).await?.into_inner();
+        let events = tokio_stream::iter(events.into_iter().map(Ok));
+        let stream: Self::WatchEventsStream =
+            if follow { Box::pin(events.chain(tokio_stream::pending())) } else { Box::pin(events) };
+        Ok(Response::new(stream))
+    }
+
+    async fn reset_peer(&self, request: Request<ResetPeerRequest>) -> Answer<ResetPeerResponse> {
+        let peer = request.get_ref().peer.clone();
+        self.0.answer(request, ResetPeerResponse { peer }).await
+    }
 }
+
+type BoxStream<T> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = T> + Send>>;
+
+/// What a stream begins with.
+#[derive(Default)]
+struct Events(Vec<BgpEvent>);
 
 #[tonic::async_trait]
 impl Ipam for Service {
@@ -230,6 +259,24 @@ impl Agent {
         let Outcome { status, stdout, stderr } = self.line(line);
         assert_eq!((status, stderr.as_str()), (0, ""), "{line}: {stdout}");
         stdout
+    }
+
+    /// The first lines of a command that does not end by itself.
+    pub fn first_lines(&self, line: &str, count: usize) -> Vec<String> {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
+            .args(line.split_whitespace())
+            .env_clear()
+            .env("FABRIC_SOCKET", &self.socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let output = BufReader::new(program.stdout.take().expect("a pipe"));
+        let lines = output.lines().take(count).map(|line| line.expect("UTF-8")).collect();
+        assert!(program.try_wait().expect("a process").is_none(), "{line} goes on");
+        program.kill().expect("killed");
+        program.wait().expect("a process");
+        lines
     }
 
     /// What was asked since the last time.

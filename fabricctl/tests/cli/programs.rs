@@ -17,42 +17,77 @@ fn check(line: &str, expected: &Value) {
     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{line}: closed by one newline");
 }
 
+/// An object with some fields changed or added.
+fn with(base: &Value, changes: &Value) -> Value {
+    let mut object = base.clone();
+    for (key, value) in changes.as_object().expect("an object") {
+        object[key] = value.clone();
+    }
+    object
+}
+
 #[test]
 fn peers() {
-    let down = json!({
-        "address": "fd00:2::fe", "description": "", "remoteAs": 65200, "peerRouterId": "", "state": "Active",
-        "stateAgeMs": 4000, "stale": true, "lastDownReason": "hold timer expired", "flaps": 0, "holdTimeSecs": 0,
-        "keepaliveSecs": 0, "capabilities": [],
-        "families": [
-            {"family": "ipv6-unicast", "received": 7, "accepted": 7, "advertised": 0, "endOfRibReceived": true},
-        ],
-        "messagesReceived": 0, "messagesSent": 0, "updatesReceived": 0, "updatesSent": 0,
+    let family = json!({
+        "family": "", "negotiated": true, "received": 0, "accepted": 0, "rejected": 0, "stale": 0, "advertised": 0,
+        "limit": null, "endOfRibReceived": true, "noNextHop": false, "noImportPolicy": false, "noExportPolicy": false,
     });
-    let up = json!({
-        "address": "10.0.1.254", "description": "tor-a", "remoteAs": 65100, "peerRouterId": "10.0.0.254",
-        "state": "Established", "stateAgeMs": 192_000, "stale": false, "lastDownReason": "", "flaps": 1,
-        "holdTimeSecs": 90, "keepaliveSecs": 30, "capabilities": ["route-refresh", "4-octet-as"],
-        "families": [
-            {"family": "ipv4-unicast", "received": 5, "accepted": 4, "advertised": 2, "endOfRibReceived": true},
-            {"family": "ipv6-unicast", "received": 3, "accepted": 3, "advertised": 1, "endOfRibReceived": true},
-        ],
-        "messagesReceived": 20, "messagesSent": 21, "updatesReceived": 6, "updatesSent": 3,
+    let peer = json!({
+        "name": "", "address": "", "interface": "", "dynamic": false, "description": "", "remoteAs": 0,
+        "localAs": 65001, "routeReflectorClient": false, "role": "", "peerRouterId": "", "state": "", "stateAgeMs": 0,
+        "shutdown": false, "shutdownMessage": "", "stale": false, "lastDownReason": "", "lastDownAgeMs": null,
+        "flaps": 0, "holdTimeSecs": 0, "keepaliveSecs": 0, "holdRemainingMs": null, "retryInMs": null,
+        "capabilities": [], "families": [], "messagesReceived": 0, "messagesSent": 0, "updatesReceived": 0,
+        "updatesSent": 0, "notificationsReceived": 0, "notificationsSent": 0, "refreshesReceived": 0, "octetsSent": 0,
+        "updateErrors": 0, "bfd": "",
     });
-    check("peers", &json!({"localAs": 65001, "routerId": "10.0.1.1", "peers": [up, down]}));
+    let up = with(
+        &peer,
+        &json!({
+            "name": "10.0.1.254", "address": "10.0.1.254", "description": "tor-a", "remoteAs": 65100,
+            "peerRouterId": "10.0.0.254", "state": "Established", "stateAgeMs": 192_000, "flaps": 1, "holdTimeSecs": 90,
+            "keepaliveSecs": 30, "capabilities": ["route-refresh", "4-octet-as"], "lastDownAgeMs": 200_000,
+            "holdRemainingMs": 80_000, "role": "customer", "bfd": "Up",
+            "families": [
+                with(&family, &json!({
+                    "family": "ipv4-unicast", "received": 5, "accepted": 4, "rejected": 1, "advertised": 2,
+                })),
+                with(&family, &json!({"family": "ipv6-unicast", "received": 3, "accepted": 3, "advertised": 1})),
+            ],
+            "messagesReceived": 20, "messagesSent": 21, "updatesReceived": 6, "updatesSent": 3, "refreshesReceived": 2,
+            "octetsSent": 4096, "updateErrors": 3,
+        }),
+    );
+    let down = with(
+        &peer,
+        &json!({
+            "name": "fd00:2::fe", "address": "fd00:2::fe", "remoteAs": 65200, "state": "Active", "stateAgeMs": 4000,
+            "stale": true, "lastDownReason": "hold timer expired", "retryInMs": 3000,
+            "families": [with(&family, &json!({
+                "family": "ipv6-unicast", "received": 7, "accepted": 7, "noExportPolicy": true,
+            }))],
+        }),
+    );
+    let off = with(
+        &peer,
+        &json!({
+            "name": "eth1", "interface": "eth1", "state": "Idle", "shutdown": true, "shutdownMessage": "new disks",
+            "bfd": "Down",
+        }),
+    );
+    let speaker = json!({
+        "localAs": 65001, "routerId": "10.0.1.1", "clusterId": "10.0.1.1", "synchronised": true,
+        "peers": [up, down, off],
+    });
+    check("peers", &speaker);
+    // One alone has the same shape.
+    check("peers tor-a", &speaker);
 }
 
 #[test]
 fn routes() {
-    let path = |changes: Value| {
-        let mut path = json!({
-            "peer": "", "nextHop": "", "asPath": "", "origin": "IGP", "localPref": null, "med": null,
-            "communities": [], "best": false, "multipath": false, "stale": false, "reason": "", "ageMs": 60_000,
-        });
-        for (key, value) in changes.as_object().expect("an object") {
-            path[key] = value.clone();
-        }
-        path
-    };
+    let plain = plain_path();
+    let path = |changes: Value| with(&plain, &changes);
     let routes = json!({"routes": [
         {
             "prefix": "10.65.0.0/26",
@@ -65,7 +100,8 @@ fn routes() {
             "paths": [
                 path(json!({
                     "peer": "10.0.1.254", "nextHop": "10.0.1.254", "asPath": "65100 65002", "med": 0, "best": true,
-                    "communities": ["65100:1"],
+                    "communities": ["65100:1"], "largeCommunities": ["65100:1:2"], "originatorId": "10.0.0.9",
+                    "clusterList": ["10.0.0.8"], "pathId": 3, "unknownAttributes": [99],
                 })),
                 path(json!({
                     "peer": "10.0.2.254", "nextHop": "10.0.2.254", "asPath": "65200 65002", "multipath": true,
@@ -77,8 +113,97 @@ fn routes() {
                 })),
             ],
         },
-    ]});
+    ], "truncated": false});
     check("routes", &routes);
+}
+
+fn plain_path() -> Value {
+    json!({
+        "peer": "", "nextHop": "", "asPath": "", "origin": "IGP", "localPref": null, "med": null,
+        "communities": [], "best": false, "multipath": false, "stale": false, "reason": "", "ageMs": 60_000,
+        "largeCommunities": [], "extendedCommunities": [], "originatorId": "", "clusterList": [], "pathId": 0,
+        "aggregator": "", "atomicAggregate": false, "onlyToCustomer": null, "unusable": false,
+        "unknownAttributes": [],
+    })
+}
+
+#[test]
+fn why() {
+    let best = with(
+        &plain_path(),
+        &json!({
+            "peer": "10.0.1.254", "nextHop": "10.0.1.254", "asPath": "65100 65002", "med": 0, "best": true,
+            "communities": ["65100:1"], "largeCommunities": ["65100:1:2"], "originatorId": "10.0.0.9",
+            "clusterList": ["10.0.0.8"], "pathId": 3, "unknownAttributes": [99],
+        }),
+    );
+    let lost = with(
+        &plain_path(),
+        &json!({
+            "peer": "10.0.3.254", "nextHop": "10.0.3.254", "asPath": "65300 65100 65002",
+            "reason": "longer AS path than 10.0.1.254",
+        }),
+    );
+    let why = json!({
+        "asked": "10.65.0.70/32",
+        "prefix": "10.65.0.64/26",
+        "paths": [
+            {
+                "path": best,
+                "steps": ["received from 10.0.1.254 60 s ago", "accepted by filter tor-in, rule 2", "chosen"],
+            },
+            {"path": lost, "steps": ["lost: longer AS path than 10.0.1.254"]},
+        ],
+        "told": [
+            {"peer": "10.0.1.254", "told": false, "reason": "it announced the best path itself"},
+            {"peer": "fd00:2::fe", "told": true, "reason": "best path"},
+        ],
+        "kernel": {
+            "planned": "via 10.0.1.254", "installed": true, "problem": "", "prefix": "10.65.0.64/26",
+            "route": "via 10.0.1.254 dev eth0", "protocol": 201,
+        },
+    });
+    check("why 10.65.0.70", &why);
+}
+
+#[test]
+fn a_reset() {
+    check("reset tor-a --soft out", &json!({"peer": "tor-a", "reset": "soft-out"}));
+}
+
+/// A line each in JSON, a document each in YAML, so that they can be read as they come.
+#[test]
+fn events() {
+    let event = json!({
+        "at": "", "kind": "", "peer": "", "state": "", "text": "", "prefix": "", "nextHops": [], "missed": 0,
+    });
+    let of_peer = |second: u64, kind: &str, state: &str, text: &str| {
+        with(
+            &event,
+            &json!({
+                "at": format!("2024-02-29T12:00:0{second}.123Z"), "peer": "10.0.1.254", "kind": kind, "state": state,
+                "text": text,
+            }),
+        )
+    };
+    let first = of_peer(1, "state", "Idle", "hold timer expired");
+    let agent = Agent::start();
+    let text = agent.show("events -o json");
+    let shown: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(shown.len(), 9);
+    assert_eq!(shown[0], first);
+    assert_eq!(shown[4], of_peer(5, "bfd", "Up", ""));
+    let route = json!({
+        "at": "2024-02-29T12:00:06.123Z", "kind": "route", "prefix": "10.65.0.64/26",
+        "nextHops": ["10.0.1.254", "fe80::1 dev eth1"],
+    });
+    assert_eq!(shown[5], with(&event, &route));
+    assert_eq!((&shown[8]["kind"], &shown[8]["missed"]), (&json!("missed"), &json!(9)));
+
+    let text = agent.show("events -o yaml");
+    let documents: Vec<&str> = text.split("---\n").filter(|document| !document.is_empty()).collect();
+    assert_eq!(documents.len(), 9);
+    assert_eq!(serde_saphyr::from_str::<Value>(documents[0]).expect("YAML"), first);
 }
 
 #[test]
@@ -189,8 +314,8 @@ fn resources() {
 fn an_empty_listing_is_an_empty_list() {
     let agent = Agent::start();
     agent.clear();
-    assert_eq!(agent.show("routes -o json"), "{\n  \"routes\": []\n}\n");
-    assert_eq!(agent.show("routes -o yaml"), "routes: []\n");
+    assert_eq!(agent.show("routes -o json"), "{\n  \"routes\": [],\n  \"truncated\": false\n}\n");
+    assert_eq!(agent.show("routes -o yaml"), "routes: []\ntruncated: false\n");
 }
 
 #[test]

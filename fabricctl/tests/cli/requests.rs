@@ -7,7 +7,25 @@ use proto::v1::*;
 fn every_option_reaches_the_agent() {
     let routes = |table: RouteTable, peer: &str, prefix: &str| {
         let (peer, prefix) = (peer.to_owned(), prefix.to_owned());
-        format!("{:?}", ListRoutesRequest { table: table.into(), peer, prefix })
+        format!(
+            "{:?}",
+            ListRoutesRequest { table: table.into(), peer, prefix, ..ListRoutesRequest::default() }
+        )
+    };
+    let around = |prefix: &str, matches: PrefixMatch| {
+        let prefix = prefix.to_owned();
+        format!("{:?}", ListRoutesRequest { prefix, r#match: matches.into(), ..ListRoutesRequest::default() })
+    };
+    let narrowed = |family: &str, rejected, limit| {
+        let family = family.to_owned();
+        format!("{:?}", ListRoutesRequest { family, rejected, limit, ..ListRoutesRequest::default() })
+    };
+    let peers = |peer: &str| format!("{:?}", ListPeersRequest { peer: peer.to_owned() });
+    let why = |prefix: &str| format!("{:?}", WhyRouteRequest { prefix: prefix.to_owned() });
+    let events = |peer: &str| format!("{:?}", WatchEventsRequest { peer: peer.to_owned(), follow: false });
+    let reset = |kind: ResetKind, message: &str, family: &str| {
+        let (peer, message, family) = ("tor-a".to_owned(), message.to_owned(), family.to_owned());
+        format!("{:?}", ResetPeerRequest { peer, kind: kind.into(), message, family })
     };
     let blocks = |node: &str, pool: &str| {
         format!("{:?}", ListBlocksRequest { node: node.to_owned(), pool: pool.to_owned() })
@@ -35,7 +53,21 @@ fn every_option_reaches_the_agent() {
         format!("{:?}", DeleteRequest { kind, namespace, name, ..DeleteRequest::default() })
     };
     let table = [
-        ("peers", vec![format!("{:?}", ListPeersRequest {})]),
+        ("peers", vec![peers("")]),
+        ("peers tor-a", vec![peers("tor-a")]),
+        ("why 10.65.0.5", vec![why("10.65.0.5")]),
+        ("why FD65::0/64", vec![why("fd65::/64")]),
+        ("events", vec![events("")]),
+        ("events --peer eth1", vec![events("eth1")]),
+        ("reset tor-a", vec![reset(ResetKind::Hard, "", "")]),
+        ("reset tor-a --message bye", vec![reset(ResetKind::Hard, "bye", "")]),
+        ("reset tor-a --soft in", vec![reset(ResetKind::SoftIn, "", "")]),
+        ("reset tor-a --soft out --family ipv6", vec![reset(ResetKind::SoftOut, "", "ipv6-unicast")]),
+        ("routes --table in", vec![routes(RouteTable::AdjRibIn, "", "")]),
+        ("routes --table out --peer eth1", vec![routes(RouteTable::AdjRibOut, "eth1", "")]),
+        ("routes 10.0.0.0/8 --longer", vec![around("10.0.0.0/8", PrefixMatch::Longer)]),
+        ("routes 10.65.0.5/32 --shorter", vec![around("10.65.0.5/32", PrefixMatch::Shorter)]),
+        ("routes --rejected --family ipv4-unicast --limit 7", vec![narrowed("ipv4-unicast", true, 7)]),
         ("routes", vec![routes(RouteTable::LocRib, "", "")]),
         ("routes FD65::0/64", vec![routes(RouteTable::LocRib, "", "fd65::/64")]),
         ("routes --peer 10.0.0.1", vec![routes(RouteTable::LocRib, "10.0.0.1", "")]),

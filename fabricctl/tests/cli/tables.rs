@@ -14,11 +14,112 @@ fn peers() {
     check(
         "peers",
         "
-PEER         AS      STATE                  AGE     IPV4-RX/OK/TX   IPV6-RX/OK/TX   FLAPS   LAST-DOWN
-10.0.1.254   65100   Established            3m12s   5/4/2           3/3/1           1       -
-fd00:2::fe   65200   Active (routes kept)   4s      -               7/7/0           0       hold timer expired
+PEER         AS      STATE                                    AGE     IPV4-RX/OK/TX   IPV6-RX/OK/TX   FLAPS   LAST-DOWN
+10.0.1.254   65100   Established                              3m12s   5/4/2           3/3/1           1       -
+fd00:2::fe   65200   Active (routes kept, no export policy)   4s      -               7/7/0           0       hold timer expired
+eth1         any     Idle (shut down, BFD is not up)          0s      -               -               0       -
 ",
     );
+}
+
+#[test]
+fn one_peer_in_full() {
+    let shown = Agent::start().show("peers tor-a");
+    let (first, rest) = shown.split_once("\n\nPeer: ").expect("several peers");
+    let expected = "\
+Peer:            10.0.1.254
+Description:     tor-a
+Address:         10.0.1.254
+AS:              65100, ours 65001
+State:           Established
+In this state:   3m12s
+Last down:       3m20s ago
+Flaps:           1
+Router ID:       10.0.0.254
+Timers:          hold 90 s, keepalive 30 s
+Hold timer:      80s
+Next attempt:    -
+Capabilities:    route-refresh,4-octet-as
+Messages:        received 20 (6 updates, 0 notifications, 2 refreshes), sent 21 (3 updates, 0 notifications)
+Octets sent:     4096
+Update errors:   3
+Role:            customer
+BFD:             Up
+
+FAMILY         NEGOTIATED   RECEIVED   ACCEPTED   REJECTED   STALE   TOLD   LIMIT   COMPLETE   REMARKS
+ipv4-unicast   yes          5          4          1          0       2      -       yes        -
+ipv6-unicast   yes          3          3          0          0       1      -       yes        -";
+    assert_eq!(first, expected, "{shown}");
+    assert!(rest.contains("no export policy: nothing is told (RFC 8212)"), "{rest}");
+    assert!(
+        rest.contains("Interface:       eth1\n") && rest.contains("Shut down:       new disks\n"),
+        "{rest}"
+    );
+}
+
+#[test]
+fn why() {
+    check(
+        "why 10.65.0.70",
+        "
+10.65.0.70/32 lies in 10.65.0.64/26
+
+path from 10.0.1.254 [best]
+    next hop: 10.0.1.254
+    AS path: 65100 65002
+    origin: IGP
+    MED: 0
+    communities: 65100:1
+    large communities: 65100:1:2
+    originator: 10.0.0.9
+    cluster list: 10.0.0.8
+    path id: 3
+    unknown attributes: 99
+  - received from 10.0.1.254 60 s ago
+  - accepted by filter tor-in, rule 2
+  - chosen
+
+path from 10.0.3.254
+    next hop: 10.0.3.254
+    AS path: 65300 65100 65002
+    origin: IGP
+  - lost: longer AS path than 10.0.1.254
+
+kernel
+  - installed: via 10.0.1.254
+  - the kernel follows 10.65.0.64/26 via 10.0.1.254 dev eth0
+
+peers
+  - 10.0.1.254 is not told: it announced the best path itself
+  - fd00:2::fe is told: best path
+",
+    );
+}
+
+/// What was last, and what comes: while it is followed each is shown at once.
+#[test]
+fn events() {
+    let expected = [
+        "2024-02-29T12:00:01.123Z   10.0.1.254 is Idle: hold timer expired",
+        "2024-02-29T12:00:02.123Z   10.0.1.254: errors in an UPDATE were survived: ORIGIN is 7",
+        "2024-02-29T12:00:03.123Z   10.0.1.254: 80 ipv4-unicast prefixes of at most 100",
+        "2024-02-29T12:00:04.123Z   10.0.1.254: 80 ipv4-unicast routes are kept over its restart",
+        "2024-02-29T12:00:05.123Z   10.0.1.254: BFD is Up",
+        "2024-02-29T12:00:06.123Z   10.65.0.64/26 via 10.0.1.254 and fe80::1 dev eth1",
+        "2024-02-29T12:00:07.123Z   10.65.0.64/26: no path is left",
+        "2024-02-29T12:00:08.123Z   all peers have said what they had",
+        "2024-02-29T12:00:09.123Z   9 events were missed: too slow",
+    ];
+    let agent = Agent::start();
+    assert_eq!(agent.show("events").lines().collect::<Vec<_>>(), expected);
+    assert_eq!(agent.first_lines("events --follow", expected.len()), expected);
+}
+
+#[test]
+fn resets() {
+    check("reset tor-a --message bye", "\ntor-a: its session ends and starts anew\n");
+    check("reset tor-a --soft in", "\ntor-a: its routes are judged and asked for anew\n");
+    check("reset tor-a --soft out", "\ntor-a: it is told everything again\n");
 }
 
 #[test]
@@ -183,6 +284,7 @@ fn nothing_to_show_is_said_on_standard_error() {
     let table = [
         ("peers", "No peers are configured.\n"),
         ("routes", "No such routes.\n"),
+        ("events", "Nothing happened to peers since the agent started.\n"),
         ("ipam show", "There are no pools: apply an IPPool.\n"),
         ("ipam show --blocks", "No such blocks.\n"),
         ("ipam show --allocations", "No such addresses in use.\n"),

@@ -18,4 +18,6 @@ fn the_configuration_names_every_session_once() {
         assert_eq!(text.matches(&format!("    - address: \"{address}\"\n")).count(), 1, "{text}");
     }
     assert_eq!(text.matches("families: [ipv6-unicast]").count(), 2);
+    // Routers are in other ASes: without a word nothing passes (RFC 8212).
+    assert_eq!(text.matches("import: all\n      export: originated\n").count(), 4);
 }

@@ -56,7 +56,8 @@ pub(super) fn render(spec: &Spec) -> String {
             "protocol kernel kernel{family} {{ scan time 1; learn; ipv{family} {{ import all; export none; }}; }}",
             family = family.digit()
         );
-        let _ = writeln!(text, "protocol static networks{family} {{\n  ipv{family};", family = family.digit());
+        let _ =
+            writeln!(text, "protocol static networks{family} {{\n  ipv{family};", family = family.digit());
         for network in spec.networks.iter().filter(|network| Family::of(&network.prefix) == family) {
             render_network(&mut text, network);
         }
@@ -113,7 +114,8 @@ fn render_neighbour(text: &mut String, spec: &Spec, index: usize, neighbour: &Ne
     }
     match neighbour.graceful_restart {
         Some(restart) => {
-            let _ = writeln!(text, "  graceful restart on;\n  graceful restart time {};", restart.restart_secs);
+            let _ =
+                writeln!(text, "  graceful restart on;\n  graceful restart time {};", restart.restart_secs);
             if let Some(seconds) = restart.long_lived_secs {
                 let _ =
                     writeln!(text, "  long lived graceful restart on;\n  long lived stale time {seconds};");

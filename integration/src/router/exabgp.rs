@@ -73,10 +73,8 @@ pub(super) fn reload(directory: &FilePath, spec: &Spec, daemons: &[Process]) -> 
 
 /// The configuration file of this router.
 pub(super) fn render(spec: &Spec, directory: &FilePath) -> String {
-    let mut text = format!(
-        "process relay {{\n  run {};\n  encoder json;\n}}\n",
-        directory.join("relay").display()
-    );
+    let mut text =
+        format!("process relay {{\n  run {};\n  encoder json;\n}}\n", directory.join("relay").display());
     for neighbour in &spec.neighbours {
         render_neighbour(&mut text, spec, neighbour);
     }
@@ -176,7 +174,10 @@ fn events(directory: &FilePath) -> Result<Vec<Value>> {
     let path = directory.join("events");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|line| serde_json::from_str(line).with_context(|| format!("ExaBGP said {line}"))).collect()
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("ExaBGP said {line}")))
+        .collect()
 }
 
 pub(super) fn sessions(directory: &FilePath) -> Result<BTreeMap<IpAddr, Session>> {
@@ -237,7 +238,9 @@ pub(super) fn decode_paths(events: &[Value], prefix: IpNetwork) -> Result<Vec<Pa
                 for nlri in nlris.as_array().into_iter().flatten().filter(is_wanted) {
                     let path = decode_path(next_hop, &update["attribute"]);
                     // A link-local address beside the global one comes as a next hop of its own.
-                    if !next_hop.starts_with("fe80:") || by_next_hop.as_object().is_some_and(|all| all.len() == 1) {
+                    if !next_hop.starts_with("fe80:")
+                        || by_next_hop.as_object().is_some_and(|all| all.len() == 1)
+                    {
                         paths.insert((peer(neighbour)?, identifier(nlri)), path);
                     }
                 }
@@ -250,7 +253,8 @@ pub(super) fn decode_paths(events: &[Value], prefix: IpNetwork) -> Result<Vec<Pa
 fn decode_path(next_hop: &str, attributes: &Value) -> Path {
     let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
     let list = |key: &str| attributes[key].as_array().into_iter().flatten();
-    let tuple = |value: &Value| -> Vec<u32> { value.as_array().into_iter().flatten().filter_map(number).collect() };
+    let tuple =
+        |value: &Value| -> Vec<u32> { value.as_array().into_iter().flatten().filter_map(number).collect() };
     let unknown = attributes.as_object().into_iter().flatten().filter_map(|(key, value)| {
         let code = key.strip_prefix("attribute-0x")?.get(..2)?;
         let octets = super::hexadecimal(value.as_str()?.trim_start_matches("0x"));

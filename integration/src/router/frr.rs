@@ -38,7 +38,11 @@ pub(super) fn start(
     let group = Group::from_name(USER)?.map_or(user.gid, |group| group.gid);
     chown(directory, Some(user.uid), Some(group))
         .with_context(|| format!("giving {} away", directory.display()))?;
-    super::write(directory, "zebra.conf", &format!("hostname {}\nlog stdout\n{}", spec.name, render_links(spec)))?;
+    super::write(
+        directory,
+        "zebra.conf",
+        &format!("hostname {}\nlog stdout\n{}", spec.name, render_links(spec)),
+    )?;
     super::write(directory, "bfdd.conf", &format!("hostname {}\nlog stdout\n", spec.name))?;
     super::write(directory, "bgpd.conf", &render(spec))?;
     let mut zebra = Process::start(namespace, invocation("zebra", directory)?)?;
@@ -170,7 +174,8 @@ fn render_network(text: &mut String, index: usize, network: &Network) {
     if !large.is_empty() {
         let _ = writeln!(text, " set large-community {}", large.join(" "));
     }
-    let targets: Vec<_> = network.route_targets.iter().map(|(asn, number)| format!("{asn}:{number}")).collect();
+    let targets: Vec<_> =
+        network.route_targets.iter().map(|(asn, number)| format!("{asn}:{number}")).collect();
     if !targets.is_empty() {
         let _ = writeln!(text, " set extcommunity rt {}", targets.join(" "));
     }
@@ -252,7 +257,8 @@ fn decode_path(path: &Value) -> Path {
     let number = |key: &str| path[key].as_u64().and_then(|number| u32::try_from(number).ok());
     // A text beside a list: the list's items are of other types from version to version.
     let words = |key: &str| path[key]["string"].as_str().unwrap_or_default().split_whitespace();
-    let numbers = |text: &str| -> Vec<u32> { text.split(':').filter_map(|number| number.parse().ok()).collect() };
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split(':').filter_map(|number| number.parse().ok()).collect() };
     let global = path["nexthops"].as_array().into_iter().flatten().next();
     let cluster = path["clusterList"]["list"].as_array().into_iter().flatten();
     Path {

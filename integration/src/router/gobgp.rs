@@ -225,14 +225,14 @@ pub(super) fn decode_paths(answer: &str, prefix: IpNetwork) -> Result<Vec<Path>>
 }
 
 fn decode_path(value: &Value) -> Path {
-    let mut path =
-        Path { best: value["best"] == true, stale: value["stale"] == true, ..Path::default() };
+    let mut path = Path { best: value["best"] == true, stale: value["stale"] == true, ..Path::default() };
     let small = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
     for attribute in value["attrs"].as_array().into_iter().flatten() {
         let list = |key: &str| attribute[key].as_array().into_iter().flatten();
         match attribute["type"].as_u64() {
             Some(2) => {
-                let segments = list("as_paths").flat_map(|segment| segment["asns"].as_array().into_iter().flatten());
+                let segments =
+                    list("as_paths").flat_map(|segment| segment["asns"].as_array().into_iter().flatten());
                 path.as_path = segments.filter_map(small).collect();
             }
             Some(3 | 14) => {

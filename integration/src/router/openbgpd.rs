@@ -177,10 +177,12 @@ pub(super) fn decode_paths(answer: &str, prefix: IpNetwork) -> Result<Vec<Path>>
 fn decode_path(path: &Value) -> Path {
     let number = |key: &str| path[key].as_u64().and_then(|number| u32::try_from(number).ok());
     let texts = |key: &str| path[key].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let numbers = |text: &str| -> Vec<u32> { text.split(':').filter_map(|number| number.parse().ok()).collect() };
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split(':').filter_map(|number| number.parse().ok()).collect() };
     let next_hop: Option<IpAddr> = path["exit_nexthop"].as_str().and_then(|address| address.parse().ok());
     let attributes = || path["attributes"].as_array().into_iter().flatten();
-    let clusters = attributes().flat_map(|attribute| attribute["cluster_list"].as_array().into_iter().flatten());
+    let clusters =
+        attributes().flat_map(|attribute| attribute["cluster_list"].as_array().into_iter().flatten());
     let unknown = attributes().filter_map(|attribute| {
         let code = attribute["type"].as_str()?.rsplit_once('#')?.1.parse().ok()?;
         Some((code, super::hexadecimal(attribute["data"].as_str()?)))

@@ -46,7 +46,8 @@ pub fn make(lab: &Lab, namespace: Arc<Namespace>, asn: u32, neighbours: &[Neighb
         let _ = writeln!(
             text,
             "    - {{ address: \"{address}\", remoteAS: {asn}, passive: {passive}, \
-             holdTimeSecs: {hold_time_secs}, connectRetrySecs: 1 }}",
+             holdTimeSecs: {hold_time_secs}, connectRetrySecs: 1, \
+             import: all, export: originated }}",
         );
     }
     fs::write(node.config(), text).unwrap();

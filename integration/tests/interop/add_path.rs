@@ -61,9 +61,8 @@ fn taken(kind: Kind) {
     let mut to_us = Neighbour::new(THEIRS.v4(), OURS.v4(), 65_002);
     to_us.add_path = AddPath { receive: false, send: true };
     let mut neighbours = vec![to_us];
-    neighbours.extend(
-        SOURCES.map(|member| Neighbour::new(THEIRS.v4(), member.v4(), 65_000 + u32::from(member.0))),
-    );
+    neighbours
+        .extend(SOURCES.map(|member| Neighbour::new(THEIRS.v4(), member.v4(), 65_000 + u32::from(member.0))));
     let _router = segment.router(kind, THEIRS, 65_002, neighbours, Vec::new());
     let mut sources = SOURCES.map(|member| {
         let neighbour = Neighbour::new(member.v4(), THEIRS.v4(), 65_002);

@@ -24,8 +24,14 @@ fn extended(kind: Kind) {
     for (namespace, member) in [(&namespace, OURS), (&router_namespace, THEIRS)] {
         namespace.output("ip", &["address", "del", &format!("{}/24", member.v4()), "dev", "link"]).unwrap();
     }
-    let router =
-        segment.router_in(kind, router_namespace, THEIRS, EXTERNAL[1], vec![setting.neighbour], setting.networks);
+    let router = segment.router_in(
+        kind,
+        router_namespace,
+        THEIRS,
+        EXTERNAL[1],
+        vec![setting.neighbour],
+        setting.networks,
+    );
     let key = PeerKey::Address(THEIRS.v6());
     let config = pair::config(EXTERNAL[0], [(key.clone(), setting.peer)].into());
     let speaker = Speaker::start(&namespace, config, setting.originated).unwrap();
@@ -68,15 +74,13 @@ fn unnumbered(kind: Kind) {
     let config = pair::config(EXTERNAL[0], [(key.clone(), peer)].into());
     let speaker = Speaker::start(&namespace, config, pair::originated(OURS.networks())).unwrap();
     // GoBGP looks for its neighbour once, among those that the kernel knows.
-    router_namespace.output("ping", &["-6", "-c", "1", "ff02::1%link"]).unwrap();
-    let router = segment.router_in(
-        kind,
-        router_namespace,
-        THEIRS,
-        EXTERNAL[1],
-        vec![neighbour],
-        THEIRS.originated(),
-    );
+    wait_until("our advertisement was heard", || {
+        let text = router_namespace.output("ip", &["-6", "neighbour", "show", "dev", "link"])?;
+        ensure!(text.contains("fe80::"), "{text:?}");
+        Ok(())
+    });
+    let router =
+        segment.router_in(kind, router_namespace, THEIRS, EXTERNAL[1], vec![neighbour], THEIRS.originated());
     let is_link_local = |address: IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     for prefix in OURS.networks() {
         let path = wait_until("the router has our prefix", || {

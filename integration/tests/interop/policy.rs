@@ -20,7 +20,8 @@ fn with_roles(kind: Kind, theirs: Role, ours: wire::Role) -> Pair {
 fn roles(kind: Kind) {
     let pair = with_roles(kind, Role::Customer, wire::Role::Provider);
     pair.wait_exchanged();
-    let told = pair.ours().route(bgp::speaker::Table::AdjRibOut, Some(pair.key()), OURS.networks()[0]).unwrap();
+    let told =
+        pair.ours().route(bgp::speaker::Table::AdjRibOut, Some(pair.key()), OURS.networks()[0]).unwrap();
     let told = &told.unwrap().paths[0].attributes;
     assert_eq!(told.only_to_customer, Some(EXTERNAL[0]), "{told:?}");
     // Our provider: what it tells us is marked, by it or by us.

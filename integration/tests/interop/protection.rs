@@ -103,10 +103,9 @@ fn multihop(kind: Kind) {
     setting.peer.hops = Hops::Multihop(4);
     setting.peer.local_address = Some(here.parse().unwrap());
     let pair = Pair::start(setting);
-    for (namespace, own, other, via) in [
-        (&pair.namespace, here, there, pair.there()),
-        (pair.router.namespace(), there, here, pair.here()),
-    ] {
+    for (namespace, own, other, via) in
+        [(&pair.namespace, here, there, pair.there()), (pair.router.namespace(), there, here, pair.here())]
+    {
         link::add_address(namespace, "lo", format!("{own}/32").parse().unwrap()).unwrap();
         namespace.output("ip", &["route", "add", other, "via", &via.to_string(), "src", own]).unwrap();
     }
@@ -127,12 +126,8 @@ fn bfd(kind: Kind) {
     setting.neighbour.bfd_millis = Some(100);
     setting.neighbour.hold_secs = 90;
     setting.peer.timers.hold = Duration::from_secs(90);
-    setting.peer.bfd = Some(Bfd {
-        transmit_interval: interval,
-        receive_interval: interval,
-        multiplier: 3,
-        multihop: false,
-    });
+    setting.peer.bfd =
+        Some(Bfd { transmit_interval: interval, receive_interval: interval, multiplier: 3, multihop: false });
     let pair = Pair::start(setting);
     pair.wait_exchanged();
     wait_until("BFD is up", || {

@@ -86,7 +86,10 @@ fn policy_changes(kind: Kind) {
         pair.ensure_unused(theirs)
     });
     let peer = pair.ours().ensure_established(&pair.key()).unwrap();
-    assert!(peer.families.iter().any(|family| family.no_import_policy && family.no_export_policy), "{peer:?}");
+    assert!(
+        peer.families.iter().any(|family| family.no_import_policy && family.no_export_policy),
+        "{peer:?}"
+    );
     assert_eq!(peer.counters.flaps, 0, "{peer:?}");
 }
 

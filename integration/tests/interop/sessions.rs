@@ -34,7 +34,10 @@ fn assert_exchanged(kind: Kind, asns: [u32; 2], over_v6: bool, dials: Dials) {
     assert!(theirs.best && !theirs.stale, "{theirs:?}");
     let ours = pair.path(THEIRS.networks()[family]).unwrap();
     assert_eq!(ours.next_hop.map(|hop| hop.address()), Some(THEIRS.address(over_v6)), "{ours:?}");
-    assert_eq!(ours.attributes.as_path.to_string(), seen(asns[1]).first().map_or(String::new(), u32::to_string));
+    assert_eq!(
+        ours.attributes.as_path.to_string(),
+        seen(asns[1]).first().map_or(String::new(), u32::to_string)
+    );
     assert!(ours.best && !ours.stale && !ours.unusable, "{ours:?}");
     let peer = pair.ours().ensure_established(&pair.key()).unwrap();
     assert_eq!(peer.remote_as, Some(asns[1]));

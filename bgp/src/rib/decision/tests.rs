@@ -38,7 +38,11 @@ fn each_step_has_a_loser() {
     let good = candidate(1);
     let cases = [
         (Step::NotOriginatedHere, Candidate { learned: false, hop_count: 9, ..candidate(9) }, good),
-        (Step::LongLivedStale, Candidate { local_pref: 1, ..candidate(9) }, Candidate { long_lived_stale: true, ..good }),
+        (
+            Step::LongLivedStale,
+            Candidate { local_pref: 1, ..candidate(9) },
+            Candidate { long_lived_stale: true, ..good },
+        ),
         (Step::LowerLocalPref, Candidate { local_pref: 200, hop_count: 9, ..candidate(9) }, good),
         (Step::LongerAsPath, Candidate { origin: 2, ..candidate(9) }, Candidate { hop_count: 3, ..good }),
         (Step::WorseOrigin, Candidate { med: 9, ..candidate(9) }, Candidate { origin: 1, ..good }),
@@ -61,7 +65,8 @@ fn each_step_has_a_loser() {
     for (step, winner, loser) in cases {
         for candidates in [[winner, loser], [loser, winner]] {
             let decision = decide(&candidates, ONE);
-            let won = candidates.iter().position(|it| it.address == winner.address && it.path_id == winner.path_id);
+            let won =
+                candidates.iter().position(|it| it.address == winner.address && it.path_id == winner.path_id);
             assert_eq!(decision.used.as_slice(), [won.expect("there")], "{step:?}");
             let lost = 1 - won.expect("there");
             assert_eq!(decision.lost[lost], Some(step));
@@ -100,25 +105,31 @@ fn equally_good_routes_are_used_side_by_side() {
     let internal = all.map(|it| Candidate { internal: true, ..it });
     assert_eq!(decide(&internal, Multipath { internal: 2, ..ALL }).used.as_slice(), [0, 1]);
     let interfaces = [candidate(1), Candidate { way: Way { interface: 7, ..way(1) }, ..candidate(2) }];
-    assert_eq!(decide(&interfaces, ALL).used.as_slice(), [0, 1], "one link-local address on two links is two ways");
+    assert_eq!(
+        decide(&interfaces, ALL).used.as_slice(),
+        [0, 1],
+        "one link-local address on two links is two ways"
+    );
 }
 
 fn any_candidate(peer: u8) -> impl Strategy<Value = Candidate> {
     let numbers = (0..2u32, 0..2u16, 0..2u8, 0..3u32, 0..3u32, 0..2u32, 0..3u8, 0..2u16);
     (any::<[bool; 2]>(), numbers, 0..3u32).prop_map(
-        move |([stale, internal], (pref, hops, origin, med, neighbour, cost, id, clusters), next_hop)| Candidate {
-            long_lived_stale: stale,
-            local_pref: pref,
-            hop_count: hops,
-            origin,
-            med,
-            neighbour_as: neighbour,
-            internal,
-            cost,
-            router_id: Ipv4Addr::new(1, 1, 1, id),
-            cluster_list: clusters,
-            way: way(next_hop),
-            ..candidate(peer)
+        move |([stale, internal], (pref, hops, origin, med, neighbour, cost, id, clusters), next_hop)| {
+            Candidate {
+                long_lived_stale: stale,
+                local_pref: pref,
+                hop_count: hops,
+                origin,
+                med,
+                neighbour_as: neighbour,
+                internal,
+                cost,
+                router_id: Ipv4Addr::new(1, 1, 1, id),
+                cluster_list: clusters,
+                way: way(next_hop),
+                ..candidate(peer)
+            }
         },
     )
 }

@@ -46,7 +46,12 @@ fn attributes() -> Attributes {
     Attributes { as_path: AsPath::sequence([65007, 65008]), med: Some(5), ..Attributes::default() }
 }
 
-fn told(rules: &Export, source: Option<Kind>, attributes: &Attributes, next_hop: NextHop) -> Result<Outgoing, Withheld> {
+fn told(
+    rules: &Export,
+    source: Option<Kind>,
+    attributes: &Attributes,
+    next_hop: NextHop,
+) -> Result<Outgoing, Withheld> {
     let prefix = "10.1.0.0/16".parse().expect("a prefix");
     let from = source.map(from);
     let origination = source.is_none().then_some(config::Source::Block);
@@ -65,7 +70,11 @@ fn who_is_told_whose_routes() {
         for kind in kinds {
             let outcome = told(&rules(kind), source, &attributes(), v4("10.0.0.7"));
             let reflected_nowhere = source == Some(Kind::Internal) && kind == Kind::Internal;
-            assert_eq!(outcome.err(), reflected_nowhere.then_some(Withheld::Internal), "{source:?} to {kind:?}");
+            assert_eq!(
+                outcome.err(),
+                reflected_nowhere.then_some(Withheld::Internal),
+                "{source:?} to {kind:?}"
+            );
         }
     }
 }
@@ -96,10 +105,14 @@ fn attributes_to_external_peers() {
         originator_id: Some(Ipv4Addr::new(1, 1, 1, 1)),
         cluster_list: vec![Ipv4Addr::new(2, 2, 2, 2)],
         // The first is transitive, the second is not.
-        extended_communities: vec![ExtendedCommunity(0x0002_fde8_0000_0001), ExtendedCommunity(0x4002_fde8_0000_0001)],
+        extended_communities: vec![
+            ExtendedCommunity(0x0002_fde8_0000_0001),
+            ExtendedCommunity(0x4002_fde8_0000_0001),
+        ],
         ..attributes()
     };
-    let outgoing = told(&rules(Kind::External), Some(Kind::Client), &attributes, v4("10.0.0.7")).expect("told");
+    let outgoing =
+        told(&rules(Kind::External), Some(Kind::Client), &attributes, v4("10.0.0.7")).expect("told");
     let expected = Attributes {
         as_path: AsPath::sequence([65000, 65007, 65008]),
         extended_communities: vec![ExtendedCommunity(0x0002_fde8_0000_0001)],
@@ -109,7 +122,8 @@ fn attributes_to_external_peers() {
     // Our own MED is ours to tell.
     assert_eq!(usual(&rules(Kind::External), None).attributes.med, Some(5));
 
-    let pretending = Export { prepend: vec![64999, 65000], override_as: Some(65008), ..rules(Kind::External) };
+    let pretending =
+        Export { prepend: vec![64999, 65000], override_as: Some(65008), ..rules(Kind::External) };
     let path = usual(&pretending, Some(Kind::External)).attributes.as_path;
     assert_eq!(path, AsPath::sequence([64999, 65000, 65007, 64999]));
 }
@@ -123,8 +137,13 @@ fn attributes_to_internal_peers() {
     let reflected = usual(&rules(Kind::Client), Some(Kind::Internal)).attributes;
     assert_eq!(reflected.originator_id, Some(Ipv4Addr::new(7, 7, 7, 7)));
     assert_eq!(reflected.cluster_list, [Ipv4Addr::new(8, 8, 8, 8)]);
-    let again = Attributes { originator_id: Some(Ipv4Addr::new(3, 3, 3, 3)), cluster_list: vec![Ipv4Addr::new(4, 4, 4, 4)], ..attributes() };
-    let again = told(&rules(Kind::Internal), Some(Kind::Client), &again, v4("10.0.0.7")).expect("told").attributes;
+    let again = Attributes {
+        originator_id: Some(Ipv4Addr::new(3, 3, 3, 3)),
+        cluster_list: vec![Ipv4Addr::new(4, 4, 4, 4)],
+        ..attributes()
+    };
+    let again =
+        told(&rules(Kind::Internal), Some(Kind::Client), &again, v4("10.0.0.7")).expect("told").attributes;
     assert_eq!(again.originator_id, Some(Ipv4Addr::new(3, 3, 3, 3)), "the first one's stays");
     assert_eq!(again.cluster_list, [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(4, 4, 4, 4)]);
 }
@@ -147,7 +166,8 @@ fn next_hops() {
     // An IPv6 next hop of an IPv4 route is passed on where that is spoken, and one of a link nowhere.
     let internal = rules(Kind::Internal);
     let speaks = Export { codec: Codec { extended_next_hop: true, ..internal.codec }, ..internal.clone() };
-    let told_by = |rules: &Export, received| told(rules, learned, &attributes(), received).expect("told").next_hop;
+    let told_by =
+        |rules: &Export, received| told(rules, learned, &attributes(), received).expect("told").next_hop;
     assert_eq!(told_by(&speaks, v6("2001:db8::7")), v6("2001:db8::7"));
     assert_eq!(told_by(&internal, v6("2001:db8::7")), v4("10.0.0.254"));
     assert_eq!(told_by(&speaks, v6("fe80::7")), v4("10.0.0.254"));
@@ -171,7 +191,10 @@ fn well_known_communities_are_obeyed() {
         assert_eq!(outcome.err(), expected, "{community} to {kind:?}");
     }
     let stale = Attributes { communities: vec![Community::LLGR_STALE], ..attributes() };
-    assert_eq!(told(&rules(Kind::Internal), None, &stale, v4("10.0.0.7")).err(), Some(Withheld::LongLivedStale));
+    assert_eq!(
+        told(&rules(Kind::Internal), None, &stale, v4("10.0.0.7")).err(),
+        Some(Withheld::LongLivedStale)
+    );
     let speaks = Export { long_lived: true, ..rules(Kind::Internal) };
     assert!(told(&speaks, None, &stale, v4("10.0.0.7")).is_ok());
 }
@@ -204,7 +227,11 @@ fn on_the_way_out_everything_says_so() {
 fn filters_change_what_is_told() {
     let filter = |actions, then| {
         let rule = Rule { name: "all".to_owned(), conditions: vec![], actions, then };
-        Policy::Filter(Arc::new(Filter { name: "out".to_owned(), rules: vec![rule], otherwise: Decision::Reject }))
+        Policy::Filter(Arc::new(Filter {
+            name: "out".to_owned(),
+            rules: vec![rule],
+            otherwise: Decision::Reject,
+        }))
     };
     let with = |policy| Export { policy, ..rules(Kind::External) };
     let set = with(filter(vec![Action::SetMed(Some(50)), Action::Prepend(65000, 2)], Then::Accept));
@@ -212,7 +239,8 @@ fn filters_change_what_is_told() {
     assert_eq!(outgoing.med, Some(50), "set here, hence ours to tell");
     assert_eq!(outgoing.as_path, AsPath::sequence([65000, 65000, 65000, 65007, 65008]));
 
-    let next_hop = |text: &str| with(filter(vec![Action::SetNextHop(text.parse().expect("an address"))], Then::Accept));
+    let next_hop =
+        |text: &str| with(filter(vec![Action::SetNextHop(text.parse().expect("an address"))], Then::Accept));
     assert_eq!(usual(&next_hop("192.0.2.1"), None).next_hop, v4("192.0.2.1"));
     let unfit = told(&next_hop("2001:db8::1"), None, &attributes(), v4("10.0.0.7"));
     assert_eq!(unfit.err(), Some(Withheld::NoNextHop));

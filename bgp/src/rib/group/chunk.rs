@@ -73,7 +73,8 @@ fn push(pieces: &mut SmallVec<[Piece; 2]>, octets: Bytes, messages: u32) {
 /// Withdrawals for one member alone.
 pub(in crate::rib) fn withdrawals(export: &Export, nlri: &[Nlri]) -> (Bytes, u32) {
     let mut octets = BytesMut::new();
-    let messages = update::Writer::new(export.family, &export.codec).withdraw(nlri.iter().copied(), &mut octets);
+    let messages =
+        update::Writer::new(export.family, &export.codec).withdraw(nlri.iter().copied(), &mut octets);
     (octets.freeze(), messages)
 }
 

@@ -62,22 +62,17 @@ impl Member {
 
     /// The next marker that is due; End-of-RIB not while it is held.
     pub fn due_marker(&mut self, held: bool) -> Option<Marker> {
-        let due = |(place, marker): &(u32, Marker)| {
-            *place <= self.place && !(held && *marker == Marker::EndOfRib)
-        };
+        let due =
+            |(place, marker): &(u32, Marker)| *place <= self.place && !(held && *marker == Marker::EndOfRib);
         let index = self.markers.iter().position(due)?;
         Some(self.markers.remove(index).1)
     }
 
     /// Whether there may be something for it; `end` is the log's.
     pub fn is_pending(&self, end: u32, held: bool) -> bool {
-        let marker = |(place, marker): &(u32, Marker)| {
-            *place <= self.place && !(held && *marker == Marker::EndOfRib)
-        };
-        self.place < end
-            || !self.pieces.is_empty()
-            || self.begin_refresh
-            || self.markers.iter().any(marker)
+        let marker =
+            |(place, marker): &(u32, Marker)| *place <= self.place && !(held && *marker == Marker::EndOfRib);
+        self.place < end || !self.pieces.is_empty() || self.begin_refresh || self.markers.iter().any(marker)
     }
 
     /// The log was squeezed.

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::super::SourceId;
 use super::super::log::Moved;
 use super::super::path::PathId;
 use super::super::table::DestId;
-use super::super::SourceId;
 
 /// Twelve octets for each destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,11 +146,16 @@ impl Told {
 
     pub fn all(&self) -> Vec<(DestId, u32, Entry)> {
         match self {
-            Self::One(entries) => entries.iter().zip(0..).map(|(entry, id)| (DestId(id), 0, *entry)).collect(),
+            Self::One(entries) => {
+                entries.iter().zip(0..).map(|(entry, id)| (DestId(id), 0, *entry)).collect()
+            }
             Self::Many(entries) => {
                 let each = |(id, paths): (&u32, &SmallVec<[(u32, Entry); 2]>)| {
                     let dest = DestId(*id);
-                    paths.iter().map(move |(path_id, entry): &(u32, Entry)| (dest, *path_id, *entry)).collect::<Vec<_>>()
+                    paths
+                        .iter()
+                        .map(move |(path_id, entry): &(u32, Entry)| (dest, *path_id, *entry))
+                        .collect::<Vec<_>>()
                 };
                 entries.iter().flat_map(each).collect()
             }
@@ -164,7 +169,8 @@ impl Told {
                 present.map(|(_, id)| DestId(id)).collect()
             }
             Self::Many(entries) => {
-                let present = entries.iter().filter(|(_, paths)| paths.iter().any(|(_, entry)| entry.present));
+                let present =
+                    entries.iter().filter(|(_, paths)| paths.iter().any(|(_, entry)| entry.present));
                 present.map(|(id, _)| DestId(*id)).collect()
             }
         }

@@ -34,7 +34,12 @@ fn via(text: &str) -> NextHop {
     NextHop::V4(text.parse().expect("an address"))
 }
 
-fn judge(import: &Import, kind: Kind, attributes: &Attributes, next_hop: &str) -> (Attributes, Option<Reason>) {
+fn judge(
+    import: &Import,
+    kind: Kind,
+    attributes: &Attributes,
+    next_hop: &str,
+) -> (Attributes, Option<Reason>) {
     let mut paths = Paths::default();
     let mut judge = Judge::new(import, &from(kind), attributes, via(next_hop), &mut paths);
     let (path, reason) = judge.judge(&"10.1.0.0/16".parse().expect("a prefix"), &mut paths);
@@ -45,7 +50,8 @@ fn judge(import: &Import, kind: Kind, attributes: &Attributes, next_hop: &str) -
 #[test]
 fn loops() {
     let originator = |id: [u8; 4]| Attributes { originator_id: Some(Ipv4Addr::from(id)), ..path(&[1]) };
-    let cluster = |id: [u8; 4]| Attributes { cluster_list: vec![[1, 1, 1, 1].into(), id.into()], ..path(&[1]) };
+    let cluster =
+        |id: [u8; 4]| Attributes { cluster_list: vec![[1, 1, 1, 1].into(), id.into()], ..path(&[1]) };
     let cases = [
         (Kind::External, path(&[65007, 65000]), "10.0.0.7", Some(Reason::OwnAs)),
         (Kind::External, path(&[65007, 65001]), "10.0.0.7", None),
@@ -85,7 +91,11 @@ fn leaks() {
     // What comes from a provider or a peer is for customers.
     for (role, mark) in [(Role::Customer, Some(65007)), (Role::Peer, Some(65007)), (Role::Provider, None)] {
         let import = Import { role: Some(role), ..import() };
-        assert_eq!(judge(&import, Kind::External, &path(&[65007]), "10.0.0.7").0.only_to_customer, mark, "{role}");
+        assert_eq!(
+            judge(&import, Kind::External, &path(&[65007]), "10.0.0.7").0.only_to_customer,
+            mark,
+            "{role}"
+        );
     }
 }
 
@@ -130,7 +140,8 @@ fn a_filter_is_asked_for_each_prefix_and_its_words_are_kept() {
     assert_eq!(paths.attributes(one).local_pref, Some(300));
     assert_eq!(paths.next_hop_of(one), Some(via("10.0.0.8")));
 
-    let words = |prefix, reason| explain(&import, &neighbour, prefix, &path(&[65007]), via("10.0.0.7"), reason);
+    let words =
+        |prefix, reason| explain(&import, &neighbour, prefix, &path(&[65007]), via("10.0.0.7"), reason);
     assert_eq!(words(&prefixes[0], None), (None, "filter in, rule 1".to_owned()));
     let rejected = Unusable::Rejected("filter in, no rule applied".to_owned());
     assert_eq!(words(&prefixes[2], Some(Reason::Rejected)), (Some(rejected), String::new()));

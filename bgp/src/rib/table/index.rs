@@ -80,9 +80,9 @@ impl Index {
     pub fn prefix(&self, id: u32) -> IpNetwork {
         let prefix = match &self.keys {
             Keys::V4(keys) => keys.get(id as usize).and_then(|key| v4((*key >> 8) as u32, *key as u8)),
-            Keys::V6(keys) => keys.get(id as usize).and_then(|(high, low, bits)| {
-                v6(u128::from(*high) << 64 | u128::from(*low), *bits)
-            }),
+            Keys::V6(keys) => keys
+                .get(id as usize)
+                .and_then(|(high, low, bits)| v6(u128::from(*high) << 64 | u128::from(*low), *bits)),
         };
         // A number that was never given: there is nothing better to say.
         prefix.unwrap_or_else(|| IpNetwork::V4(Ipv4Network::from(Ipv4Addr::UNSPECIFIED)))

@@ -26,7 +26,8 @@ fn op(family: Family) -> impl Strategy<Value = Op> {
         Family::Ipv4Unicast => 0..6u8,
         Family::Ipv6Unicast => 128..134u8,
     };
-    (0..4u8, prefixes, 1..4u16, 0..2u32, any::<bool>()).prop_map(|(op, prefix, source, path_id, on)| match op {
+    (0..4u8, prefixes, 1..4u16, 0..2u32, any::<bool>()).prop_map(|(op, prefix, source, path_id, on)| match op
+    {
         0 => Op::Put(prefix, source, path_id),
         1 => Op::Take(prefix, source, path_id),
         2 => Op::First(prefix, source, path_id),

@@ -29,7 +29,8 @@ fn routes_are_seen_with_the_reasons_for_their_fate() {
     announce(&mut rib, sources[1], 1, &[65102]);
     announce(&mut rib, sources[2], 1, &[65103, 65000]);
     let seen = rib.routes_to(&prefix(1));
-    let fates: Vec<_> = seen.iter().map(|it| (it.source, it.best, it.lost.as_str(), it.unusable.clone())).collect();
+    let fates: Vec<_> =
+        seen.iter().map(|it| (it.source, it.best, it.lost.as_str(), it.unusable.clone())).collect();
     let expected = [
         (Some(sources[1]), true, "", None),
         (Some(sources[0]), false, "longer AS path than 10.0.0.2", None),
@@ -155,7 +156,7 @@ fn ages_outlive_equal_announcements() {
     let (mut rib, sources) = rib(&[Kind::External]);
     let begun = Instant::now();
     let at = |seconds| begun + Duration::from_secs(seconds);
-    let mut say = |rib: &mut Rib, med, seconds| {
+    let say = |rib: &mut Rib, med, seconds| {
         rib.announce(sources[0], FAMILY, &path(&[65101], med), via(1), &[nlri(1)], at(seconds));
     };
     say(&mut rib, 0, 0);
@@ -170,7 +171,8 @@ fn summaries_stand_while_something_lies_in_them() {
     let (mut rib, sources) = rib(&[Kind::External]);
     let member = rib.join(sources[0], export(Kind::External, Policy::Originated), true);
     let wide: IpNetwork = "10.0.0.0/8".parse().expect("a prefix");
-    let own = |numbers: &[u8]| numbers.iter().map(|number| (prefix(*number), Origination::default())).collect();
+    let own =
+        |numbers: &[u8]| numbers.iter().map(|number| (prefix(*number), Origination::default())).collect();
     let mut receiver = Receiver::default();
     let mut told = |rib: &mut Rib, own: &BTreeMap<_, _>, summary_only| {
         let aggregates = BTreeMap::from([(wide, Aggregate { summary_only })]);
@@ -290,5 +292,8 @@ fn members_are_told_why_not() {
         rib.explain_export(member, &prefix(1)).into_iter().map(|(_, sentence)| sentence).collect()
     };
     assert_eq!(why(&rib, external), ["told", "only the best route is told"]);
-    assert_eq!(why(&rib, internal), ["internal routes are not passed on to internal peers", "it is the peer's own"]);
+    assert_eq!(
+        why(&rib, internal),
+        ["internal routes are not passed on to internal peers", "it is the peer's own"]
+    );
 }

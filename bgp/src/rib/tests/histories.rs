@@ -144,8 +144,11 @@ impl World {
             // What goes to external peers comes back without LOCAL_PREF; everything else is compared as sent.
             assert_eq!(receiver.routes, expected, "member {member:?}");
             assert_eq!(self.rib.advertised(*member) as usize, expected.len(), "count of {member:?}");
-            let told: BTreeMap<_, _> =
-                self.rib.told_all(*member).map(|told| (told.nlri, (told.attributes, told.next_hop))).collect();
+            let told: BTreeMap<_, _> = self
+                .rib
+                .told_all(*member)
+                .map(|told| (told.nlri, (told.attributes, told.next_hop)))
+                .collect();
             assert_eq!(told, expected, "view of {member:?}");
         }
     }
@@ -211,6 +214,13 @@ fn sender(op: &Op) -> Option<(Option<usize>, usize)> {
         }
         // Those of before go.
         Op::Own(_) => Some((None, 12)),
-        _ => None,
+        Op::Drain { .. }
+        | Op::Rejoin { .. }
+        | Op::Replace { .. }
+        | Op::TellAgain { .. }
+        | Op::Regroup { .. }
+        | Op::Hold(_)
+        | Op::Stale { .. }
+        | Op::Reject { .. } => None,
     }
 }

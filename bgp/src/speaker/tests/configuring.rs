@@ -114,7 +114,7 @@ fn routes_stay_while_a_session_is_made_anew_by_settings() {
     lab.seconds(60);
     assert_eq!(lab.peer(0, 1).hold_time, Duration::from_secs(30));
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(false));
-    assert!(lab.nodes.iter().all(|node| node.lost.is_empty()));
+    assert_eq!((&lab.nodes[0].lost[..], &lab.nodes[1].lost[..]), (&[][..], &[][..]));
     // But not of another AS.
     lab.configure_peer(0, 1, |peer| peer.remote_as = RemoteAs::Is(64999));
     assert!(!lab.knows(0, "10.101.0.0/24") && !lab.knows(1, "10.100.0.0/24"));

@@ -122,6 +122,14 @@ impl Lab {
         self.input(node, Input::Configure(Box::new(config)));
     }
 
+    /// The same with prefixes that are known from the beginning.
+    pub fn start_with(&mut self, node: usize, config: Config, prefixes: &[&str]) {
+        self.nodes[node].speaker = Some(Speaker::new());
+        self.nodes[node].synchronised_at = None;
+        self.originate(node, prefixes);
+        self.input(node, Input::Configure(Box::new(config)));
+    }
+
     /// Its process is killed; its forwarding table stays.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].speaker = None;
@@ -205,10 +213,7 @@ impl Lab {
                 for (prefix, hops) in paths {
                     match hops {
                         Some(hops) => _ = node.fib.insert(prefix, hops),
-                        None => {
-                            node.fib.remove(&prefix);
-                            node.lost.push(prefix);
-                        }
+                        None => node.lost.extend(node.fib.remove(&prefix).map(|_| prefix)),
                     }
                 }
             }
@@ -224,7 +229,8 @@ impl Lab {
             IpAddr::V4(address) => v4(*node) == address,
             IpAddr::V6(address) => v6(*node) == address || link_local(*node) == address,
         };
-        let Some(to_node) = (0..self.nodes.len()).find(is_at).filter(|node| self.nodes[*node].speaker.is_some())
+        let Some(to_node) =
+            (0..self.nodes.len()).find(is_at).filter(|node| self.nodes[*node].speaker.is_some())
         else {
             return self.inputs.push_back((from, Input::ConnectFailed(conn, "refused".to_owned())));
         };
@@ -245,7 +251,7 @@ impl Lab {
     }
 
     fn transmit(&mut self, node: usize, conn: ConnId) {
-        let other = self.wires.get(&(node, conn)).map(|(other, ..)| *other);
+        let other = self.other((node, conn));
         if other.is_some_and(|other| self.stuck.contains(&(node, other.0))) {
             return;
         }
@@ -258,6 +264,12 @@ impl Lab {
         if let Some(other) = other {
             self.read(other);
         }
+    }
+
+    /// The other end of a wire, unless it vanished.
+    fn other(&self, end: End) -> Option<End> {
+        let (other, ..) = self.wires.get(&end)?;
+        self.wires.get(other).is_some_and(|(back, ..)| *back == end).then_some(*other)
     }
 
     /// Nobody sends UPDATEs before it has our KEEPALIVE, hence before the codec is known.
@@ -275,7 +287,9 @@ impl Lab {
     }
 
     fn hang_up(&mut self, end: End) {
-        if let Some((other, ..)) = self.wires.remove(&end) {
+        let other = self.other(end);
+        self.wires.remove(&end);
+        if let Some(other) = other {
             self.read(other);
             self.wires.remove(&other);
             self.inputs.push_back((other.0, Input::Closed(other.1, "reset by peer".to_owned())));
@@ -319,7 +333,11 @@ impl Lab {
     }
 
     pub fn family(&self, node: usize, other: usize) -> FamilyView {
-        self.peer(node, other).families.into_iter().find(|family| family.family == Family::Ipv4Unicast).unwrap()
+        self.peer(node, other)
+            .families
+            .into_iter()
+            .find(|family| family.family == Family::Ipv4Unicast)
+            .unwrap()
     }
 
     pub fn state(&self, node: usize, other: usize) -> State {

@@ -44,18 +44,17 @@ fn a_hard_reset_starts_anew() {
     assert!(lab.peer(1, 0).last_down_reason.ends_with("Administrative Reset: again"));
     lab.seconds(60);
     assert!(lab.is_up(0, 1));
-    let states = lab.nodes[0].notices.iter().filter_map(|(_, kind)| match kind {
-        NoticeKind::State { state, .. } => Some(*state),
-        _ => None,
-    });
+    let states = lab.nodes[0]
+        .notices
+        .iter()
+        .filter_map(|(_, kind)| if let NoticeKind::State { state, .. } = kind { Some(*state) } else { None });
     let states: Vec<_> = states.collect();
     assert!(states.contains(&State::Idle) && states.last() == Some(&State::Established), "{states:?}");
 }
 
 fn refreshes(messages: &[Message]) -> Vec<RefreshKind> {
-    let kinds = messages.iter().filter_map(|message| match message {
-        Message::RouteRefresh(refresh) => Some(refresh.kind),
-        _ => None,
+    let kinds = messages.iter().filter_map(|message| {
+        if let Message::RouteRefresh(refresh) = message { Some(refresh.kind) } else { None }
     });
     kinds.collect()
 }
@@ -65,9 +64,12 @@ fn a_soft_reset_in_asks_for_everything_between_marks_and_drops_what_does_not_com
     let mut lab = Lab::external(2);
     lab.originate(1, &["10.101.0.0/24"]);
     // Something that the peer never said.
-    let Some(Message::Update(mut update)) = lab.take_received(0, 1).into_iter().rev().find(|message| {
-        matches!(message, Message::Update(update) if !update.reach.is_empty())
-    }) else {
+    let Some(Message::Update(mut update)) = lab
+        .take_received(0, 1)
+        .into_iter()
+        .rev()
+        .find(|message| matches!(message, Message::Update(update) if !update.reach.is_empty()))
+    else {
         panic!("no announcement");
     };
     update.reach[0].prefixes[0].prefix = prefix("10.66.0.0/24");
@@ -89,7 +91,9 @@ fn a_soft_reset_out_tells_everything_again() {
     lab.take_received(1, 0);
     lab.reset(0, 1, Reset::SoftOut(None));
     let told = lab.take_received(1, 0);
-    assert!(told.iter().any(|message| matches!(message, Message::Update(update) if !update.reach.is_empty())));
+    assert!(
+        told.iter().any(|message| matches!(message, Message::Update(update) if !update.reach.is_empty()))
+    );
     assert_eq!(refreshes(&told).len(), 4, "both families between their marks");
     assert_eq!(lab.peer(1, 0).counters.flaps, 0);
 }

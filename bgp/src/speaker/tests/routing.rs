@@ -9,7 +9,10 @@ use crate::speaker::{NoticeKind, Reset, Table};
 use crate::wire::{Community, Family, NextHop, Role};
 
 fn path(lab: &Lab, node: usize, text: &str) -> String {
-    lab.paths(node, Table::AdjRibIn, text).first().map(|path| path.attributes.as_path.to_string()).unwrap_or_default()
+    lab.paths(node, Table::AdjRibIn, text)
+        .first()
+        .map(|path| path.attributes.as_path.to_string())
+        .unwrap_or_default()
 }
 
 /// 0 – 1 – 2 in a row, each in an AS of its own, as the given changes have it.
@@ -64,7 +67,9 @@ fn external_peers_without_policy_exchange_nothing_and_it_is_shown() {
     assert!(lab.paths(1, Table::LocRib, "10.100.0.0/24")[0].unusable);
     // With a policy, what was received is judged anew; nobody is asked.
     for other in [0, 2] {
-        lab.configure_peer(1, other, |peer| *peer = peer.clone().with_policy(&Policy::Accept, &Policy::Accept));
+        lab.configure_peer(1, other, |peer| {
+            *peer = peer.clone().with_policy(&Policy::Accept, &Policy::Accept)
+        });
     }
     assert!(lab.knows(2, "10.100.0.0/24"));
     assert_eq!((lab.peer(1, 0).counters.flaps, lab.peer(0, 1).counters.refreshes_received), (0, 0));
@@ -214,10 +219,7 @@ fn ipv4_goes_over_ipv6_next_hops_where_that_is_spoken_and_there_is_no_ipv4() {
     let lab = build(true);
     assert!(!lab.family(0, 1).no_next_hop);
     let next_hop = lab.paths(1, Table::AdjRibIn, "10.100.0.0/24")[0].next_hop;
-    assert!(
-        matches!(next_hop, Some(NextHop::V6 { global, .. }) if global == link_local(0)),
-        "{next_hop:?}"
-    );
+    assert!(matches!(next_hop, Some(NextHop::V6 { global, .. }) if global == link_local(0)), "{next_hop:?}");
 }
 
 #[test]
@@ -282,9 +284,8 @@ fn announce(lab: &mut Lab, count: usize) {
 
 fn said(lab: &mut Lab) -> Vec<u32> {
     let notices = std::mem::take(&mut lab.nodes[0].notices);
-    let count = |kind: &NoticeKind| match kind {
-        NoticeKind::Prefixes { count, limit: 4, .. } => Some(*count),
-        _ => None,
+    let count = |kind: &NoticeKind| {
+        if let NoticeKind::Prefixes { count, limit: 4, .. } = kind { Some(*count) } else { None }
     };
     notices.iter().filter_map(|(_, kind)| count(kind)).collect()
 }
@@ -297,9 +298,12 @@ fn a_limit_on_prefixes_is_said_once_for_each_crossing() {
     announce(&mut lab, 3);
     announce(&mut lab, 4);
     assert_eq!(said(&mut lab), [3]);
-    announce(&mut lab, 6);
+    announce(&mut lab, 5);
     announce(&mut lab, 7);
     assert_eq!(said(&mut lab), [5]);
+    announce(&mut lab, 0);
+    announce(&mut lab, 3);
+    assert_eq!(said(&mut lab), [3], "it had been below");
     assert!(lab.is_up(0, 1));
 }
 

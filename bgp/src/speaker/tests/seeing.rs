@@ -67,7 +67,8 @@ fn what_the_peer_has_is_what_it_was_told() {
     let told = RouteQuery { peer: Some(key(1)), ..query(Table::AdjRibOut) };
     let has = RouteQuery { peer: Some(key(0)), ..query(Table::AdjRibIn) };
     let simple = |routes: Vec<RouteView>| -> Vec<_> {
-        let path = |route: RouteView| route.paths.into_iter().map(move |path| (route.prefix, path.attributes));
+        let path =
+            |route: RouteView| route.paths.into_iter().map(move |path| (route.prefix, path.attributes));
         routes.into_iter().flat_map(path).collect()
     };
     assert_eq!(simple(routes(&lab, 0, &told)), simple(routes(&lab, 1, &has)));
@@ -143,7 +144,9 @@ fn the_view_tells_of_sessions_and_of_why_they_were_down() {
     assert_eq!((peer.hold_time, peer.keepalive), (Duration::from_secs(90), Duration::from_secs(30)));
     assert!(peer.hold_remaining.is_some_and(|left| left <= peer.hold_time && left > Duration::from_secs(50)));
     assert!(peer.capabilities.iter().any(|name| name.contains("route")), "{:?}", peer.capabilities);
-    assert_eq!((peer.last_down_age, peer.retry_in), (None, None));
+    assert_eq!(peer.retry_in, None);
+    let last = lab.peer(2, 1);
+    assert_eq!((last.last_down_age, last.last_down_reason.as_str()), (None, ""), "it was there at once");
     assert!(peer.counters.messages_sent >= 3 && peer.counters.octets_sent >= 19 * 3);
     assert!(peer.counters.updates_sent > 0 && peer.counters.updates_received > 0);
     let family = lab.family(0, 1);
@@ -178,21 +181,16 @@ fn collectors_hear_of_sessions_and_routes_as_they_come() {
     let updates: Vec<_> = lab
         .take_received(0, 1)
         .into_iter()
-        .filter_map(|message| match message {
-            Message::Update(update) => Some(update),
-            _ => None,
-        })
+        .filter_map(|message| if let Message::Update(update) = message { Some(update) } else { None })
         .collect();
-    let routes = told.iter().filter_map(|monitored| match monitored {
-        Monitored::Routes { update, .. } => Some(update.clone()),
-        _ => None,
+    let routes = told.iter().filter_map(|monitored| {
+        if let Monitored::Routes { update, .. } = monitored { Some(update.clone()) } else { None }
     });
     assert_eq!(routes.collect::<Vec<_>>(), updates);
     lab.reset(0, 1, Reset::Hard(None));
     let down = |lab: &mut Lab| {
-        std::mem::take(&mut lab.nodes[0].monitored).into_iter().find_map(|monitored| match monitored {
-            Monitored::Down { reason, .. } => Some(reason),
-            _ => None,
+        std::mem::take(&mut lab.nodes[0].monitored).into_iter().find_map(|monitored| {
+            if let Monitored::Down { reason, .. } = monitored { Some(reason) } else { None }
         })
     };
     assert!(matches!(down(&mut lab), Some(MonitoredDown::Sent(_))));

@@ -169,10 +169,7 @@ fn a_peer_that_takes_nothing_for_long_is_dropped_though_it_keeps_talking() {
     let mut config = config();
     config.peers.values_mut().for_each(|peer| peer.timers.send_hold = Some(Duration::from_secs(200)));
     let mut speaker = established(config, now);
-    speaker.handle(
-        Input::Originate(BTreeMap::from([(prefix("10.1.0.0/16"), Origination::default())])),
-        now,
-    );
+    speaker.handle(Input::Originate(BTreeMap::from([(prefix("10.1.0.0/16"), Origination::default())])), now);
     outputs(&mut speaker);
     // Handed over, and never asked for more: the socket does not take it.
     assert!(speaker.poll_transmit(CONN, now).is_some());

@@ -25,7 +25,8 @@ impl Speaker {
 
     fn loc_rib(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
         let view = |prefix: IpNetwork| {
-            let mut paths: Vec<_> = self.rib.routes_to(&prefix).iter().map(|seen| self.view_seen(seen, now)).collect();
+            let mut paths: Vec<_> =
+                self.rib.routes_to(&prefix).iter().map(|seen| self.view_seen(seen, now)).collect();
             paths.retain(|path| query.wants_path(path));
             sort(&mut paths);
             (!paths.is_empty()).then_some(RouteView { prefix, paths })

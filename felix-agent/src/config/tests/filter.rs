@@ -11,44 +11,55 @@ fn each_mistake_is_told_at_its_place() {
     let table = [
         (
             "{ rules: [{ match: { prefixes: [] }, then: accept }] }",
-            "38: bgp.filters.f.rules[0].match.prefixes: is empty, so that it never holds; remove it, or name something",
+            "[] }",
+            "bgp.filters.f.rules[0].match.prefixes: is empty, so that it never holds; remove it, or name something",
         ),
         (
             "{ rules: [{ match: { med: { min: 2, max: 1 } }, then: accept }] }",
-            "33: bgp.filters.f.rules[0].match.med: never holds: min is above max; exchange them",
+            "{ min: 2",
+            "bgp.filters.f.rules[0].match.med: never holds: min is above max; exchange them",
         ),
         (
             "{ rules: [{ match: { not: {} }, then: accept }] }",
-            "33: bgp.filters.f.rules[0].match.not: is empty; remove it, or name what may not hold",
+            "{} }",
+            "bgp.filters.f.rules[0].match.not: is empty; remove it, or name what may not hold",
         ),
-        ("{ rules: [{ match: {} }] }", "19: bgp.filters.f.rules[0].then: is missing; it is required"),
+        ("{ rules: [{ match: {} }] }", "{ match", "bgp.filters.f.rules[0].then: is missing; it is required"),
         (
             "{ rules: [{ then: acept }] }",
-            "25: bgp.filters.f.rules[0].then: \"acept\" is unknown; did you mean \"accept\"?",
+            "acept",
+            "bgp.filters.f.rules[0].then: \"acept\" is unknown; did you mean \"accept\"?",
         ),
         (
             "{ rules: [{ set: { med: 1 }, then: reject }] }",
-            "24: bgp.filters.f.rules[0].set: changes what is rejected; remove it, or write another `then`",
+            "{ med: 1",
+            "bgp.filters.f.rules[0].set: changes what is rejected; remove it, or write another `then`",
         ),
         (
             "{ rules: [{ set: { nextHop: here }, then: accept }] }",
-            "35: bgp.filters.f.rules[0].set.nextHop: is the text \"here\"; write an IP address, self or unchanged",
+            "here",
+            "bgp.filters.f.rules[0].set.nextHop: is the text \"here\"; write an IP address, self or unchanged",
         ),
         (
             "{ rules: [{ set: { addCommunities: [65001:1:2:3] }, then: accept }] }",
-            "43: bgp.filters.f.rules[0].set.addCommunities[0]: is the text \"65001:1:2:3\"; write a community as 65001:100, 65001:1:2, rt:65001:100, or a name such as no-export",
+            "65001:1:2:3",
+            "bgp.filters.f.rules[0].set.addCommunities[0]: is the text \"65001:1:2:3\"; write a community as 65001:100, 65001:1:2, rt:65001:100, or a name such as no-export",
         ),
         (
             "{ rules: [{ set: { med: nothing }, then: accept }] }",
-            "31: bgp.filters.f.rules[0].set.med: is the text \"nothing\"; write a whole number from 0 to 4294967295, or none",
+            "nothing",
+            "bgp.filters.f.rules[0].set.med: is the text \"nothing\"; write a whole number from 0 to 4294967295, or none",
         ),
         (
             "{ rules: [{ match: { source: [blok] }, then: accept }] }",
-            "37: bgp.filters.f.rules[0].match.source[0]: \"blok\" is unknown; did you mean \"block\"?",
+            "blok",
+            "bgp.filters.f.rules[0].match.source[0]: \"blok\" is unknown; did you mean \"block\"?",
         ),
     ];
-    for (rules, error) in table {
-        assert_eq!(with(rules).expect_err("wrong"), [format!("agent.yaml:9:{error}")], "{rules}");
+    for (rules, at, error) in table {
+        // The place is where this part of the line begins.
+        let column = "    f: ".len() + rules.find(at).expect(at) + 1;
+        assert_eq!(with(rules).expect_err("wrong"), [format!("agent.yaml:9:{column}: {error}")], "{rules}");
     }
 }
 

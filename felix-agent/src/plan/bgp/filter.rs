@@ -42,10 +42,9 @@ fn rule(rule: &written::Rule, local_as: u32) -> Rule {
 }
 
 fn conditions(all: &written::Match) -> Vec<Condition> {
-    let texts = |list: &Option<Vec<Text<_>>>| list.as_deref().map(parsed);
     let range = |range: written::Range| (range.min, range.max.unwrap_or(u32::MAX));
     let known = [
-        texts(&all.prefixes).map(Condition::Prefix),
+        all.prefixes.as_deref().map(|list| Condition::Prefix(parsed(list).into_iter().collect())),
         all.as_path.as_ref().map(|Text(pattern)| Condition::AsPath(pattern.clone())),
         all.as_path_length.map(range).map(|(min, max)| Condition::AsPathLength(min, max)),
         all.as_path_contains.clone().map(Condition::AsPathContains),
