@@ -280,7 +280,9 @@ pub(super) fn ask(directory: &FilePath, question: &[&str]) -> Result<String> {
         .output()
         .context("running birdc")?;
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success() && answer.contains("ready."), "birdc {}: {answer}", question.join(" "));
+    // That there is no such route is an answer.
+    let answered = output.status.success() || answer.contains("Network not found");
+    ensure!(answered && answer.contains("ready."), "birdc {}: {answer}", question.join(" "));
     Ok(answer)
 }
 

@@ -51,6 +51,7 @@ pub(super) fn start(
         ("exabgp.tcp.bind", ""),
         ("exabgp.reactor.speed", "0.1"),
         ("exabgp.log.level", "DEBUG"),
+        ("PYTHONUNBUFFERED", "1"),
     ];
     let daemon = Invocation {
         program: packaged("/usr/sbin/exabgp", PACKAGE)?,

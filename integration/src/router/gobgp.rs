@@ -154,7 +154,7 @@ fn render_neighbour(text: &mut String, spec: &Spec, neighbour: &Neighbour) {
         let _ = writeln!(
             text,
             "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = {}\n    \
-               long-lived-enabled = {}",
+               notification-enabled = true\n    long-lived-enabled = {}",
             restart.restart_secs,
             restart.long_lived_secs.is_some()
         );

@@ -180,7 +180,10 @@ fn decode_path(path: &Value) -> Path {
     let numbers =
         |text: &str| -> Vec<u32> { text.split(':').filter_map(|number| number.parse().ok()).collect() };
     let next_hop: Option<IpAddr> = path["exit_nexthop"].as_str().and_then(|address| address.parse().ok());
-    let unknown = path["attributes"].as_array().into_iter().flatten().filter_map(|attribute| {
+    let attributes = || path["attributes"].as_array().into_iter().flatten();
+    let clusters =
+        attributes().flat_map(|attribute| attribute["cluster_list"].as_array().into_iter().flatten());
+    let unknown = attributes().filter_map(|attribute| {
         let code = attribute["type"].as_str()?.rsplit_once('#')?.1.parse().ok()?;
         Some((code, super::hexadecimal(attribute["data"].as_str()?)))
     });
@@ -209,8 +212,8 @@ fn decode_path(path: &Value) -> Path {
                 _ => None,
             })
             .collect(),
-        originator: path["originator"].as_str().and_then(|id| id.parse().ok()),
-        cluster_list: texts("cluster_list").filter_map(|id| id.parse().ok()).collect(),
+        originator: attributes().find_map(|attribute| attribute["originator"].as_str()?.parse().ok()),
+        cluster_list: clusters.filter_map(|id| id.as_str()?.parse().ok()).collect(),
         unknown: unknown.collect(),
     }
 }

@@ -127,4 +127,59 @@ fn well_known_communities(kind: Kind) {
     assert!(pair.path(no_advertise).unwrap().best, "we use it ourselves");
 }
 
-with_each!(well_known_communities: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);
+// FRR and OpenBGPD obey these for what they originate, too, and do not even tell us.
+with_each!(well_known_communities: bird Bird, gobgp Gobgp, exabgp ExaBgp);
+
+/// RFC 8654: an attribute that no message of 4,096 octets can hold, both ways.
+fn extended_messages(kind: Kind) {
+    const MANY: u16 = 1_500;
+    let mut setting = Setting::new(kind, EXTERNAL, false);
+    setting.neighbour.extended_messages = true;
+    setting.networks[0].communities = (0..MANY).map(|low| (65_002, low)).collect();
+    let communities = (0..MANY).map(|low| community(65_001, low)).collect();
+    let [prefix, _] = OURS.networks();
+    setting.originated.insert(prefix, Origination { communities, ..Origination::default() });
+    let pair = Pair::start(setting);
+    pair.wait_exchanged();
+    assert_eq!(pair.theirs(prefix).unwrap().communities.len(), usize::from(MANY));
+    let ours = pair.path(THEIRS.networks()[0]).unwrap();
+    assert_eq!(ours.attributes.communities.len(), usize::from(MANY));
+}
+
+with_each!(extended_messages: bird Bird, exabgp ExaBgp);
+
+/// Two sites of the same AS reach each other by us if we put our AS in the place of theirs, and not otherwise.
+fn as_override(kind: Kind) {
+    let other = Member(3);
+    let mut setting = Setting::new(kind, EXTERNAL, false);
+    setting.networks = Vec::new();
+    let mut pair = Pair::start(setting);
+    let neighbour = Neighbour::new(other.v4(), OURS.v4(), EXTERNAL[0]);
+    pair.config.peers.insert(other.v4().into(), crate::pair::peer());
+    let _other = pair.segment.router(Kind::Bird, other, EXTERNAL[1], vec![neighbour], other.originated());
+    pair.configure();
+    let [prefix, _] = other.networks();
+    wait_until("we have it", || {
+        ensure!(pair.ours().best_paths().contains_key(&prefix), "we do not");
+        Ok(())
+    });
+    pair.wait_established();
+    pair.peer_config().as_override = true;
+    pair.configure();
+    let path = wait_until("the other site's prefix is there", || pair.theirs(prefix));
+    assert_eq!(path.as_path, [EXTERNAL[0], EXTERNAL[0]], "{path:?}");
+    pair.peer_config().as_override = false;
+    pair.configure();
+    if kind == Kind::Gobgp {
+        // 3.10 ignores an announcement with its own AS in it, and goes on with what it was told before.
+        return;
+    }
+    // It is told with its own AS again, and does not take it.
+    wait_until("and is not", || {
+        let paths = pair.router.paths(prefix)?;
+        ensure!(paths.iter().all(|path| !path.best), "{paths:?}");
+        Ok(())
+    });
+}
+
+with_each!(as_override: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);

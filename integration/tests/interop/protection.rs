@@ -23,7 +23,9 @@ fn signed(kind: Kind, over_v6: bool) -> Setting {
 
 /// Right, whoever dials.
 fn password(kind: Kind) {
-    for we_dial in [true, false] {
+    // OpenBGPD 7.7 does not take signed connections on Linux: it has to dial.
+    let possible: &[bool] = if kind == Kind::OpenBgpd { &[false] } else { &[true, false] };
+    for &we_dial in possible {
         let mut setting = signed(kind, !we_dial);
         setting.neighbour.passive = we_dial;
         setting.peer.passive = !we_dial;
@@ -66,7 +68,7 @@ fn password_changes(kind: Kind) {
 
 with_each!(password_changes: bird Bird, frr Frr);
 
-/// RFC 5082 at both ends; and the session does not come up when it is only at theirs.
+/// RFC 5082 at both ends; and there is no session while only the router insists on it.
 fn ttl_security(kind: Kind) {
     assert!(kind.supports(Feature::Security));
     let mut setting = Setting::new(kind, EXTERNAL, true);
@@ -74,6 +76,10 @@ fn ttl_security(kind: Kind) {
     setting.peer.hops = Hops::Security(1);
     let mut pair = Pair::start(setting);
     pair.wait_exchanged();
+    if kind == Kind::OpenBgpd {
+        // It takes a connection that fell silent for one that is being made, and refuses others for its sake.
+        return;
+    }
     pair.peer_config().hops = Hops::Usual;
     pair.configure();
     wait_until("the session is down", || {

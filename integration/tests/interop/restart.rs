@@ -155,3 +155,28 @@ fn long_lived(kind: Kind) {
 }
 
 with_each!(long_lived: bird Bird, frr Frr, gobgp Gobgp);
+
+/// RFC 8538: silence is no reason to forget. Both ends give the session up with a NOTIFICATION that does not get through.
+fn silence(kind: Kind) {
+    let pair = start(kind, false, 60, None);
+    let ([ours, _], [theirs, _]) = (OURS.networks(), THEIRS.networks());
+    pair.segment.cut(THEIRS);
+    wait_until("both ends gave up", || {
+        ensure!(pair.ours().ensure_established(&pair.key()).is_err(), "we did not");
+        ensure!(pair.router.ensure_established(pair.here()).is_err(), "the router did not");
+        Ok(())
+    });
+    let path = pair.path(theirs).unwrap();
+    assert!(path.best && path.stale, "{path:?}");
+    let path = pair.theirs(ours).unwrap();
+    assert!(path.best && path.stale, "{path:?}");
+    pair.segment.mend(THEIRS);
+    pair.wait_exchanged();
+    wait_until("all is fresh", || {
+        let (path, their_path) = (pair.path(theirs)?, pair.theirs(ours)?);
+        ensure!(!path.stale && !their_path.stale, "{path:?} {their_path:?}");
+        Ok(())
+    });
+}
+
+with_each!(silence: frr Frr, gobgp Gobgp);
