@@ -14,6 +14,8 @@
 mod dice;
 #[path = "../tests/fabric/network.rs"]
 mod network;
+#[path = "../tests/fabric/node.rs"]
+mod node;
 #[path = "../tests/fabric/topology.rs"]
 mod topology;
 

@@ -12,6 +12,7 @@ mod convergence;
 mod dice;
 mod model;
 mod network;
+mod node;
 mod peering;
 mod reference;
 mod restart;

@@ -6,53 +6,27 @@
 //! sequence number, and all chance comes from one seed, so that a run is the same every time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bgp::config::{Config, Origination, PeerKey};
-use bgp::rib::Hops;
-use bgp::speaker::{ConnId, Endpoint, Input, LocalAddresses, NoticeKind, Output, Speaker};
+use bgp::config::{Config, Origination};
+use bgp::speaker::{ConnId, Endpoint, Input, LocalAddresses, Output, Speaker};
 use bgp::wire::{Codec, DecodeError, Message, framer};
 use bytes::{Bytes, BytesMut};
 use ipnetwork::IpNetwork;
 
 use crate::dice::Dice;
+pub use crate::node::{Node, key, node_of, prefix, v4, v6};
 
 /// Octets that a connection holds for a reader that does not read, sent and not yet taken.
 const WINDOW: usize = 64 * 1024;
 /// How long dialling somebody behind a cut link takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
-pub fn prefix(text: &str) -> IpNetwork {
-    text.parse().unwrap()
-}
-
-pub fn v4(node: usize) -> Ipv4Addr {
-    Ipv4Addr::from(0x0a00_0001 + u32::try_from(node).unwrap())
-}
-
-pub fn v6(node: usize) -> Ipv6Addr {
-    Ipv6Addr::from(0xfd00_u128 << 112 | u128::try_from(node + 1).unwrap())
-}
-
-/// What a node's peers know it by.
-pub fn key(node: usize) -> PeerKey {
-    PeerKey::Address(v4(node).into())
-}
-
-/// The node that has an address.
-pub fn node_of(address: IpAddr) -> usize {
-    let number = match address {
-        IpAddr::V4(address) => address.to_bits() - 0x0a00_0001,
-        IpAddr::V6(address) => u32::try_from(address.to_bits() & 0xffff_ffff).unwrap() - 1,
-    };
-    usize::try_from(number).unwrap()
-}
-
-type WireId = usize;
+pub type WireId = usize;
 /// Which end of a wire: the one that dialled is 0.
-type Side = usize;
+pub type Side = usize;
 
 /// A TCP connection.
 struct Wire {
@@ -113,30 +87,6 @@ impl PartialOrd for Scheduled {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
-}
-
-/// A machine: a process or none, and a kernel with a forwarding table.
-#[derive(Default)]
-pub struct Node {
-    pub speaker: Option<Speaker>,
-    pub local: LocalAddresses,
-    pub fib: BTreeMap<IpNetwork, Hops>,
-    /// In the forwarding table from an earlier life, and not confirmed in this one.
-    pub unconfirmed: BTreeSet<IpNetwork>,
-    /// Prefixes that lost their last next hop, in order.
-    pub withdrawn_from_fib: Vec<IpNetwork>,
-    pub synchronised_at: Option<Instant>,
-    pub notices: Vec<(PeerKey, NoticeKind)>,
-    pub received: Vec<Message>,
-    /// It runs and sends, but reads nothing.
-    pub deaf: bool,
-    /// It is switched off: nobody answers.
-    off: bool,
-    ends: BTreeMap<ConnId, (WireId, Side)>,
-    next_accepted: u64,
-    /// Connections on which it is about to send.
-    sends: BTreeSet<ConnId>,
-    wakes_at: Option<Instant>,
 }
 
 pub struct Network {
@@ -578,21 +528,5 @@ impl Network {
     pub fn next_hops(&self, node: usize, text: &str) -> Vec<usize> {
         let hops = self.nodes[node].fib.get(&prefix(text));
         hops.into_iter().flatten().map(|hop| node_of(hop.next_hop.address())).collect()
-    }
-}
-
-impl Node {
-    fn forward(&mut self, paths: BTreeMap<IpNetwork, Option<Hops>>) {
-        for (prefix, hops) in paths {
-            self.unconfirmed.remove(&prefix);
-            match hops {
-                Some(hops) => drop(self.fib.insert(prefix, hops)),
-                None => {
-                    if self.fib.remove(&prefix).is_some() {
-                        self.withdrawn_from_fib.push(prefix);
-                    }
-                }
-            }
-        }
     }
 }
