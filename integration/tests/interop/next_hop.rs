@@ -88,7 +88,7 @@ fn unnumbered(kind: Kind) {
         let path = &route.paths[0];
         let link_local = match path.next_hop.unwrap() {
             NextHop::V6 { link_local: Some(address), .. } => address.into(),
-            hop => hop.address(),
+            hop @ (NextHop::V4(_) | NextHop::V6 { .. }) => hop.address(),
         };
         assert!(is_link_local(link_local) && path.best, "{path:?}");
         assert!(speaker.best_paths().contains_key(&prefix), "{path:?}");
