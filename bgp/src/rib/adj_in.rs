@@ -144,7 +144,8 @@ impl Rib {
     pub fn withdraw(&mut self, source: SourceId, prefixes: &[Nlri]) {
         for family in Family::ALL {
             let of_family = prefixes.chunk_by(|a, b| Family::of(&a.prefix) == Family::of(&b.prefix));
-            let of_family = of_family.filter(|some| some.first().is_some_and(|it| Family::of(&it.prefix) == family));
+            let of_family =
+                of_family.filter(|some| some.first().is_some_and(|it| Family::of(&it.prefix) == family));
             for some in of_family.flat_map(|some| some.chunks(AT_ONCE)) {
                 self.withdraw_some(family, source, some);
             }
