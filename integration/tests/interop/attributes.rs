@@ -62,7 +62,7 @@ fn communities(kind: Kind) {
 
 with_each!(communities: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);
 
-/// RFC 4271 §5: ExaBGP says one, we pass it on to the router, with the partial bit.
+/// RFC 4271 §5: ExaBGP says one, we pass it on to the router, with the partial bit, which OpenBGPD shows.
 fn unknown_transitive(kind: Kind) {
     let third = Member(3);
     let mut setting = Setting::new(kind, EXTERNAL, false);
@@ -81,6 +81,13 @@ fn unknown_transitive(kind: Kind) {
     assert_eq!(path.as_path, [65_001, 65_003], "{path:?}");
     if kind != Kind::Frr {
         assert_eq!(path.unknown.get(&0x99), Some(&vec![0xde, 0xad, 0xbe, 0xef]), "{path:?}");
+    }
+    if kind == Kind::OpenBgpd {
+        // The only one that shows flags. We do not know the attribute either, so we say that it is partial.
+        let answer =
+            pair.router.ask(&["-j", "show", "rib", "detail", &third.networks()[0].to_string()]).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["rib"][0]["attributes"][0]["flags"]["partial"], true, "{answer}");
     }
     let key = third.v4().into();
     let route =
