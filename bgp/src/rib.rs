@@ -340,7 +340,9 @@ pub struct Seen {
     pub received: Attributes,
     /// As the import policy left it; equal to `received` where that changed nothing.
     pub attributes: Attributes,
-    /// None for our own.
+    /// As received; none for our own.
+    pub received_next_hop: Option<NextHop>,
+    /// As the import policy left it; none for our own.
     pub next_hop: Option<NextHop>,
     /// Why it is left out of the decision process.
     pub unusable: Option<Unusable>,
@@ -358,6 +360,17 @@ pub struct Seen {
     pub lost: String,
     /// When it was announced as it is; see [`Rib::age_secs`].
     pub since_secs: u32,
+}
+
+/// Prefixes that one source announced with the same path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// As received.
+    pub attributes: Attributes,
+    /// As received.
+    pub next_hop: NextHop,
+    /// In order.
+    pub prefixes: Vec<Nlri>,
 }
 
 /// A route that a member was told.

@@ -7,8 +7,9 @@ use super::export::Withheld;
 use super::family::Rules;
 use super::group::path_id_of;
 use super::import;
+use super::path::PathId;
 use super::table::{DestId, RouteId};
-use super::{MemberId, OWN, Rib, Seen, Sizes, SourceId, Told, adj_out};
+use super::{Announced, MemberId, OWN, Rib, Seen, Sizes, SourceId, Told, adj_out};
 use crate::config::SendPaths;
 use crate::wire::{Attributes, Family, Nlri};
 
@@ -47,6 +48,32 @@ impl Rib {
         Box::new(Family::ALL.into_iter().flat_map(of))
     }
 
+    /// Everything that a source announced of a family, as it was announced: prefixes by their path. Looks at nothing that
+    /// became of it, so that even a full table is told quickly.
+    #[must_use]
+    pub fn announced_by(&self, source: SourceId, family: Family) -> Vec<Announced> {
+        let table = &self.family(family).table;
+        let routes = table.routes_of(source).map(|route| table.route(route));
+        let mut routes: Vec<_> = routes
+            .map(|route| {
+                let nlri = Nlri { prefix: table.prefix(route.dest), path_id: route.path_id };
+                (route.received, nlri)
+            })
+            .collect();
+        routes.sort_unstable();
+        let by_path = routes.chunk_by(|(one, _), (other, _)| one == other);
+        by_path.filter_map(|some| self.announced(some)).collect()
+    }
+
+    fn announced(&self, some: &[(PathId, Nlri)]) -> Option<Announced> {
+        let (path, _) = *some.first()?;
+        Some(Announced {
+            attributes: self.paths.attributes(path),
+            next_hop: self.paths.next_hop_of(path)?,
+            prefixes: some.iter().map(|(_, nlri)| *nlri).collect(),
+        })
+    }
+
     fn see(&self, family: Family, id: RouteId) -> Seen {
         let table = &self.family(family).table;
         let route = table.route(id);
@@ -61,6 +88,7 @@ impl Rib {
             path_id: route.path_id,
             attributes: self.paths.attributes(route.path),
             received,
+            received_next_hop: self.paths.next_hop_of(route.received),
             next_hop,
             unusable,
             import_rule,

@@ -1,14 +1,10 @@
 //! What BMP collectors are told of peers (RFC 7854): sessions and Adj-RIBs-In before policy, as they came.
 
-use std::collections::HashMap;
-
-use rustc_hash::FxBuildHasher;
-
 use super::connection::LastWord;
 use super::peer::{Peer, PeerId};
 use super::{ConnId, Monitored, MonitoredDown, MonitoredId, MonitoredPeer, Output, Speaker};
-use crate::rib::{Seen, SourceId};
-use crate::wire::{Attributes, Family, NextHop, Nlri, Reach, Update};
+use crate::rib::{Announced, SourceId};
+use crate::wire::{Family, Nlri, Reach, Update};
 
 /// Prefixes in one message of a table that is told from the beginning: with the longest attributes still a message.
 const PREFIXES: usize = 200;
@@ -85,34 +81,22 @@ impl Speaker {
 
     /// What a peer announced, as it might have said it.
     fn adj_rib_in(&self, source: SourceId) -> Vec<Update> {
-        type Key = (Family, Attributes, NextHop);
-        let mut routes: Vec<(Nlri, Seen)> = self.rib.routes_of(source).collect();
-        routes.sort_unstable_by_key(|(nlri, _)| *nlri);
-        let mut place: HashMap<Key, usize, FxBuildHasher> = HashMap::default();
-        let mut groups: Vec<(Key, Vec<Nlri>)> = Vec::new();
-        for (nlri, seen) in routes {
-            let Some(next_hop) = seen.next_hop else { continue };
-            let key = (Family::of(&nlri.prefix), seen.received, next_hop);
-            let index = *place.entry(key.clone()).or_insert(groups.len());
-            match groups.get_mut(index) {
-                Some((_, prefixes)) => prefixes.push(nlri),
-                None => groups.push((key, vec![nlri])),
-            }
-        }
-        groups.into_iter().flat_map(|(key, prefixes)| announcements(&key, &prefixes)).collect()
+        let of_family = |family| {
+            let announced = self.rib.announced_by(source, family);
+            announced.into_iter().flat_map(move |announced| updates(family, &announced))
+        };
+        Family::ALL.into_iter().flat_map(of_family).collect()
     }
 }
 
-fn announcements(
-    (family, attributes, next_hop): &(Family, Attributes, NextHop),
-    all: &[Nlri],
-) -> Vec<Update> {
+fn updates(family: Family, announced: &Announced) -> Vec<Update> {
+    let Announced { attributes, next_hop, prefixes } = announced;
     let update = |prefixes: &[Nlri]| Update {
-        reach: vec![Reach { family: *family, next_hop: *next_hop, prefixes: prefixes.to_vec() }],
+        reach: vec![Reach { family, next_hop: *next_hop, prefixes: prefixes.to_vec() }],
         attributes: attributes.clone(),
         ..Update::default()
     };
-    all.chunks(PREFIXES).map(update).collect()
+    prefixes.chunks(PREFIXES).map(update).collect()
 }
 
 fn monitored_id(peer: &Peer) -> Option<MonitoredId> {

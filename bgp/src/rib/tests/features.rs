@@ -152,6 +152,30 @@ fn another_import_policy_judges_what_is_there() {
 }
 
 #[test]
+fn what_was_announced_is_told_as_it_came() {
+    let (mut rib, sources) = rib(&[Kind::External]);
+    let rule = crate::filter::Rule {
+        name: String::new(),
+        conditions: vec![],
+        actions: vec![crate::filter::Action::SetNextHop(Ipv4Addr::new(10, 0, 0, 99).into())],
+        then: crate::filter::Then::Accept,
+    };
+    let otherwise = crate::filter::Decision::Reject;
+    let filter = crate::filter::Filter { name: "in".to_owned(), rules: vec![rule], otherwise };
+    rib.set_import(sources[0], FAMILY, import(Policy::Filter(Arc::new(filter))));
+    announce(&mut rib, sources[0], 2, &[65101]);
+    announce(&mut rib, sources[0], 1, &[65101]);
+    announce(&mut rib, sources[0], 3, &[65101, 65102]);
+    let seen = &rib.routes_to(&prefix(1))[0];
+    assert_eq!((seen.received_next_hop, seen.next_hop), (Some(via(1)), Some(via(99))));
+    let announced = rib.announced_by(sources[0], FAMILY);
+    let expected = [(path(&[65101], 0), vec![nlri(1), nlri(2)]), (path(&[65101, 65102], 0), vec![nlri(3)])];
+    let expected =
+        expected.map(|(attributes, prefixes)| Announced { attributes, next_hop: via(1), prefixes });
+    assert_eq!(announced, expected);
+}
+
+#[test]
 fn ages_outlive_equal_announcements() {
     let (mut rib, sources) = rib(&[Kind::External]);
     let begun = Instant::now();

@@ -31,21 +31,38 @@ impl Speaker {
             sort(&mut paths);
             (!paths.is_empty()).then_some(RouteView { prefix, paths })
         };
-        self.prefixes_for(query).into_iter().filter_map(view).take(query.limit).collect()
+        let every_prefix_counts = query.peer.is_none() && !query.rejected;
+        let most = if every_prefix_counts { query.limit } else { usize::MAX };
+        self.prefixes_for(query, most).into_iter().filter_map(view).take(query.limit).collect()
     }
 
-    /// Prefixes that may have what a query wants, in order.
-    fn prefixes_for(&self, query: &RouteQuery) -> BTreeSet<IpNetwork> {
-        match query.candidates() {
-            Some(few) => few.into_iter().filter(|prefix| query.wants_prefix(prefix)).collect(),
-            None => self.rib.prefixes().filter(|prefix| query.wants_prefix(prefix)).collect(),
+    /// The first prefixes, in order, that may have what a query wants: at most `most`, and never more at a time, so that
+    /// a look at a full table does not hold all of it.
+    fn prefixes_for(&self, query: &RouteQuery, most: usize) -> BTreeSet<IpNetwork> {
+        if let Some(few) = query.candidates() {
+            return few.into_iter().filter(|prefix| query.wants_prefix(prefix)).collect();
         }
+        let mut first = BTreeSet::new();
+        for prefix in self.rib.prefixes().filter(|prefix| query.wants_prefix(prefix)) {
+            if first.len() >= most && first.last().is_some_and(|last| *last < prefix) {
+                continue;
+            }
+            first.insert(prefix);
+            if first.len() > most {
+                first.pop_last();
+            }
+        }
+        first
     }
 
     fn adj_ribs_in(&self, query: &RouteQuery, now: Instant) -> Vec<RouteView> {
         let mut found = Found::new(query.limit);
         let wanted = |seen: &Seen| !query.rejected || seen.unusable.is_some();
-        let view = |seen: &Seen| PathView { attributes: seen.received.clone(), ..self.view_seen(seen, now) };
+        let view = |seen: &Seen| PathView {
+            attributes: seen.received.clone(),
+            next_hop: seen.received_next_hop,
+            ..self.view_seen(seen, now)
+        };
         for (key, source) in self.sources(query) {
             match query.candidates() {
                 Some(few) => {
