@@ -3,8 +3,11 @@
 //! ```text
 //! wire/     octets ↔ messages, one file per format
 //! session/  RFC 4271 §8: one TCP connection's life
-//! rib/      Adj-RIB-In, Loc-RIB, Adj-RIB-Out, the decision process
+//! filter/   import and export policies
+//! rib/      Adj-RIB-In, Loc-RIB, the decision process, update groups
 //! speaker/  peers + RIBs, driven by whoever owns sockets and a clock
+//! bfd/      RFC 5880: whether packets get to a peer
+//! bmp/      RFC 7854: what peers say, for a collector
 //! net/      (feature `net`) that somebody: the tokio shell
 //! ```
 //!

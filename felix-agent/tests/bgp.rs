@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use proto::v1;
 use proto::v1::bgp_client::BgpClient;
 use proto::v1::node_client::NodeClient;
@@ -294,6 +296,12 @@ fn a_changed_file_comes_into_force_without_a_reset() {
         eventually(&here, "the problem is over", is_over).await;
         let peer = here.established("far").await;
         assert_eq!(peer.flaps, flaps, "none of this reset the session");
+
+        // Who does not want to wait for the clock asks.
+        let process = Pid::from_raw(here.process.id().try_into().unwrap());
+        kill(process, Signal::SIGHUP).unwrap();
+        let is_read = async || here.log().contains("nothing of it is different").then_some(());
+        eventually(&here, "SIGHUP is heard", is_read).await;
 
         // A peer that goes takes its routes with it.
         here.configure(1, "peers: []");

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::import::Judge;
 use super::path::PathId;
-use super::table::{NewRoute, RouteId, State};
+use super::table::{AT_ONCE, NewRoute, RouteId, State};
 use super::{Counts, Import, Neighbour, OWN, Rib, SourceId};
 use crate::wire::{Attributes, Community, Family, FamilySet, NextHop, Nlri};
 
@@ -119,45 +119,49 @@ impl Rib {
         let Some(from) = neighbours.get(usize::from(source.0)).and_then(Option::as_ref) else { return };
         let mut judge = Judge::new(import, from, attributes, next_hop, paths);
         let rib = &mut families[super::position(family)];
-        for nlri in prefixes {
-            let (path, unusable) = judge.judge(&nlri.prefix, paths);
-            let rules = super::family::Rules {
-                paths,
-                neighbours,
-                multipath: *multipath,
-                follow_forwarding: *follow_forwarding,
-            };
-            let state = State::default().judged(unusable);
-            let dest = rib.table.find_or_insert(&nlri.prefix);
-            let new = NewRoute {
-                dest,
-                received: judge.received(),
-                path,
-                path_id: nlri.path_id,
-                since,
-                source,
-                state,
-            };
-            match rib.table.route_of(dest, source, nlri.path_id) {
-                None => rib.change(dest, &rules, |table| _ = table.insert(new)),
-                Some(known) => replace(rib, known, new, &rules),
+        for some in prefixes.chunks(AT_ONCE) {
+            for (nlri, known) in some.iter().zip(rib.table.find_each(some)) {
+                let (path, unusable) = judge.judge(&nlri.prefix, paths);
+                let rules = super::family::Rules {
+                    paths,
+                    neighbours,
+                    multipath: *multipath,
+                    follow_forwarding: *follow_forwarding,
+                };
+                let state = State::default().judged(unusable);
+                let dest = known.unwrap_or_else(|| rib.table.find_or_insert(&nlri.prefix));
+                let (received, path_id) = (judge.received(), nlri.path_id);
+                let new = NewRoute { dest, received, path, path_id, since, source, state };
+                match rib.table.route_of(dest, source, path_id) {
+                    None => rib.change(dest, &rules, |table| _ = table.insert(new)),
+                    Some(known) => replace(rib, known, new, &rules),
+                }
             }
         }
     }
 
     /// Withdrawn.
     pub fn withdraw(&mut self, source: SourceId, prefixes: &[Nlri]) {
-        for nlri in prefixes {
-            let family = Family::of(&nlri.prefix);
-            let table = &self.family(family).table;
-            let route = table
-                .find(&nlri.prefix)
-                .and_then(|dest| table.route_of(dest, source, nlri.path_id).map(|route| (dest, route)));
-            if let Some((dest, route)) = route {
-                self.change(family, dest, |table| _ = table.take(route));
+        for family in Family::ALL {
+            let of_family = prefixes.chunk_by(|a, b| Family::of(&a.prefix) == Family::of(&b.prefix));
+            let of_family =
+                of_family.filter(|some| some.first().is_some_and(|it| Family::of(&it.prefix) == family));
+            for some in of_family.flat_map(|some| some.chunks(AT_ONCE)) {
+                self.withdraw_some(family, source, some);
             }
         }
         self.tidy();
+    }
+
+    fn withdraw_some(&mut self, family: Family, source: SourceId, prefixes: &[Nlri]) {
+        for (nlri, dest) in prefixes.iter().zip(self.family(family).table.find_each(prefixes)) {
+            // One that is named twice is gone by now.
+            let Some(dest) = dest.filter(|dest| self.family(family).table.is_live(*dest)) else { continue };
+            let table = &self.family(family).table;
+            if let Some(route) = table.route_of(dest, source, nlri.path_id) {
+                self.change(family, dest, |table| _ = table.take(route));
+            }
+        }
     }
 
     /// Routes of `families` stay, marked stale; those stale already and all others go: the peer has restarted twice

@@ -115,9 +115,10 @@ impl Rib {
     /// While held, nothing but own routes is told, and no End-of-RIB to members that are told others'
     /// (RFC 4724 §4.1).
     pub fn hold_transit(&mut self, held: bool) {
-        if std::mem::replace(&mut self.held, held) == held || held {
+        if std::mem::replace(&mut self.held, held) == held {
             return;
         }
+        // What a destination comes to outside is another now: each has to be looked at again by everybody.
         for family in Family::ALL {
             let rib = self.family_mut(family);
             for dest in rib.table.destinations().collect::<Vec<_>>() {

@@ -105,13 +105,6 @@ pub(super) struct Decision {
     pub lost: SmallVec<[Option<Step>; 4]>,
 }
 
-impl Decision {
-    /// Where there is nobody to compare with: `candidates` is 0 or 1.
-    pub(super) fn walkover(candidates: usize) -> Self {
-        Self { used: (0..candidates).collect(), lost: SmallVec::from_elem(None, candidates) }
-    }
-}
-
 /// Runs the chain.
 pub(super) fn decide(candidates: &[Candidate], multipath: Multipath) -> Decision {
     let mut lost = SmallVec::from_elem(None, candidates.len());

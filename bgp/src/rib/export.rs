@@ -17,11 +17,11 @@ use crate::wire::{Attributes, Community, ExtendedCommunity, Family, NextHop, Rol
 mod tests;
 
 /// A route on its way out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Leaving<'a> {
     pub prefix: &'a IpNetwork,
     /// As the import policy left it.
-    pub attributes: &'a Attributes,
+    pub attributes: Attributes,
     /// None for our own.
     pub next_hop: Option<NextHop>,
     /// Who announced it; none for our own.
@@ -86,22 +86,25 @@ pub(super) fn admits_source(export: &Export, from: Option<Kind>) -> Result<(), W
 }
 
 /// The route as the group is told of it.
-pub(super) fn export(export: &Export, route: &Leaving<'_>) -> Result<Outgoing, Withheld> {
+pub(super) fn export(export: &Export, mut route: Leaving<'_>) -> Result<Outgoing, Withheld> {
     admits_source(export, route.from.map(|from| from.kind))?;
-    admits_attributes(export, route.attributes)?;
-    let (attributes, change) = match &export.policy {
-        Policy::Filter(filter) => ask(filter, route)?,
-        Policy::Unset | Policy::Accept | Policy::Reject | Policy::Originated => {
-            (None, NextHopChange::Untouched)
+    admits_attributes(export, &route.attributes)?;
+    let mut own_med = route.from.is_none();
+    let mut change = NextHopChange::Untouched;
+    if let Policy::Filter(filter) = &export.policy {
+        let changed;
+        (changed, change) = ask(filter, &route)?;
+        if let Some(changed) = changed {
+            // A MED that the filter set is ours to tell; one that came from elsewhere is not (RFC 4271 §5.1.4).
+            own_med |= changed.med != route.attributes.med;
+            route.attributes = changed;
         }
-    };
-    // A MED that the filter set is ours to tell; one that came from elsewhere is not (RFC 4271 §5.1.4).
-    let own_med = attributes.as_ref().is_some_and(|changed| changed.med != route.attributes.med);
-    let mut attributes = attributes.unwrap_or_else(|| route.attributes.clone());
-    let next_hop = next_hop(export, route, change).ok_or(Withheld::NoNextHop)?;
+    }
+    let next_hop = next_hop(export, &route, change).ok_or(Withheld::NoNextHop)?;
+    let Leaving { mut attributes, from, .. } = route;
     match export.kind {
-        Kind::External => to_external(export, &mut attributes, own_med || route.from.is_none()),
-        Kind::Internal | Kind::Client => to_internal(export, route, &mut attributes),
+        Kind::External => to_external(export, &mut attributes, own_med),
+        Kind::Internal | Kind::Client => to_internal(export, from, &mut attributes),
     }
     if export.graceful_shutdown {
         shut_down(export, &mut attributes);
@@ -132,7 +135,8 @@ fn admits_attributes(export: &Export, attributes: &Attributes) -> Result<(), Wit
 }
 
 fn ask(filter: &Filter, route: &Leaving<'_>) -> Result<(Option<Attributes>, NextHopChange), Withheld> {
-    let Leaving { prefix, attributes, next_hop, origination, .. } = *route;
+    let Leaving { prefix, attributes, next_hop, origination, .. } = route;
+    let (next_hop, origination) = (*next_hop, *origination);
     let outcome = filter.evaluate(&Subject { prefix, attributes, next_hop, origination });
     match outcome.decision {
         Decision::Accept => Ok((outcome.attributes, outcome.next_hop)),
@@ -145,7 +149,7 @@ fn to_external(export: &Export, attributes: &mut Attributes, own_med: bool) {
         attributes.as_path.replace(theirs, *ours);
     }
     for asn in export.prepend.iter().rev() {
-        attributes.as_path = attributes.as_path.prepended(*asn);
+        attributes.as_path.prepend(*asn, 1);
     }
     attributes.local_pref = None;
     if !own_med {
@@ -166,9 +170,9 @@ fn is_transitive(community: &ExtendedCommunity) -> bool {
     community.0 >> 62 & 1 == 0
 }
 
-fn to_internal(export: &Export, route: &Leaving<'_>, attributes: &mut Attributes) {
+fn to_internal(export: &Export, from: Option<&Neighbour>, attributes: &mut Attributes) {
     attributes.local_pref = Some(attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF));
-    if let Some(from) = route.from.filter(|from| from.kind != Kind::External) {
+    if let Some(from) = from.filter(|from| from.kind != Kind::External) {
         // RFC 4456 §8: reflected.
         attributes.originator_id.get_or_insert(from.router_id);
         attributes.cluster_list.insert(0, export.cluster_id);

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ipnetwork::IpNetwork;
 use smallvec::SmallVec;
 
-use super::decision::{Candidate, Decision, Way, decide};
+use super::decision::{Candidate, Step, Way, decide};
 use super::group::Group;
 use super::group::member::Member;
 use super::log::Log;
@@ -124,18 +124,19 @@ impl FamilyRib {
             return;
         }
         let passed = self.members.values().map(|member| member.place).min().unwrap_or(u32::MAX);
-        let mut any = false;
+        let mut gone = Vec::new();
         while let Some((dest, place)) = self.bare.front().copied().filter(|(_, place)| *place <= passed) {
             self.bare.pop_front();
-            if !self.lies_bare(dest, place) {
-                continue;
+            if self.lies_bare(dest, place) {
+                gone.push(dest);
             }
-            any = true;
-            self.groups.iter_mut().flatten().for_each(|group| group.forget(dest));
-            self.log.forget(&mut self.table, dest);
-            self.table.remove(dest);
         }
-        if any {
+        for dest in &gone {
+            self.groups.iter_mut().flatten().for_each(|group| group.forget(*dest));
+            self.log.forget(&mut self.table, *dest);
+        }
+        gone.iter().for_each(|dest| self.table.remove(*dest));
+        if !gone.is_empty() {
             // What they hold of the dead must not be told to newcomers.
             self.groups.iter_mut().flatten().for_each(|group| group.drop_chunks_before(passed));
         }
@@ -295,22 +296,41 @@ impl FamilyRib {
 
     /// Decides anew and writes down what became of each route.
     fn decide(&mut self, dest: DestId, rules: &Rules<'_>) {
-        let routes = self.usable(dest);
-        let decision = match routes.as_slice() {
-            // Most destinations: nothing to compare.
-            [] | [_] => Decision::walkover(routes.len()),
-            _ => decide(&self.candidates(&routes, rules), rules.multipath),
+        let usable = |route: &RouteId| self.table.route(*route).state.unusable.is_none();
+        let first_two = {
+            let mut routes = self.table.routes_to(dest).filter(usable);
+            (routes.next(), routes.next())
         };
+        match first_two {
+            (None, _) => {}
+            // Most destinations: there is nothing to compare with.
+            (Some(only), None) => {
+                self.write_down(only, true, true, None);
+                self.table.put_first(only);
+            }
+            (Some(_), Some(_)) => self.decide_among(dest, rules),
+        }
+    }
+
+    fn decide_among(&mut self, dest: DestId, rules: &Rules<'_>) {
+        let routes = self.usable(dest);
+        let decision = decide(&self.candidates(&routes, rules), rules.multipath);
         for (index, route) in routes.iter().enumerate() {
-            // The counts do not look at any of this.
-            let state = &mut self.table.route_mut(*route).state;
-            state.set_best(decision.used.first() == Some(&index));
-            state.set_used(decision.used.contains(&index));
-            state.lost = decision.lost.get(index).copied().flatten();
+            let best = decision.used.first() == Some(&index);
+            let lost = decision.lost.get(index).copied().flatten();
+            self.write_down(*route, best, decision.used.contains(&index), lost);
         }
         if let Some(best) = decision.used.first().and_then(|index| routes.get(*index)) {
             self.table.put_first(*best);
         }
+    }
+
+    fn write_down(&mut self, route: RouteId, best: bool, used: bool, lost: Option<Step>) {
+        // The counts do not look at any of this.
+        let state = &mut self.table.route_mut(route).state;
+        state.set_best(best);
+        state.set_used(used);
+        state.lost = lost;
     }
 }
 

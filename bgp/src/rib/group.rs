@@ -16,6 +16,9 @@
 //! that the destination left behind when it moved on. Hence a member remembers the last place where it had everything
 //! ([`Member::safe`](member::Member::safe)), and what was told later than that is said again rather than left out.
 //!
+//! All this rests on one rule: what a destination comes to for a group changes only when it moves in the log. Whatever
+//! else decides about it (holding back transit, why we originate it) has to move it.
+//!
 //! **Not back to the sender.** A message holds routes of one source, so that a member can be given all but its own. A
 //! member whose own route takes the place of another's gets a withdrawal of that instead.
 
@@ -75,9 +78,9 @@ impl<'a> Tables<'a> {
         let origination = self.originated.get(&prefix).map(|origination| origination.source);
         export::export(
             rules,
-            &Leaving {
+            Leaving {
                 prefix: &prefix,
-                attributes: &self.paths.attributes(path),
+                attributes: self.paths.attributes(path),
                 next_hop: self.paths.next_hop_of(path),
                 from: self.neighbour(source),
                 origination: origination.filter(|_| source == OWN),
@@ -273,8 +276,8 @@ impl Group {
     }
 
     /// What has been told of a destination: path identifier, path, source.
-    pub fn told_of(&self, dest: DestId) -> impl Iterator<Item = (u32, Entry)> + '_ {
-        self.told.entries(dest).filter(|(_, entry)| entry.present)
+    pub fn told_of(&self, dest: DestId) -> impl Iterator<Item = (u32, Entry)> {
+        self.told.entries(dest).into_iter().filter(|(_, entry)| entry.present)
     }
 
     /// Everything that some member may have been told and not have been told to forget.
@@ -283,11 +286,15 @@ impl Group {
     }
 
     /// A member comes from a group that told these. What this group does not tell will have to be withdrawn from it, so
-    /// they are remembered as withdrawn at the very first place: news for nobody but those who begin there.
+    /// they are remembered as withdrawn at the very first place: news for nobody but those who begin there. Where
+    /// this group has told another source's route, that source may be the member, who then loses the one it had.
     pub fn take_over(&mut self, told: Vec<(DestId, u32, Entry)>) {
         for (dest, path_id, entry) in told {
-            if self.told.get(dest, path_id).unwrap_or_default() == Entry::default() {
+            let known = self.told.get(dest, path_id).unwrap_or_default();
+            if known == Entry::default() {
                 self.told.set(dest, path_id, Entry { present: false, place: 1, ..entry });
+            } else if known.source != entry.source || entry.shared {
+                self.told.set(dest, path_id, Entry { shared: true, ..known });
             }
         }
         self.chunks.clear();
@@ -296,7 +303,7 @@ impl Group {
 
     /// Whether anything was ever told of a destination, so that it may have to be withdrawn from somebody.
     pub fn knows(&self, dest: DestId) -> bool {
-        self.told.entries(dest).any(|(_, entry)| entry != Entry::default())
+        self.told.entries(dest).iter().any(|(_, entry)| *entry != Entry::default())
     }
 
     /// A destination is gone, and everybody knows.

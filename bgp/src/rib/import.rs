@@ -4,6 +4,7 @@
 //! a filter is asked for each prefix, since it may look at it. What was received is kept beside what became of
 //! it, so that another policy can judge anew without asking the peer.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -32,7 +33,7 @@ pub(super) enum Reason {
 /// What is decided of one path of one peer before its prefixes are looked at.
 pub(super) struct Judge<'a> {
     received: PathId,
-    attributes: Attributes,
+    attributes: Cow<'a, Attributes>,
     next_hop: NextHop,
     /// With what is to be changed whatever the policy says.
     path: PathId,
@@ -51,7 +52,7 @@ impl<'a> Judge<'a> {
     pub fn new(
         import: &'a Import,
         from: &Neighbour,
-        attributes: &Attributes,
+        attributes: &'a Attributes,
         next_hop: NextHop,
         paths: &mut Paths,
     ) -> Self {
@@ -67,7 +68,7 @@ impl<'a> Judge<'a> {
                 Policy::Filter(filter) => Verdict::Ask(filter),
             },
         };
-        let attributes = adapted.unwrap_or_else(|| attributes.clone());
+        let attributes = adapted.map_or(Cow::Borrowed(attributes), Cow::Owned);
         Self { received, attributes, next_hop, path, verdict, last: None }
     }
 
@@ -192,7 +193,7 @@ fn adapt(import: &Import, from: &Neighbour, attributes: &Attributes) -> Option<A
     }
     let mut adapted = attributes.clone();
     if let Some(asn) = import.prepend {
-        adapted.as_path = adapted.as_path.prepended(asn);
+        adapted.as_path.prepend(asn, 1);
     }
     if shut_down {
         // RFC 8326 §4: least preferred, but better than nothing.

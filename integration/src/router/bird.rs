@@ -205,7 +205,8 @@ pub(super) fn paths(directory: &FilePath, prefix: IpNetwork) -> Result<Vec<Path>
 /// `show route PREFIX all`: a line for each path, and indented below it where it leads and its attributes.
 pub(super) fn decode_paths(answer: &str) -> Vec<Path> {
     let mut paths: Vec<Path> = Vec::new();
-    for line in answer.lines() {
+    // A long list goes on in lines that are indented further.
+    for line in answer.replace("\n\t\t", " ").lines() {
         if line.contains(" [") && !line.starts_with('\t') && !line.trim_start().starts_with("BGP.") {
             let (flags, preference) = line.rsplit_once(" (").unwrap_or((line, ""));
             let stale = preference.split(['/', ')']).next().is_some_and(|number| number.ends_with('s'));

@@ -159,6 +159,10 @@ fn render_neighbour(text: &mut String, spec: &Spec, neighbour: &Neighbour) {
             restart.long_lived_secs.is_some()
         );
     }
+    render_families(text, neighbour);
+}
+
+fn render_families(text: &mut String, neighbour: &Neighbour) {
     for family in &neighbour.families {
         let _ = write!(
             text,

@@ -50,8 +50,6 @@ pub enum Feature {
     ShowsShutdownWords,
     /// Says words of RFC 9003.
     SaysShutdownWords,
-    /// Sets extended communities on routes of its own.
-    ExtendedCommunities,
     /// Sends attributes that nobody knows.
     UnknownAttributes,
 }
@@ -84,7 +82,6 @@ impl Kind {
             Feature::Bfd => &[Bird, Frr],
             Feature::ShowsShutdownWords => &[Bird, Frr, OpenBgpd],
             Feature::SaysShutdownWords => &[Bird, Frr, Gobgp, OpenBgpd],
-            Feature::ExtendedCommunities => &[Bird, Frr, Gobgp, OpenBgpd, ExaBgp],
             Feature::UnknownAttributes => &[ExaBgp],
         };
         able.contains(&self)

@@ -37,13 +37,8 @@ fn extended(kind: Kind) {
     let speaker = Speaker::start(&namespace, config, setting.originated).unwrap();
     let [ours, _] = OURS.networks();
     let [theirs, _] = THEIRS.networks();
-    let path = wait_until("the router has our IPv4 prefix", || {
-        let mut paths = router.paths(ours)?;
-        ensure!(paths.len() == 1, "{paths:?}");
-        paths.pop().context("a path")
-    });
+    let path = wait_until("the router has our IPv4 prefix", || pair::only_path(&router, ours));
     assert_eq!(path.next_hop, Some(OURS.v6()), "{path:?}");
-    assert!(path.best, "{path:?}");
     let route = wait_until("we have the router's", || {
         speaker.route(Table::LocRib, Some(key.clone()), theirs)?.context("we do not")
     });
@@ -83,11 +78,7 @@ fn unnumbered(kind: Kind) {
         segment.router_in(kind, router_namespace, THEIRS, EXTERNAL[1], vec![neighbour], THEIRS.originated());
     let is_link_local = |address: IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     for prefix in OURS.networks() {
-        let path = wait_until("the router has our prefix", || {
-            let mut paths = router.paths(prefix)?;
-            ensure!(paths.len() == 1 && paths[0].best, "{prefix}: {paths:?}");
-            paths.pop().context("a path")
-        });
+        let path = wait_until("the router has our prefix", || pair::only_path(&router, prefix));
         assert!(path.next_hop.is_some_and(is_link_local), "{path:?}");
     }
     for prefix in THEIRS.networks() {
@@ -97,7 +88,7 @@ fn unnumbered(kind: Kind) {
         let path = &route.paths[0];
         let link_local = match path.next_hop.unwrap() {
             NextHop::V6 { link_local: Some(address), .. } => address.into(),
-            hop => hop.address(),
+            hop @ (NextHop::V4(_) | NextHop::V6 { .. }) => hop.address(),
         };
         assert!(is_link_local(link_local) && path.best, "{path:?}");
         assert!(speaker.best_paths().contains_key(&prefix), "{path:?}");

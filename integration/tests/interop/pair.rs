@@ -44,6 +44,13 @@ pub fn originated(prefixes: impl IntoIterator<Item = IpNetwork>) -> BTreeMap<IpN
     prefixes.into_iter().map(|prefix| (prefix, Origination::default())).collect()
 }
 
+/// The one path that a router has to this prefix, and uses.
+pub fn only_path(router: &Router, prefix: IpNetwork) -> Result<Path> {
+    let mut paths = router.paths(prefix)?;
+    ensure!(paths.len() == 1 && paths[0].best, "{}: {prefix}: {paths:?}", router.spec().name);
+    paths.pop().context("a path")
+}
+
 /// What both ends are to be like.
 pub struct Setting {
     pub kind: Kind,
@@ -61,14 +68,16 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Both dial; each originates a prefix of each family.
+    /// We dial; each originates a prefix of each family.
     pub fn new(kind: Kind, asns: [u32; 2], over_v6: bool) -> Self {
         let (here, there) = (OURS.address(over_v6), THEIRS.address(over_v6));
+        // Where both dial, a session may stand for a moment before the other end decides for the other connection.
+        let neighbour = Neighbour { passive: true, ..Neighbour::new(there, here, asns[0]) };
         Self {
             kind,
             asns,
             over_v6,
-            neighbour: Neighbour::new(there, here, asns[0]),
+            neighbour,
             peer: peer(),
             networks: THEIRS.originated(),
             originated: originated(OURS.networks()),
@@ -158,11 +167,9 @@ impl Pair {
         });
     }
 
-    /// The one path that the router has to this prefix.
+    /// The one path that the router has to this prefix, and uses.
     pub fn theirs(&self, prefix: IpNetwork) -> Result<Path> {
-        let mut paths = self.router.paths(prefix)?;
-        ensure!(paths.len() == 1, "{}: {prefix}: {paths:?}", self.router.spec().name);
-        paths.pop().context("a path")
+        only_path(&self.router, prefix)
     }
 
     /// Fails if the router has a path to this prefix.

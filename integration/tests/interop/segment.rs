@@ -53,6 +53,8 @@ impl Segment {
     pub fn new() -> Self {
         let lab = Lab::new("test").unwrap();
         let switch = lab.namespace("switch").unwrap();
+        // A switch: it has no address on the link, and no say.
+        switch.set_sysctl("net/ipv6/conf/default/disable_ipv6", "1").unwrap();
         switch.output("ip", &["link", "add", "bridge", "type", "bridge"]).unwrap();
         link::set_up(&switch, "bridge").unwrap();
         Self { switch, lab }

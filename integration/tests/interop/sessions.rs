@@ -1,5 +1,6 @@
 //! Sessions: external and internal, over IPv4 and IPv6, dialled by us and by them, in 2- and 4-octet ASes.
 
+use anyhow::ensure;
 use bgp::config::{ListenRange, RemoteAs};
 use integration::router::{Family, Kind};
 
@@ -18,8 +19,11 @@ enum Dials {
 fn assert_exchanged(kind: Kind, asns: [u32; 2], over_v6: bool, dials: Dials) {
     let mut setting = Setting::new(kind, asns, over_v6);
     match dials {
-        Dials::We => setting.neighbour.passive = true,
-        Dials::They => setting.peer.passive = true,
+        Dials::We => {}
+        Dials::They => {
+            setting.neighbour.passive = false;
+            setting.peer.passive = true;
+        }
     }
     setting.peer.remote_as = if asns[0] == asns[1] { RemoteAs::Internal } else { RemoteAs::Is(asns[1]) };
     let pair = Pair::start(setting);
@@ -91,10 +95,9 @@ with_each!(both_families: bird Bird, frr Frr);
 /// A peer that we know by its network only.
 fn dynamic_neighbour(kind: Kind) {
     let mut setting = Setting::new(kind, EXTERNAL, false);
-    let mut pair = {
-        setting.peer.passive = true;
-        Pair::start(setting)
-    };
+    setting.neighbour.passive = false;
+    setting.peer.passive = true;
+    let mut pair = Pair::start(setting);
     let peer = std::mem::take(&mut pair.config.peers).into_values().next().unwrap();
     pair.config.listen_ranges =
         vec![ListenRange { network: "192.0.2.0/24".parse().unwrap(), limit: 2, peer }];
@@ -104,3 +107,26 @@ fn dynamic_neighbour(kind: Kind) {
 }
 
 with_each!(dynamic_neighbour: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
+
+/// Both dial at once, and one connection is left (RFC 4271 §6.8).
+fn both_dial(kind: Kind) {
+    let mut setting = Setting::new(kind, EXTERNAL, true);
+    setting.neighbour.passive = false;
+    let pair = Pair::start(setting);
+    pair.wait_exchanged();
+    wait_until("there is one connection", || {
+        let text = pair.namespace.output("ss", &["-Htn", "state", "established"])?;
+        ensure!(text.lines().count() == 1, "{text}");
+        Ok(())
+    });
+    // Whatever became of it while the two were at it, it stays now.
+    let before = pair.ours().ensure_established(&pair.key()).unwrap();
+    wait_until("it has seen a few keepalives", || {
+        let now = pair.ours().ensure_established(&pair.key())?;
+        ensure!(now.counters.messages_received >= before.counters.messages_received + 2, "{now:?}");
+        assert_eq!(now.counters.flaps, before.counters.flaps);
+        Ok(())
+    });
+}
+
+with_each!(both_dial: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);

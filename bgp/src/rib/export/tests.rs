@@ -56,7 +56,8 @@ fn told(
     let from = source.map(from);
     let origination = source.is_none().then_some(config::Source::Block);
     let next_hop = source.map(|_| next_hop);
-    export(rules, &Leaving { prefix: &prefix, attributes, next_hop, from: from.as_ref(), origination })
+    let attributes = attributes.clone();
+    export(rules, Leaving { prefix: &prefix, attributes, next_hop, from: from.as_ref(), origination })
 }
 
 fn usual(rules: &Export, source: Option<Kind>) -> Outgoing {

@@ -12,6 +12,9 @@ use super::Tables;
 use crate::config::Policy;
 use crate::wire::{NextHop, Nlri, update};
 
+/// Octets of attributes in one chunk, about.
+const LIST_OCTETS: usize = 16 * 1024;
+
 /// Messages for everything between two places of the log.
 #[derive(Debug)]
 pub(in crate::rib) struct Chunk {
@@ -78,10 +81,10 @@ pub(in crate::rib) fn withdrawals(export: &Export, nlri: &[Nlri]) -> (Bytes, u32
     (octets.freeze(), messages)
 }
 
-/// Attributes in octets, and the next hop that goes with them.
+/// Attributes in octets, as a stretch of those of all lists, and the next hop that goes with them.
 #[derive(Debug)]
 struct List {
-    octets: BytesMut,
+    octets: std::ops::Range<usize>,
     next_hop: NextHop,
 }
 
@@ -90,7 +93,7 @@ struct Bundle {
     /// None for withdrawals.
     list: Option<u32>,
     source: SourceId,
-    nlri: Vec<Nlri>,
+    nlri: SmallVec<[Nlri; 6]>,
     shared: Vec<Nlri>,
 }
 
@@ -99,6 +102,7 @@ struct Bundle {
 pub(super) struct Bundles<'a> {
     export: &'a Export,
     lists: Vec<List>,
+    list_octets: BytesMut,
     /// Where no filter looks at prefixes: a path of a source always looks the same.
     by_path: FxHashMap<(PathId, SourceId), Option<u32>>,
     /// Where one does.
@@ -113,6 +117,7 @@ impl<'a> Bundles<'a> {
         Self {
             export,
             lists: Vec::new(),
+            list_octets: BytesMut::with_capacity(LIST_OCTETS),
             by_path: FxHashMap::default(),
             by_outgoing: FxHashMap::default(),
             bundles: Vec::new(),
@@ -148,9 +153,9 @@ impl<'a> Bundles<'a> {
 
     fn add_list(&mut self, outgoing: &Outgoing) -> u32 {
         let Outgoing { attributes, next_hop } = outgoing;
-        let mut octets = BytesMut::new();
-        update::attribute_list(attributes, Some(*next_hop), &self.export.codec, &mut octets);
-        self.lists.push(List { octets, next_hop: *next_hop });
+        let from = self.list_octets.len();
+        update::attribute_list(attributes, Some(*next_hop), &self.export.codec, &mut self.list_octets);
+        self.lists.push(List { octets: from..self.list_octets.len(), next_hop: *next_hop });
         u32::try_from(self.lists.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -169,7 +174,7 @@ impl<'a> Bundles<'a> {
             Some(_) | None => *self.by_list.entry((list, source)).or_insert(last),
         };
         if index == last {
-            self.bundles.push(Bundle { list, source, nlri: Vec::new(), shared: Vec::new() });
+            self.bundles.push(Bundle { list, source, nlri: SmallVec::new(), shared: Vec::new() });
             let list = list.and_then(|list| self.lists.get(list as usize));
             self.octets += 32 + list.map_or(0, |list| list.octets.len());
         }
@@ -195,7 +200,10 @@ impl<'a> Bundles<'a> {
             let nlri = bundle.nlri.iter().copied();
             let messages = match list {
                 None => writer.withdraw(nlri, &mut octets),
-                Some(list) => writer.announce(&list.octets, &list.next_hop, nlri, &mut octets),
+                Some(list) => {
+                    let attributes = self.list_octets.get(list.octets.clone()).unwrap_or_default();
+                    writer.announce(attributes, &list.next_hop, nlri, &mut octets)
+                }
             };
             all += messages;
             match cuts.last_mut().filter(|cut| cut.source == bundle.source) {

@@ -123,13 +123,13 @@ impl Told {
     }
 
     pub fn path_ids(&self, dest: DestId) -> SmallVec<[u32; 4]> {
-        self.entries(dest).map(|(path_id, _)| path_id).collect()
+        self.entries(dest).into_iter().map(|(path_id, _)| path_id).collect()
     }
 
-    pub fn entries(&self, dest: DestId) -> Box<dyn Iterator<Item = (u32, Entry)> + '_> {
+    pub fn entries(&self, dest: DestId) -> SmallVec<[(u32, Entry); 2]> {
         match self {
-            Self::One(entries) => Box::new(entries.get(dest.0 as usize).map(|entry| (0, *entry)).into_iter()),
-            Self::Many(entries) => Box::new(entries.get(&dest.0).into_iter().flatten().copied()),
+            Self::One(entries) => entries.get(dest.0 as usize).map(|entry| (0, *entry)).into_iter().collect(),
+            Self::Many(entries) => entries.get(&dest.0).cloned().unwrap_or_default(),
         }
     }
 

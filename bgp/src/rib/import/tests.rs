@@ -132,7 +132,8 @@ fn a_filter_is_asked_for_each_prefix_and_its_words_are_kept() {
     let import = Import { policy: Policy::Filter(Arc::new(filter)), ..import() };
     let mut paths = Paths::default();
     let neighbour = from(Kind::External);
-    let mut judge = Judge::new(&import, &neighbour, &path(&[65007]), via("10.0.0.7"), &mut paths);
+    let received = path(&[65007]);
+    let mut judge = Judge::new(&import, &neighbour, &received, via("10.0.0.7"), &mut paths);
     let prefixes = ["10.1.0.0/16", "10.1.1.0/24", "10.2.0.0/16"].map(|text| text.parse().expect("a prefix"));
     let outcomes = prefixes.map(|prefix| judge.judge(&prefix, &mut paths));
     let [(one, None), (two, None), (_, Some(Reason::Rejected))] = outcomes else { panic!("{outcomes:?}") };

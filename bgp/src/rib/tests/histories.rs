@@ -224,3 +224,26 @@ fn sender(op: &Op) -> Option<(Option<usize>, usize)> {
         | Op::Reject { .. } => None,
     }
 }
+
+/// Histories that once went wrong.
+#[test]
+fn what_goes_while_transit_is_held_is_withdrawn() {
+    let announce =
+        |source, prefixes: &[u8]| Op::Announce { source, prefixes: prefixes.to_vec(), asns: 1, med: 0 };
+    let history = [
+        announce(2, &[0, 4]),
+        Op::Drain { member: 0, pieces: 2 },
+        Op::Hold(true),
+        announce(1, &[0, 1]),
+        Op::Replace { source: 1 },
+        Op::Drain { member: 1, pieces: 1 },
+        announce(0, &[0]),
+        announce(0, &[1, 2]),
+        Op::Withdraw { source: 2, prefixes: vec![4] },
+        Op::Drain { member: 0, pieces: 2 },
+    ];
+    let mut world = World::new(false);
+    history.iter().for_each(|op| world.apply(op));
+    world.settle();
+    world.check();
+}
