@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::workload::{Row, Sample, Sizes};
+use crate::workload::{Row, Sample, Sizes, WAVES};
 
 /// What one row's samples say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,7 +241,7 @@ impl Report {
             Row::ColdStart => format!("{clients} sessions up from cold, all dialling at once"),
             Row::FanOut => format!("one sender's {fan_prefixes} prefixes to {fan_clients} clients"),
             Row::NoneStuck => {
-                format!("one sender's {fan_prefixes} prefixes to {} clients, six times", clients - 2)
+                format!("one sender's {fan_prefixes} prefixes to {} clients, {WAVES} times", clients - 2)
             }
             Row::OneStuck => format!("the same while 1 of {clients} reads nothing"),
         }

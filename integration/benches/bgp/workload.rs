@@ -22,7 +22,7 @@ mod full_table;
 mod material;
 mod reflector;
 
-pub use fan_out::{fan_out, stuck_client};
+pub use fan_out::{WAVES, fan_out, stuck_client};
 pub use full_table::{FullTable, full_table};
 pub use reflector::{all_have_all, cold_start};
 

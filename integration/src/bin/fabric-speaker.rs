@@ -29,9 +29,14 @@ use clap::Parser;
 use ipnetwork::IpNetwork;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A table is many small allocations, made on all threads and kept for long. Measured by `make bench-bgp` with a full
+/// table, this takes a third less CPU time than glibc's allocator, and a little less memory at the end.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs a BGP speaker that forwards nothing, until it is asked to end.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "fabric-speaker", version)]
 struct Arguments {
     /// What it is and with whom it peers.
     file: PathBuf,

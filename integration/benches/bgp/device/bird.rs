@@ -35,6 +35,7 @@ impl Device for Bird {
             "no MRAI, no start-up delay towards peers that dial; next hops direct, so that none is resolved",
             "listens with a backlog of 8: of 500 peers that dial at once, most wait for their kernel to try again \
              (after 1, 3, 7 … s); there is no knob for it",
+            "before 2.14 it may sleep up to 3 s before it goes on telling a new peer the table; no knob either",
         ]
     }
 

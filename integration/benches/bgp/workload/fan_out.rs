@@ -10,7 +10,7 @@ use super::{GENTLY, Ground, PATIENCE, QUIET, Row, Sample, Sizes, Stage, clients}
 /// Sets of attributes among the sender's prefixes.
 const SETS: usize = 200;
 /// How often they change while one client reads nothing.
-const WAVES: u32 = 6;
+pub const WAVES: u32 = 3;
 /// Little enough for a device's kernel to hold that a client that reads nothing is felt at once.
 const SMALL_SEND_BUFFER: &str = "4096 16384 65536";
 const SEND_BUFFER: &str = "net/ipv4/tcp_wmem";
