@@ -163,6 +163,8 @@ pub struct Outcome {
     pub attributes: Option<Attributes>,
     /// What an action said of the next hop.
     pub next_hop: NextHopChange,
+    /// An action said what MED is, be it what it was.
+    pub med_set: bool,
 }
 
 /// What becomes of the next hop.

@@ -16,6 +16,7 @@ struct Route<'a> {
     subject: &'a Subject<'a>,
     attributes: Cow<'a, Attributes>,
     next_hop: NextHopChange,
+    med_set: bool,
     /// The path's text, if a condition has needed it since the path last changed.
     path_text: Option<String>,
 }
@@ -25,6 +26,7 @@ pub(super) fn evaluate(filter: &Filter, subject: &Subject<'_>) -> Outcome {
         subject,
         attributes: Cow::Borrowed(subject.attributes),
         next_hop: NextHopChange::Untouched,
+        med_set: false,
         path_text: None,
     };
     for (index, rule) in filter.rules.iter().enumerate() {
@@ -46,16 +48,18 @@ pub(super) fn evaluate(filter: &Filter, subject: &Subject<'_>) -> Outcome {
 
 /// Of a route that does not pass, nothing else is of interest.
 fn rejected(rule: Option<usize>) -> Outcome {
-    Outcome { decision: Decision::Reject, rule, attributes: None, next_hop: NextHopChange::Untouched }
+    let next_hop = NextHopChange::Untouched;
+    Outcome { decision: Decision::Reject, rule, attributes: None, next_hop, med_set: false }
 }
 
 impl Route<'_> {
     fn accepted(self, rule: Option<usize>) -> Outcome {
+        let (next_hop, med_set) = (self.next_hop, self.med_set);
         let attributes = match self.attributes {
             Cow::Owned(attributes) if attributes != *self.subject.attributes => Some(attributes),
             Cow::Owned(_) | Cow::Borrowed(_) => None,
         };
-        Outcome { decision: Decision::Accept, rule, attributes, next_hop: self.next_hop }
+        Outcome { decision: Decision::Accept, rule, attributes, next_hop, med_set }
     }
 
     fn holds(&mut self, condition: &Condition) -> bool {
@@ -109,7 +113,10 @@ impl Route<'_> {
         for action in actions {
             match action {
                 Action::SetLocalPref(value) => change::set_local_pref(&mut self.attributes, *value),
-                Action::SetMed(value) => change::set_med(&mut self.attributes, *value),
+                Action::SetMed(value) => {
+                    self.med_set = true;
+                    change::set_med(&mut self.attributes, *value);
+                }
                 Action::SetOrigin(value) => change::set_origin(&mut self.attributes, *value),
                 Action::AddCommunities(list) => change::add(&mut self.attributes, list),
                 Action::RemoveCommunities(patterns) => change::remove(&mut self.attributes, patterns),

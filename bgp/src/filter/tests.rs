@@ -277,6 +277,7 @@ fn what_is_changed_back_is_not_changed_and_what_is_rejected_is_not_described() {
         rule: Some(1),
         attributes: None,
         next_hop: NextHopChange::Untouched,
+        med_set: false,
     };
     assert_eq!(judge(&filter(rejected, Decision::Accept), &attributes()), expected);
 }

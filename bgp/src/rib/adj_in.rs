@@ -8,6 +8,10 @@ use super::table::{AT_ONCE, NewRoute, RouteId, State};
 use super::{Counts, Import, Neighbour, OWN, Rib, SourceId};
 use crate::wire::{Attributes, Community, Family, FamilySet, NextHop, Nlri};
 
+/// Paths that one peer may announce to one prefix (RFC 7911 leaves it open). More are not taken: each one costs a look at
+/// all the others.
+const MAX_PATHS: usize = 256;
+
 impl Rib {
     /// Somebody new who will announce routes.
     pub fn add_source(&mut self, neighbour: Neighbour) -> SourceId {
@@ -133,6 +137,7 @@ impl Rib {
                 let (received, path_id) = (judge.received(), nlri.path_id);
                 let new = NewRoute { dest, received, path, path_id, since, source, state };
                 match rib.table.route_of(dest, source, path_id) {
+                    None if path_id != 0 && rib.table.paths_of(dest, source) >= MAX_PATHS => {}
                     None => rib.change(dest, &rules, |table| _ = table.insert(new)),
                     Some(known) => replace(rib, known, new, &rules),
                 }

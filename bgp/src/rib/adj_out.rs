@@ -25,7 +25,7 @@ impl Rib {
         let rib = self.family_mut(family);
         let mut member = Member::new(source, group);
         if end_of_rib {
-            member.markers.push((rib.log.end(), Marker::EndOfRib));
+            member.markers.push(Marker::EndOfRib);
         }
         rib.members.insert(id, member);
         rib.changed = true;
@@ -91,7 +91,7 @@ impl Rib {
         }
         if let Some(member) = rib.members.get_mut(&member) {
             member.group = group;
-            member.pieces.clear();
+            // What has been made for it is said all the same: it may be the last that is known of what is gone.
             member.rewind();
         }
         rib.changed = true;
@@ -101,13 +101,14 @@ impl Rib {
     /// Tells everything again (RFC 2918); with `enhanced` between BoRR and EoRR (RFC 7313).
     pub fn tell_again(&mut self, member: MemberId, enhanced: bool) {
         let rib = self.family_mut(family_of(member));
-        let end = rib.log.end();
         let Some(member) = rib.members.get_mut(&member) else { return };
         member.rewind();
-        if enhanced {
+        // Before our End-of-RIB there is nothing to be told again (RFC 7313 §4), and an end of the refresh would make the
+        // peer drop what it keeps over our restart.
+        if enhanced && !member.markers.contains(&Marker::EndOfRib) {
             member.begin_refresh = true;
-            member.markers.retain(|(_, marker)| *marker != Marker::EndOfRefresh);
-            member.markers.push((end, Marker::EndOfRefresh));
+            member.markers.retain(|marker| *marker != Marker::EndOfRefresh);
+            member.markers.push(Marker::EndOfRefresh);
         }
         rib.changed = true;
     }
@@ -128,14 +129,6 @@ impl Rib {
                 let best = rib.table.best(dest).map(|route| rib.table.route(route).source);
                 if best.is_some_and(|source| source != super::OWN) || rib.add_path_groups > 0 {
                     rib.touch(dest);
-                }
-            }
-            let end = rib.log.end();
-            for member in rib.members.values_mut() {
-                for (place, marker) in &mut member.markers {
-                    if *marker == Marker::EndOfRib {
-                        *place = end;
-                    }
                 }
             }
             rib.changed = true;
@@ -164,10 +157,10 @@ impl Rib {
             return Step::Say(piece);
         }
         let Some(Some(group)) = rib.groups.get_mut(member.group) else { return Step::HasAll };
-        if let Some(first) = before_the_log(member, group, *held) {
+        let end = rib.log.end();
+        if let Some(first) = before_the_log(member, group, end, *held) {
             return Step::Say(first);
         }
-        let end = rib.log.end();
         if member.place >= end {
             member.advance(end, end);
             return Step::HasAll;
@@ -230,12 +223,12 @@ enum Step {
     HasAll,
 }
 
-/// What a member is told before it goes on in the log.
-fn before_the_log(member: &mut Member, group: &Group, held: bool) -> Option<Piece> {
+/// What a member is told before it goes on in the log, or when it has come to its end.
+fn before_the_log(member: &mut Member, group: &Group, end: u32, held: bool) -> Option<Piece> {
     if std::mem::take(&mut member.begin_refresh) {
         return Some(marker(&group.export, |writer, out| writer.refresh(RefreshKind::Begin, out)));
     }
-    let due = member.due_marker(held && is_told_transit(&group.export))?;
+    let due = member.due_marker(end, held && is_told_transit(&group.export))?;
     Some(marker(&group.export, |writer, out| match due {
         Marker::EndOfRib => writer.end_of_rib(out),
         Marker::EndOfRefresh => writer.refresh(RefreshKind::End, out),

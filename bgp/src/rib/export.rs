@@ -10,7 +10,7 @@ use ipnetwork::IpNetwork;
 use super::path::DEFAULT_LOCAL_PREF;
 use super::{Export, Kind, Neighbour};
 use crate::config::{self, NextHopMode, Policy};
-use crate::filter::{Decision, Filter, NextHopChange, Subject};
+use crate::filter::{Decision, Filter, NextHopChange, Outcome, Subject};
 use crate::wire::{Attributes, Community, ExtendedCommunity, Family, NextHop, Role};
 
 #[cfg(test)]
@@ -92,11 +92,11 @@ pub(super) fn export(export: &Export, mut route: Leaving<'_>) -> Result<Outgoing
     let mut own_med = route.from.is_none();
     let mut change = NextHopChange::Untouched;
     if let Policy::Filter(filter) = &export.policy {
-        let changed;
-        (changed, change) = ask(filter, &route)?;
-        if let Some(changed) = changed {
-            // A MED that the filter set is ours to tell; one that came from elsewhere is not (RFC 4271 §5.1.4).
-            own_med |= changed.med != route.attributes.med;
+        let outcome = ask(filter, &route)?;
+        change = outcome.next_hop;
+        // A MED that the filter set is ours to tell; one that came from elsewhere is not (RFC 4271 §5.1.4).
+        own_med |= outcome.med_set;
+        if let Some(changed) = outcome.attributes {
             route.attributes = changed;
         }
     }
@@ -134,12 +134,12 @@ fn admits_attributes(export: &Export, attributes: &Attributes) -> Result<(), Wit
     Ok(())
 }
 
-fn ask(filter: &Filter, route: &Leaving<'_>) -> Result<(Option<Attributes>, NextHopChange), Withheld> {
+fn ask(filter: &Filter, route: &Leaving<'_>) -> Result<Outcome, Withheld> {
     let Leaving { prefix, attributes, next_hop, origination, .. } = route;
     let (next_hop, origination) = (*next_hop, *origination);
     let outcome = filter.evaluate(&Subject { prefix, attributes, next_hop, origination });
     match outcome.decision {
-        Decision::Accept => Ok((outcome.attributes, outcome.next_hop)),
+        Decision::Accept => Ok(outcome),
         Decision::Reject => Err(Withheld::Filter(filter.describe(outcome.rule))),
     }
 }

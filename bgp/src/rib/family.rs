@@ -143,7 +143,8 @@ impl FamilyRib {
     }
 
     fn lies_bare(&self, dest: DestId, place: u32) -> bool {
-        self.table.destination(dest).place == place && self.table.is_bare(dest)
+        // It may have been revived since, and removed for good.
+        self.table.is_live(dest) && self.table.destination(dest).place == place && self.table.is_bare(dest)
     }
 
     /// Squeezes the log if that is worth it.
@@ -151,8 +152,9 @@ impl FamilyRib {
         if !self.log.wants_squeeze() {
             return;
         }
-        let Self { table, bare, .. } = self;
-        bare.retain(|(dest, place)| table.destination(*dest).place == *place && table.is_bare(*dest));
+        let mut bare = std::mem::take(&mut self.bare);
+        bare.retain(|(dest, place)| self.lies_bare(*dest, *place));
+        self.bare = bare;
         let moved = self.log.squeeze(&mut self.table);
         for (dest, place) in &mut self.bare {
             *place = self.table.destination(*dest).place;

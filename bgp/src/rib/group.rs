@@ -306,6 +306,16 @@ impl Group {
         self.told.entries(dest).iter().any(|(_, entry)| *entry != Entry::default())
     }
 
+    /// The same path may come to something else outside from now on: what was told of the destination is taken as told
+    /// at its new place, which nobody has passed, so it is told or withdrawn again.
+    pub fn doubt(&mut self, dest: DestId, place: u32) {
+        for (path_id, entry) in self.told.entries(dest) {
+            if entry.present {
+                self.told.set(dest, path_id, Entry { place, ..entry });
+            }
+        }
+    }
+
     /// A destination is gone, and everybody knows.
     pub fn forget(&mut self, dest: DestId) {
         self.told.forget(dest);

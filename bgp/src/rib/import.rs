@@ -38,6 +38,8 @@ pub(super) struct Judge<'a> {
     /// With what is to be changed whatever the policy says.
     path: PathId,
     verdict: Verdict<'a>,
+    /// RFC 8326 §4: the sender is about to go. Least preferred, whatever a filter says, but better than nothing.
+    leaving: bool,
     /// What the filter made of the path last: neighbouring prefixes mostly share it.
     last: Option<(Outcome, PathId)>,
 }
@@ -69,7 +71,8 @@ impl<'a> Judge<'a> {
             },
         };
         let attributes = adapted.map_or(Cow::Borrowed(attributes), Cow::Owned);
-        Self { received, attributes, next_hop, path, verdict, last: None }
+        let leaving = is_leaving(from, &attributes);
+        Self { received, attributes, next_hop, path, verdict, leaving, last: None }
     }
 
     /// As announced.
@@ -100,7 +103,11 @@ impl<'a> Judge<'a> {
             // These are about telling others.
             NextHopChange::Untouched | NextHopChange::Itself | NextHopChange::Unchanged => self.next_hop,
         };
-        let path = match &outcome.attributes {
+        let mut changed = outcome.attributes.clone();
+        if let Some(changed) = changed.as_mut().filter(|_| self.leaving) {
+            changed.local_pref = Some(0);
+        }
+        let path = match &changed {
             None if next_hop == self.next_hop => self.path,
             changed => paths.intern(changed.as_ref().unwrap_or(&self.attributes), Some(next_hop)),
         };
@@ -181,22 +188,24 @@ fn leaked(role: Option<Role>, from: &Neighbour, attributes: &Attributes) -> bool
     }
 }
 
+fn is_leaving(from: &Neighbour, attributes: &Attributes) -> bool {
+    from.kind == Kind::External && attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN)
+}
+
 /// What a received path becomes before the policy sees it; none if it stays as it is.
 fn adapt(import: &Import, from: &Neighbour, attributes: &Attributes) -> Option<Attributes> {
-    let shut_down =
-        from.kind == Kind::External && attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN);
+    let leaving = is_leaving(from, attributes);
     // RFC 9234 §5, ingress 3.
     let mark = matches!(import.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient))
         && attributes.only_to_customer.is_none();
-    if import.prepend.is_none() && !shut_down && !mark {
+    if import.prepend.is_none() && !leaving && !mark {
         return None;
     }
     let mut adapted = attributes.clone();
     if let Some(asn) = import.prepend {
         adapted.as_path.prepend(asn, 1);
     }
-    if shut_down {
-        // RFC 8326 §4: least preferred, but better than nothing.
+    if leaving {
         adapted.local_pref = Some(0);
     }
     if mark {

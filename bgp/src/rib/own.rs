@@ -42,6 +42,8 @@ impl Rib {
         let rib = self.family_mut(Family::of(prefix));
         if let Some(dest) = rib.table.find(prefix) {
             rib.touch(dest);
+            let place = rib.table.destination(dest).place;
+            rib.groups.iter_mut().flatten().for_each(|group| group.doubt(dest, place));
         }
     }
 
@@ -85,7 +87,9 @@ impl Rib {
             return;
         }
         for family in Family::ALL {
-            for dest in self.family(family).table.destinations().collect::<Vec<_>>() {
+            let table = &self.family(family).table;
+            let dests: Vec<_> = table.destinations().filter(|dest| !table.is_bare(*dest)).collect();
+            for dest in dests {
                 self.change(family, dest, |_| {});
             }
         }

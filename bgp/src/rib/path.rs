@@ -85,7 +85,8 @@ pub(super) struct Paths {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     index: HashTable<u32>,
-    next_hops: Vec<NextHop>,
+    next_hops: Vec<Option<NextHop>>,
+    free_next_hops: Vec<u32>,
     next_hop_index: rustc_hash::FxHashMap<NextHop, NextHopId>,
     sweep_at: usize,
     scratch: Vec<u8>,
@@ -135,11 +136,16 @@ impl Paths {
 
     fn intern_next_hop(&mut self, next_hop: Option<NextHop>) -> NextHopId {
         let Some(next_hop) = next_hop else { return NextHopId(0) };
-        let next = NextHopId(u32::try_from(self.next_hops.len() + 1).unwrap_or(u32::MAX));
-        let id = *self.next_hop_index.entry(next_hop).or_insert(next);
-        if id == next {
-            self.next_hops.push(next_hop);
+        if let Some(id) = self.next_hop_index.get(&next_hop) {
+            return *id;
         }
+        let index = self.free_next_hops.pop().unwrap_or_else(|| {
+            self.next_hops.push(None);
+            u32::try_from(self.next_hops.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.next_hops[index as usize] = Some(next_hop);
+        let id = NextHopId(index + 1);
+        self.next_hop_index.insert(next_hop, id);
         id
     }
 
@@ -155,7 +161,7 @@ impl Paths {
 
     /// The next hop; none for our own paths.
     pub fn next_hop(&self, id: NextHopId) -> Option<NextHop> {
-        self.next_hops.get((id.0 as usize).checked_sub(1)?).copied()
+        self.next_hops.get((id.0 as usize).checked_sub(1)?).copied().flatten()
     }
 
     /// The next hop of a path.
@@ -194,10 +200,35 @@ impl Paths {
             }
             self.free.push(u32::try_from(id).unwrap_or(u32::MAX));
         }
+        self.sweep_next_hops();
         if self.len() == 0 {
             *self = Self::default();
         }
         self.sweep_at = self.len().saturating_mul(2);
+    }
+}
+
+impl Paths {
+    /// Next hops live as long as paths with them.
+    fn sweep_next_hops(&mut self) {
+        let mut used = vec![false; self.next_hops.len() + 1];
+        for entry in self.entries.iter().flatten() {
+            used[entry.path.next_hop.0 as usize] = true;
+        }
+        for (index, slot) in self.next_hops.iter_mut().enumerate() {
+            if !used[index + 1]
+                && let Some(gone) = slot.take()
+            {
+                self.next_hop_index.remove(&gone);
+                self.free_next_hops.push(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// Next hops held.
+    #[cfg(test)]
+    pub fn next_hops(&self) -> usize {
+        self.next_hop_index.len()
     }
 }
 

@@ -250,7 +250,12 @@ impl Table {
         })
     }
 
-    /// A route of `source`, one that comes after `after` in no particular but a fixed order.
+    /// How many paths to a destination a source has announced.
+    pub fn paths_of(&self, dest: DestId, source: SourceId) -> usize {
+        self.routes_to(dest).filter(|route| self.route(*route).source == source).count()
+    }
+
+    /// The routes of one source, in no order.
     pub fn routes_of(&self, source: SourceId) -> impl Iterator<Item = RouteId> + '_ {
         let first = self.sources.get(usize::from(source.0)).and_then(|source| some(source.first));
         std::iter::successors(first, |route| some(self.route(*route).source_next))

@@ -47,7 +47,8 @@ impl Update {
         check_mandatory(&mut decoded, !prefixes.is_empty());
         let treatment = decoded.errors.iter().map(|error| error.treatment).max();
         let has_reach = !prefixes.is_empty() || decoded.seen.contains(attribute::MP_REACH_NLRI);
-        if treatment == Some(Treatment::TreatAsWithdraw) && !has_reach {
+        let only_unreach = decoded.errors.iter().all(|error| error.code == attribute::MP_UNREACH_NLRI);
+        if treatment == Some(Treatment::TreatAsWithdraw) && !has_reach && !only_unreach {
             // RFC 7606 §5.2: the routes that the attributes were for may be what was lost.
             let reasons: Vec<String> = decoded.errors.iter().map(ToString::to_string).collect();
             return Err(malformed_list(format!("no routes beside {}", reasons.join(", "))));

@@ -13,6 +13,7 @@ struct Route {
     next_hop: Option<IpAddr>,
     origination: Option<Source>,
     change: NextHopChange,
+    med_set: bool,
 }
 
 /// Changes the route step by step, copies everything always, tries every pattern.
@@ -36,7 +37,8 @@ fn reference(filter: &Filter, before: &Route) -> Outcome {
     let accepted = decision == Decision::Accept;
     let attributes = (accepted && route.attributes != before.attributes).then_some(route.attributes);
     let next_hop = if accepted { route.change } else { NextHopChange::Untouched };
-    Outcome { decision, rule, attributes, next_hop }
+    let med_set = accepted && route.med_set;
+    Outcome { decision, rule, attributes, next_hop, med_set }
 }
 
 fn all_communities(attributes: &Attributes) -> Vec<AnyCommunity> {
@@ -102,7 +104,10 @@ fn act(action: &Action, route: &mut Route) -> bool {
     let mut all = all_communities(attributes);
     match action {
         Action::SetLocalPref(value) => attributes.local_pref = Some(*value),
-        Action::SetMed(value) => attributes.med = *value,
+        Action::SetMed(value) => {
+            attributes.med = *value;
+            route.med_set = true;
+        }
         Action::SetOrigin(value) => attributes.origin = *value,
         Action::AddCommunities(list) => {
             for community in list {
@@ -199,7 +204,8 @@ fn route() -> impl Strategy<Value = Route> {
         |(prefix, as_path, origin, (med, local_pref), communities, (next_hop, origination))| {
             let mut attributes = Attributes { as_path, origin, med, local_pref, ..Attributes::default() };
             set_communities(&mut attributes, &communities.into_iter().collect::<Vec<_>>());
-            Route { prefix, attributes, next_hop, origination, change: NextHopChange::Untouched }
+            let change = NextHopChange::Untouched;
+            Route { prefix, attributes, next_hop, origination, change, med_set: false }
         },
     )
 }

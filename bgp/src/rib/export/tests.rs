@@ -238,6 +238,8 @@ fn filters_change_what_is_told() {
     let set = with(filter(vec![Action::SetMed(Some(50)), Action::Prepend(65000, 2)], Then::Accept));
     let outgoing = usual(&set, Some(Kind::External)).attributes;
     assert_eq!(outgoing.med, Some(50), "set here, hence ours to tell");
+    let as_it_was = with(filter(vec![Action::SetMed(attributes().med)], Then::Accept));
+    assert_eq!(usual(&as_it_was, Some(Kind::External)).attributes.med, attributes().med);
     assert_eq!(outgoing.as_path, AsPath::sequence([65000, 65000, 65000, 65007, 65008]));
 
     let next_hop =

@@ -18,8 +18,9 @@ pub(in crate::rib) struct Member {
     pub safe: u32,
     /// Made, and not asked for yet.
     pub pieces: VecDeque<Piece>,
-    /// Follows what the log has up to a place.
-    pub markers: Vec<(u32, Marker)>,
+    /// To be said when it has been given everything there is: a destination that changed meanwhile moved in the log, and
+    /// who hears that this was all drops what has not been said.
+    pub markers: Vec<Marker>,
     /// RFC 7313 §4.1: precedes all.
     pub begin_refresh: bool,
 }
@@ -60,25 +61,25 @@ impl Member {
         }
     }
 
-    /// The next marker that is due; End-of-RIB not while it is held.
-    pub fn due_marker(&mut self, held: bool) -> Option<Marker> {
-        let due =
-            |(place, marker): &(u32, Marker)| *place <= self.place && !(held && *marker == Marker::EndOfRib);
-        let index = self.markers.iter().position(due)?;
-        Some(self.markers.remove(index).1)
+    /// The next marker that is due; End-of-RIB not while it is held. `end` is the log's.
+    pub fn due_marker(&mut self, end: u32, held: bool) -> Option<Marker> {
+        let index = self.due(end, held)?;
+        Some(self.markers.remove(index))
+    }
+
+    fn due(&self, end: u32, held: bool) -> Option<usize> {
+        let may = |marker: &Marker| !(held && *marker == Marker::EndOfRib);
+        self.markers.iter().position(may).filter(|_| self.place >= end)
     }
 
     /// Whether there may be something for it; `end` is the log's.
     pub fn is_pending(&self, end: u32, held: bool) -> bool {
-        let marker =
-            |(place, marker): &(u32, Marker)| *place <= self.place && !(held && *marker == Marker::EndOfRib);
-        self.place < end || !self.pieces.is_empty() || self.begin_refresh || self.markers.iter().any(marker)
+        self.place < end || !self.pieces.is_empty() || self.begin_refresh || self.due(end, held).is_some()
     }
 
     /// The log was squeezed.
     pub fn moved(&mut self, moved: &Moved) {
         self.place = moved.place(self.place);
         self.safe = moved.place(self.safe);
-        self.markers.iter_mut().for_each(|(place, _)| *place = moved.place(*place));
     }
 }

@@ -147,3 +147,18 @@ fn a_filter_is_asked_for_each_prefix_and_its_words_are_kept() {
     let rejected = Unusable::Rejected("filter in, no rule applied".to_owned());
     assert_eq!(words(&prefixes[2], Some(Reason::Rejected)), (Some(rejected), String::new()));
 }
+
+#[test]
+fn no_filter_prefers_who_is_about_to_go() {
+    let rule = Rule {
+        name: String::new(),
+        conditions: vec![],
+        actions: vec![Action::SetLocalPref(300)],
+        then: Then::Accept,
+    };
+    let filter = Filter { name: "in".to_owned(), rules: vec![rule], otherwise: Decision::Reject };
+    let import = Import { policy: Policy::Filter(Arc::new(filter)), ..import() };
+    let leaving = Attributes { communities: vec![Community::GRACEFUL_SHUTDOWN], ..path(&[65007]) };
+    assert_eq!(judge(&import, Kind::External, &leaving, "10.0.0.7").0.local_pref, Some(0));
+    assert_eq!(judge(&import, Kind::External, &path(&[65007]), "10.0.0.7").0.local_pref, Some(300));
+}

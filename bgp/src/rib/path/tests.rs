@@ -49,3 +49,18 @@ fn well_known_communities_are_told_from_others() {
     assert!(known.contains(Community::NO_EXPORT) && known.contains(Community::LLGR_STALE));
     assert!(!known.contains(Community::NO_ADVERTISE) && !known.contains(Community(1)));
 }
+
+#[test]
+fn next_hops_live_as_long_as_their_paths() {
+    let mut paths = Paths::default();
+    let kept = paths.intern(&attributes(1), via(1));
+    for number in 2..200 {
+        paths.intern(&attributes(1), via(number));
+        if paths.wants_sweep() {
+            paths.sweep(|mark| mark(kept));
+        }
+    }
+    assert!(paths.next_hops() <= 8, "{}", paths.next_hops());
+    assert_eq!(paths.next_hop_of(kept), via(1));
+    assert_eq!(paths.intern(&attributes(1), via(1)), kept);
+}

@@ -321,3 +321,114 @@ fn members_are_told_why_not() {
         ["internal routes are not passed on to internal peers", "it is the peer's own"]
     );
 }
+
+#[test]
+fn a_revived_prefix_that_goes_for_good_is_not_looked_for_where_it_lay() {
+    let (mut rib, sources) = rib(&[Kind::External, Kind::External, Kind::External]);
+    let stuck = rib.join(sources[1], export(Kind::External, Policy::Accept), false);
+    let quick = rib.join(
+        sources[2],
+        Export { next_hop: NextHopMode::Unchanged, ..export(Kind::External, Policy::Accept) },
+        false,
+    );
+    let drain = |rib: &mut Rib, member| while rib.next_piece(member).is_some() {};
+    announce(&mut rib, sources[0], 1, &[65101]);
+    drain(&mut rib, quick);
+    rib.withdraw(sources[0], &[nlri(1)]);
+    announce(&mut rib, sources[0], 1, &[65101]);
+    rib.leave(quick);
+    rib.withdraw(sources[0], &[nlri(1)]);
+    drain(&mut rib, stuck);
+    assert_eq!(rib.sizes().destinations, [0, 0]);
+    rib.set_multipath(Multipath { external: 4, ..Multipath::default() });
+}
+
+#[test]
+fn markers_follow_what_changed_while_the_table_was_told() {
+    let (mut rib, sources) = rib(&[Kind::External, Kind::External]);
+    for number in 0..6 {
+        announce(&mut rib, sources[0], number, &[65101]);
+    }
+    let rules = export(Kind::External, Policy::Accept);
+    let member = rib.join(sources[1], rules.clone(), true);
+    let mut receiver = Receiver::default();
+    // Some of the table is told; then a prefix changes that has not been.
+    receiver.drain(&mut rib, member, &rules.codec, 1);
+    assert!(!receiver.routes.contains_key(&nlri(5)));
+    announce(&mut rib, sources[0], 5, &[65101, 65102]);
+    while receiver.ends_of_rib == 0 {
+        assert!(!receiver.drain(&mut rib, member, &rules.codec, 1), "there is a marker");
+    }
+    assert_eq!(receiver.routes.len(), 6, "all of it before the marker");
+}
+
+#[test]
+fn a_refresh_before_the_first_end_of_rib_has_no_end_of_its_own() {
+    let (mut rib, sources) = rib(&[Kind::External, Kind::External]);
+    rib.hold_transit(true);
+    rib.originate(&BTreeMap::from([(prefix(9), Origination::default())]), &BTreeMap::new(), Instant::now());
+    let rules = export(Kind::External, Policy::Accept);
+    let member = rib.join(sources[1], rules.clone(), true);
+    rib.tell_again(member, true);
+    let mut receiver = Receiver::default();
+    receiver.drain(&mut rib, member, &rules.codec, 9);
+    assert_eq!((receiver.messages, receiver.news, receiver.ends_of_rib), (1, 1, 0));
+    rib.hold_transit(false);
+    receiver.drain(&mut rib, member, &rules.codec, 9);
+    assert_eq!(receiver.ends_of_rib, 1);
+}
+
+#[test]
+fn what_was_made_for_a_member_outlives_other_rules() {
+    let (mut rib, sources) = rib(&[Kind::External, Kind::External]);
+    let rules = export(Kind::External, Policy::Accept);
+    let member = rib.join(sources[1], rules.clone(), false);
+    let mut receiver = Receiver::default();
+    for number in 0..3 {
+        announce(&mut rib, sources[0], number, &[65101]);
+    }
+    receiver.drain(&mut rib, member, &rules.codec, 9);
+    // One chunk, with a route of the member's own between others', hence several pieces.
+    rib.withdraw(sources[0], &[nlri(0)]);
+    announce(&mut rib, sources[1], 7, &[65102]);
+    announce(&mut rib, sources[0], 1, &[65101, 65103]);
+    receiver.drain(&mut rib, member, &rules.codec, 1);
+    rib.regroup(member, Export { graceful_shutdown: true, ..rules.clone() });
+    receiver.drain(&mut rib, member, &rules.codec, 99);
+    assert_eq!(receiver.routes, expected(&rib, member));
+}
+
+#[test]
+fn another_reason_to_originate_is_another_route_to_filters() {
+    let (mut rib, sources) = rib(&[Kind::External]);
+    let rule = crate::filter::Rule {
+        name: String::new(),
+        conditions: vec![crate::filter::Condition::Originated(vec![Source::Service])],
+        actions: vec![],
+        then: crate::filter::Then::Accept,
+    };
+    let otherwise = crate::filter::Decision::Reject;
+    let filter = crate::filter::Filter { name: "out".to_owned(), rules: vec![rule], otherwise };
+    let rules = export(Kind::External, Policy::Filter(Arc::new(filter)));
+    let member = rib.join(sources[0], rules.clone(), false);
+    let mut receiver = Receiver::default();
+    let mut told = |rib: &mut Rib, source| {
+        let own = BTreeMap::from([(prefix(1), Origination { source, ..Origination::default() })]);
+        rib.originate(&own, &BTreeMap::new(), Instant::now());
+        receiver.drain(rib, member, &rules.codec, 9);
+        receiver.routes.len()
+    };
+    assert_eq!(told(&mut rib, Source::Service), 1);
+    assert_eq!(told(&mut rib, Source::Block), 0);
+    assert_eq!(told(&mut rib, Source::Service), 1);
+}
+
+#[test]
+fn one_peer_has_so_many_paths_to_a_prefix_and_no_more() {
+    let (mut rib, sources) = rib(&[Kind::External]);
+    for path_id in 1..400 {
+        let nlri = Nlri { prefix: prefix(1), path_id };
+        rib.announce(sources[0], FAMILY, &path(&[65101], path_id), via(1), &[nlri], Instant::now());
+    }
+    assert_eq!(rib.counts(sources[0], FAMILY).received, 256);
+}

@@ -362,3 +362,13 @@ proptest! {
         prop_assert_eq!(back, prefixes);
     }
 }
+
+#[test]
+fn an_unreach_with_wrong_flags_and_nothing_else_is_survived() {
+    // RFC 7606 §5.2 resets where other attributes are wrong; flags are no more than a withdrawal (§3 c).
+    let body = [0, 0, 0, 11, 0xc0, 0x0f, 8, 0, 2, 1, 32, 0x20, 0x01, 0x0d, 0xb8];
+    let update = Update::decode(&body, &Codec::default()).expect("survived");
+    let prefixes: Vec<_> = update.withdrawn.iter().map(|nlri| nlri.prefix.to_string()).collect();
+    assert_eq!(prefixes, ["2001:db8::/32"]);
+    assert_eq!(update.errors.len(), 1);
+}
