@@ -12,7 +12,7 @@ use integration::mrt::Table;
 use integration::mrt::updates::{Feed, Sender, encode_table};
 
 use crate::load::Identity;
-use crate::load::connection::{OPEN, keepalive, open};
+use crate::load::connection::{Families, OPEN, keepalive, open};
 
 /// A third of the shortest hold time that speakers propose as a rule.
 const KEEPALIVE: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ pub fn announce(
         SocketAddr::V6(_) => Ipv4Addr::new(192, 0, 2, 1),
     };
     let mut feed = encode_table(table, &Sender { asn, next_hop: own, next_hop_v6 });
-    socket.write_all(&open(Identity { address: own, asn }))?;
+    socket.write_all(&open(Identity { address: own, asn }, Families::Both))?;
     let mut header = [0; 19];
     socket.read_exact(&mut header).context("waiting for an OPEN")?;
     ensure!(header[18] == OPEN, "{to} says {} instead of OPEN", header[18]);

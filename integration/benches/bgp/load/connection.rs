@@ -1,7 +1,7 @@
 //! One peer's connection: dialled, opened, written to and read from without ever blocking.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddrV4, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -177,7 +177,7 @@ impl Connection {
                 return Err(error);
             }
             self.state = State::OpenSent;
-            self.outgoing = Some((open(self.identity).into(), 0));
+            self.outgoing = Some((open(self.identity, Families::Ipv4).into(), 0));
         }
         while let Some((messages, written)) = &mut self.outgoing {
             match socket.write(&messages[*written..]) {
@@ -246,8 +246,11 @@ impl Connection {
     }
 }
 
+/// What comes first, and what follows it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The first whole message, and what follows it.
-fn split_message(octets: &[u8]) -> Result<Option<(&[u8], &[u8])>, Gone> {
+fn split_message(octets: &[u8]) -> Result<Option<Split<'_>>, Gone> {
     let Some(header) = octets.get(..19) else { return Ok(None) };
     let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
     if length < 19 {
@@ -263,19 +266,34 @@ pub fn keepalive() -> Vec<u8> {
     out
 }
 
-/// OPEN with IPv4 unicast and four-octet AS numbers.
-pub fn open(identity: Identity) -> Vec<u8> {
+/// The families that a peer carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 unicast.
+    Ipv4,
+    /// That and IPv6 unicast.
+    Both,
+}
+
+/// OPEN with these families and four-octet AS numbers.
+pub fn open(identity: Identity, families: Families) -> Vec<u8> {
+    let mut capabilities = vec![1, 4, 0, 1, 0, 1];
+    if families == Families::Both {
+        capabilities.extend([1, 4, 0, 2, 0, 1]);
+    }
+    capabilities.extend([65, 4]);
+    capabilities.extend(identity.asn.to_be_bytes());
+    // Far below 256.
+    let length = u8::try_from(capabilities.len()).unwrap_or(u8::MAX);
     let mut out = Vec::with_capacity(64);
     message(OPEN, &mut out, |out| {
         out.push(4);
         // AS_TRANS where two octets do not do (RFC 6793 §9).
         out.extend(u16::try_from(identity.asn).unwrap_or(23_456).to_be_bytes());
         out.extend(HOLD_TIME_SECS.to_be_bytes());
-        out.extend(Ipv4Addr::octets(&identity.address));
-        out.extend([14, 2, 12]);
-        out.extend([1, 4, 0, 1, 0, 1]);
-        out.extend([65, 4]);
-        out.extend(identity.asn.to_be_bytes());
+        out.extend(identity.address.octets());
+        out.extend([length + 2, 2, length]);
+        out.extend(capabilities);
     });
     out
 }

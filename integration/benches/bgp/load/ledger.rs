@@ -146,7 +146,7 @@ impl Ledger {
         let mut reach: &[u8] = &[];
         let mut med = None;
         let mut list = attributes;
-        while let Some((code, value, behind)) = attribute(list)? {
+        while let Some(Attribute { code, value, behind }) = attribute(list)? {
             match code {
                 MULTI_EXIT_DISC => med = value.try_into().ok().map(u32::from_be_bytes),
                 // Address family, next hop with its length, a reserved octet.
@@ -215,8 +215,14 @@ fn counted(octets: &[u8]) -> Result<(&[u8], &[u8]), String> {
         .ok_or_else(|| "an UPDATE is too short".into())
 }
 
-/// Code and value of the first attribute, and what follows it.
-fn attribute(list: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, String> {
+/// An attribute, and what follows it.
+struct Attribute<'a> {
+    code: u8,
+    value: &'a [u8],
+    behind: &'a [u8],
+}
+
+fn attribute(list: &[u8]) -> Result<Option<Attribute<'_>>, String> {
     let (code, length, rest) = match list {
         [] => return Ok(None),
         [flags, code, high, low, rest @ ..] if flags & 0x10 != 0 => {
@@ -226,5 +232,5 @@ fn attribute(list: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, String> {
         _ => return Err("an attribute is too short".into()),
     };
     let (value, behind) = rest.split_at_checked(length).ok_or("an attribute is too short")?;
-    Ok(Some((code, value, behind)))
+    Ok(Some(Attribute { code, value, behind }))
 }
