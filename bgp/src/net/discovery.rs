@@ -33,7 +33,7 @@ mod tests;
 
 /// Findings that may wait for the owner; further ones are dropped, and come again.
 const FINDINGS: usize = 64;
-/// Until an interface that failed is tried again.
+/// Until an interface that failed is tried again, and between looks whether it is still the same.
 const REOPEN: Duration = Duration::from_secs(1);
 /// Between advertisements while nobody has been heard.
 const EAGER: Duration = Duration::from_secs(1);
@@ -130,6 +130,7 @@ impl Link {
     async fn converse(&self, interface: &Arc<str>, findings: &mpsc::Sender<Finding>) -> io::Error {
         let mut heard = false;
         let mut next = Instant::now();
+        let mut look = next + REOPEN;
         let mut answered: Option<Instant> = None;
         loop {
             let outcome = tokio::select! {
@@ -151,10 +152,23 @@ impl Link {
                     next = Instant::now() + if heard { STEADY } else { EAGER };
                     self.introduce(heard)
                 }
+                () = tokio::time::sleep_until(look) => {
+                    look = Instant::now() + REOPEN;
+                    self.is_current(interface)
+                }
             };
             if let Err(error) = outcome {
                 return error;
             }
+        }
+    }
+
+    /// The socket is bound to an index, not to a name: of an interface that comes back it would hear nothing.
+    fn is_current(&self, interface: &str) -> io::Result<()> {
+        if if_nametoindex(interface)? == self.index {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "the interface was replaced by another of its name"))
         }
     }
 
