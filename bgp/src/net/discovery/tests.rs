@@ -16,7 +16,7 @@ async fn finds(interface: &str) -> Ipv6Addr {
     let (on, neighbour) = finding.expect("in time").expect("the task runs");
     assert_eq!(on, interface);
     // The other end has to hear us as well.
-    tokio::time::sleep(super::EAGER + super::EAGER / 2).await;
+    tokio::time::sleep(super::pace::QUICK + super::pace::QUICK / 2).await;
     neighbour
 }
 
