@@ -235,7 +235,7 @@ pub struct Bfd {
     pub receive_interval_ms: u32,
     /// So many missing packets are a dead way.
     pub multiplier: u8,
-    /// RFC 5883; as a rule for a peer with `multihop`.
+    /// RFC 5883; as a rule for a peer that may be more than a link away, by `multihop` or `ttlSecurity`.
     pub multihop: Option<bool>,
 }
 
@@ -261,6 +261,13 @@ impl Peer {
             RemoteAs::Internal => false,
             RemoteAs::External | RemoteAs::Any => true,
         }
+    }
+
+    /// Whether it may be more than a link away: RFC 5883's BFD is meant then. What is behind an interface is not.
+    #[must_use]
+    pub fn is_far(&self) -> bool {
+        let is_far = self.multihop.is_some() || self.ttl_security.is_some_and(|hops| hops > 1);
+        is_far && self.interface.is_none()
     }
 
     /// What is taken and told in a family.

@@ -230,3 +230,22 @@ fn what_an_older_file_called_ttl_is_still_read() {
     let config = parse(&GOOD.replace("remoteAS: 65101", "remoteAS: 65101\n      ttl: 3")).expect("valid");
     assert_eq!(config.bgp.peers[0].multihop, Some(3));
 }
+
+#[test]
+fn bfd_is_multihop_where_the_peer_is_far() {
+    let peer =
+        |line: &str| parse(&GOOD.replace("remoteAS: 65101", &format!("remoteAS: 65101\n      {line}")));
+    for (line, is_far) in [
+        ("passive: false", false),
+        ("ttlSecurity: 1", false),
+        ("ttlSecurity: 2", true),
+        ("multihop: 2", true),
+    ] {
+        assert_eq!(peer(line).expect("valid").bgp.peers[0].is_far(), is_far, "{line}");
+    }
+    check(
+        "address: 10.1.1.0",
+        "interface: eth0\n      bfd: { multihop: true }",
+        "agent.yaml:10:24: bgp.peers[0].bfd.multihop: does not go with an interface, behind which the peer is one hop away; remove it",
+    );
+}

@@ -103,23 +103,34 @@ pub(super) fn check(bgp: &Bgp, at: &str, peer: &Peer, say: Say<'_>) {
             say(&key("routeReflectorClient"), "is for internal peers (RFC 4456); remove it");
         }
     }
-    if let Some(bfd) = peer.bfd {
-        for (field, interval) in
-            [("transmitIntervalMs", bfd.transmit_interval_ms), ("receiveIntervalMs", bfd.receive_interval_ms)]
-        {
-            if !BFD_INTERVAL_MS.contains(&interval) {
-                say(&key(&format!("bfd.{field}")), "is out of bounds; give 10 to 60000 milliseconds");
-            }
-        }
-        if bfd.multiplier == 0 {
-            say(&key("bfd.multiplier"), "0 is forbidden by RFC 5880 §4.1; give at least 1");
-        }
-    }
+    bfd(at, peer, say);
     for field in ["import", "export"] {
         let policy = if field == "import" { &peer.import } else { &peer.export };
         check_policy(bgp, &key(field), field, policy.as_ref(), say);
     }
     families(bgp, at, peer, say);
+}
+
+fn bfd(at: &str, peer: &Peer, say: Say<'_>) {
+    let key = |field: &str| format!("{at}.bfd.{field}");
+    if let Some(bfd) = peer.bfd {
+        for (field, interval) in
+            [("transmitIntervalMs", bfd.transmit_interval_ms), ("receiveIntervalMs", bfd.receive_interval_ms)]
+        {
+            if !BFD_INTERVAL_MS.contains(&interval) {
+                say(&key(field), "is out of bounds; give 10 to 60000 milliseconds");
+            }
+        }
+        if bfd.multiplier == 0 {
+            say(&key("multiplier"), "0 is forbidden by RFC 5880 §4.1; give at least 1");
+        }
+        if bfd.multihop == Some(true) && peer.interface.is_some() {
+            say(
+                &key("multihop"),
+                "does not go with an interface, behind which the peer is one hop away; remove it",
+            );
+        }
+    }
 }
 
 fn passwords(at: &str, peer: &Peer, say: Say<'_>) {
