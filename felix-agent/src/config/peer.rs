@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::value::{Families, Password, Policy, RemoteAs, SendPaths};
 
+/// Seconds between attempts to connect, where nothing else is said.
+pub(super) const DEFAULT_CONNECT_RETRY_SECS: u16 = 5;
+
 /// A neighbour. In a listen range it has neither address nor interface.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -293,7 +296,7 @@ fn default_hold_time_secs() -> u16 {
 }
 
 fn default_connect_retry_secs() -> u16 {
-    5
+    DEFAULT_CONNECT_RETRY_SECS
 }
 
 fn default_warn_percent() -> u8 {

@@ -55,6 +55,12 @@ pub(super) fn check_identity(config: &Config, index: usize, peer: &Peer, say: Sa
             if peer.address.is_some() { ("address", "address") } else { ("interface", "interface") };
         say(&key(field), &format!("{this} is configured twice; there is one session per {one}"));
     }
+    if peer.interface.is_some() && peer.local_address.is_some_and(|local| local.is_ipv4()) {
+        say(
+            &key("localAddress"),
+            "is IPv4, but a session behind an interface is IPv6 by link-local addresses; remove it",
+        );
+    }
     if let (Some(local), Some(address)) = (peer.local_address, peer.address)
         && local.is_ipv4() != address.is_ipv4()
     {
