@@ -69,6 +69,9 @@ pub struct PeerConfig {
     pub hops: Hops,
     /// TCP MD5 signature, RFC 2385.
     pub password: Option<Secret>,
+    /// TCP Authentication Option, RFC 5925, in the place of a password, which does nothing beside it. Where the kernel
+    /// has none there is no session.
+    pub tcp_ao: Option<TcpAo>,
     /// How long things may take.
     pub timers: Timers,
     /// Families to carry, and what is taken and told in each.
@@ -134,6 +137,28 @@ pub enum Hops {
 /// A password, kept out of logs.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(pub Arc<str>);
+
+/// A master key tuple of the TCP Authentication Option, RFC 5925 §3.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpAo {
+    /// KeyID of what is sent: the peer's `receive_id`.
+    pub send_id: u8,
+    /// KeyID of what is received: the peer's `send_id`.
+    pub receive_id: u8,
+    /// Of both the signatures and the traffic keys.
+    pub algorithm: TcpAoAlgorithm,
+    /// The master key: 1 to 80 octets.
+    pub secret: Secret,
+}
+
+/// The algorithms that RFC 5926 demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpAoAlgorithm {
+    /// HMAC-SHA-1-96 with KDF_HMAC_SHA1.
+    HmacSha1,
+    /// AES-128-CMAC-96 with KDF_AES_128_CMAC.
+    CmacAes128,
+}
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -388,6 +413,7 @@ impl PeerConfig {
             passive: false,
             hops: Hops::Usual,
             password: None,
+            tcp_ao: None,
             timers: Timers::default(),
             families: Family::ALL.into_iter().map(|family| (family, FamilyConfig::default())).collect(),
             role: None,

@@ -19,7 +19,7 @@
 //! - Best paths for a slow reader of events merge: what it gets next is the newest.
 //!
 //! Framing and decoding run in the connections' tasks. Deliberately absent: any decision of the protocol. TCP MD5
-//! (RFC 2385), GTSM (RFC 5082) and router advertisements are here, since they are matters of sockets.
+//! (RFC 2385), TCP-AO (RFC 5925), GTSM (RFC 5082) and router advertisements are here, since they are matters of sockets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,6 +37,7 @@ pub mod bfd;
 pub mod bmp;
 
 mod address;
+mod ao;
 mod connection;
 mod dial;
 mod discovery;
@@ -47,6 +48,7 @@ mod md5;
 mod neighbours;
 mod outbox;
 mod owner;
+mod signature;
 mod socket_option;
 
 #[cfg(test)]

@@ -219,7 +219,10 @@ impl Config {
     #[must_use]
     pub fn files(&self, file: &Path) -> Vec<PathBuf> {
         let peers = self.bgp.every_peer().map(|(_, peer)| peer);
-        let passwords = peers.filter_map(|peer| peer.password_file.clone());
+        let passwords = peers.flat_map(|peer| {
+            let ao = peer.tcp_ao.as_ref().and_then(|ao| ao.password_file.clone());
+            peer.password_file.clone().into_iter().chain(ao)
+        });
         std::iter::once(file.to_owned()).chain(passwords).collect()
     }
 }

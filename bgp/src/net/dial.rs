@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use ipnetwork::IpNetwork;
 use nix::net::if_::if_nametoindex;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::address;
 use super::hops::HopLimits;
-use super::{address, md5};
-use crate::config::{Config, PeerConfig, Secret};
+use super::signature::Signature;
+use crate::config::{Config, PeerConfig};
 use crate::speaker::Endpoint;
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ pub(super) struct Target {
     port: u16,
     local_address: Option<IpAddr>,
     hops: HopLimits,
-    password: Option<Secret>,
+    signature: Option<Signature>,
 }
 
 impl Target {
@@ -37,7 +37,7 @@ impl Target {
             port: settings.port,
             local_address: settings.local_address,
             hops: HopLimits::of(settings, config.local_as),
-            password: settings.password.clone(),
+            signature: Signature::of(settings),
         }
     }
 
@@ -50,10 +50,8 @@ impl Target {
         let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_nodelay(true)?;
         self.hops.apply(socket.as_fd(), remote.ip())?;
-        if let Some(password) = &self.password {
-            let network = IpNetwork::from(remote.ip());
-            md5::sign(socket.as_fd(), network, Some(password))
-                .map_err(|error| io::Error::new(error.kind(), format!("cannot sign by TCP MD5: {error}")))?;
+        if let Some(signature) = &self.signature {
+            signature.sign_dialled(socket.as_fd(), remote.ip())?;
         }
         if let Some(local) = self.local_address {
             let mut local = SocketAddr::new(local, 0);

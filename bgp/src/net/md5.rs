@@ -5,8 +5,7 @@
 //! `struct tcp_md5sig` in `linux/tcp.h`.
 //!
 //! Known limits of the kernel's table: among keys of one socket the longest prefix wins, so that a peer without
-//! password inside of a range with one has to sign too; link-local addresses are told apart by address alone. TCP-AO
-//! (RFC 5925) is not used, whether or not the kernel has it.
+//! password inside of a range with one has to sign too; link-local addresses are told apart by address alone.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

@@ -16,7 +16,7 @@ mod tests;
 /// Strangers are logged so often at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A peer's settings, and the network that its TCP MD5 key is set for.
+/// A peer's settings, and the network that its key (TCP MD5, TCP-AO) is set for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Neighbour<'a> {
     pub(super) settings: &'a PeerConfig,

@@ -1,7 +1,7 @@
 //! The one place that talks to the kernel without a safe wrapper: socket options that none of our crates know (TCP MD5
-//! keys, least hop limits, ICMPv6 filters, saved SYNs), as octets; and raw sockets for tokio, which has none.
+//! and TCP-AO keys, least hop limits, ICMPv6 filters, saved SYNs), as octets; and raw sockets for tokio, which has none.
 //!
-//! What the octets mean is the business of pure functions elsewhere ([`md5`](super::md5), [`hops`](super::hops),
+//! What the octets mean is the business of pure functions elsewhere ([`md5`](super::md5), [`ao`](super::ao), [`hops`](super::hops),
 //! [`discovery`](super::discovery)), which are tested without a socket.
 #![allow(unsafe_code)]
 

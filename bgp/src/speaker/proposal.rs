@@ -32,8 +32,8 @@ impl Speaker {
 /// or who the peer may be.
 pub(super) fn needs_new_session(old: (&Config, &PeerConfig), new: (&Config, &PeerConfig)) -> bool {
     let connection = |config: &PeerConfig| {
-        let PeerConfig { remote_as, port, local_address, hops, password, role, .. } = config;
-        (*remote_as, *port, *local_address, *hops, password.clone(), *role)
+        let PeerConfig { remote_as, port, local_address, hops, password, tcp_ao, role, .. } = config;
+        (*remote_as, *port, *local_address, *hops, password.clone(), tcp_ao.clone(), *role)
     };
     let open = |(config, peer)| propose(config, peer, History::default()).open();
     connection(old.1) != connection(new.1) || open(old) != open(new)

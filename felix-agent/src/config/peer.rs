@@ -35,6 +35,9 @@ pub struct Peer {
     /// Absolute path of a file with the password alone in it.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// RFC 5925, instead of a password.
+    #[serde(rename = "tcpAO", default)]
+    pub tcp_ao: Option<TcpAo>,
     /// TCP port to dial.
     #[serde(default = "default_port")]
     pub port: u16,
@@ -185,6 +188,37 @@ pub struct AddPath {
     pub receive: bool,
     /// `best` (one, without path identifiers), `all`, or how many.
     pub send: SendPaths,
+}
+
+/// The one key of a peer with the TCP Authentication Option, RFC 5925.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TcpAo {
+    /// KeyID of what we send: the peer's `receiveID`.
+    #[serde(rename = "sendID")]
+    pub send_id: u8,
+    /// KeyID of what we receive: the peer's `sendID`.
+    #[serde(rename = "receiveID")]
+    pub receive_id: u8,
+    /// Of RFC 5926.
+    pub algorithm: TcpAoAlgorithm,
+    /// The master key.
+    #[serde(default)]
+    pub password: Option<Password>,
+    /// Absolute path of a file with the master key alone in it.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// What TCP-AO signs by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TcpAoAlgorithm {
+    /// HMAC-SHA-1-96.
+    #[serde(rename = "hmac-sha1")]
+    HmacSha1,
+    /// AES-128-CMAC-96.
+    #[serde(rename = "aes-128-cmac")]
+    CmacAes128,
 }
 
 /// RFC 9234.

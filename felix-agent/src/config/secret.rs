@@ -1,4 +1,4 @@
-//! Passwords of TCP MD5 sessions (RFC 2385): from the file itself, or from files beside it that fewer may read.
+//! Passwords of TCP MD5 (RFC 2385) and TCP-AO (RFC 5925) sessions: from the file itself, or from files beside it that fewer may read.
 
 use std::path::Path;
 
@@ -8,17 +8,22 @@ use datastore::document::{Document, Problem};
 use super::bgp::Bgp;
 use super::value::Password;
 
-/// `TCP_MD5SIG_MAXKEYLEN` of `linux/tcp.h`.
+/// `TCP_MD5SIG_MAXKEYLEN` and `TCP_AO_MAXKEYLEN` of `linux/tcp.h`.
 pub(super) const MAX_OCTETS: usize = 80;
 
 /// Fills in the passwords that are in files of their own; what is wrong with those files comes back.
 pub(super) fn read(bgp: &mut Bgp, document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, peer) in bgp.every_peer_mut() {
-        let Some(file) = &peer.password_file else { continue };
-        match read_file(file) {
-            Ok(secret) => peer.password = Some(Password(secret)),
-            Err(what) => problems.push(document.problem(&format!("{key}.passwordFile"), what)),
+        let md5 = (key.clone(), &peer.password_file, &mut peer.password);
+        let ao = peer.tcp_ao.as_mut();
+        let ao = ao.map(|ao| (format!("{key}.tcpAO"), &ao.password_file, &mut ao.password));
+        for (key, file, password) in [md5].into_iter().chain(ao) {
+            let Some(file) = file else { continue };
+            match read_file(file) {
+                Ok(secret) => *password = Some(Password(secret)),
+                Err(what) => problems.push(document.problem(&format!("{key}.passwordFile"), what)),
+            }
         }
     }
     problems

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ipnetwork::IpNetwork;
 use tokio::net::TcpStream;
 
 use super::{Owner, Report};
@@ -16,7 +15,8 @@ use crate::net::connection::{Connection, Steering};
 use crate::net::hops::HopLimits;
 use crate::net::link::Link;
 use crate::net::neighbours::Neighbour;
-use crate::net::{dial, md5, neighbours};
+use crate::net::signature::Signature;
+use crate::net::{dial, neighbours};
 use crate::speaker::{ConnId, Endpoint, Input, LocalAddresses};
 
 /// Octets that one connection is given before the next one has its turn.
@@ -73,12 +73,11 @@ impl Owner {
     /// Makes an accepted connection what its peer's settings want, or refuses it.
     fn admit(&self, stream: &TcpStream, neighbour: &Neighbour<'_>, peer: std::net::IpAddr) -> io::Result<()> {
         HopLimits::of(neighbour.settings, self.config.local_as).admit(stream.as_fd(), peer)?;
-        let Some(password) = &neighbour.settings.password else { return Ok(()) };
+        let Some(signature) = Signature::of(neighbour.settings) else { return Ok(()) };
         if let Some(why) = self.keys.refused(neighbour.network) {
-            return Err(io::Error::other(format!("it cannot be signed by TCP MD5: {why}")));
+            return Err(io::Error::other(why.to_owned()));
         }
-        // It has the key that its SYN was signed by, or none if that came before the listener's: from now on this one.
-        md5::sign(stream.as_fd(), IpNetwork::from(peer), Some(password))
+        signature.sign_accepted(stream.as_fd(), peer)
     }
 
     /// Starts the task of a connection.

@@ -1,9 +1,9 @@
-//! TCP MD5, RFC 2385, as the kernel does it.
+//! TCP MD5, RFC 2385, as the kernel does it; TCP-AO, RFC 5925, as it does or refuses it.
 
 use std::time::Duration;
 
 use super::{PATIENCE, Raw, began, best_path, both_dial, established, first_peer, peer, speaker};
-use crate::config::{Config, ListenRange, PeerConfig, PeerKey, Secret};
+use crate::config::{Config, ListenRange, PeerConfig, PeerKey, Secret, TcpAo, TcpAoAlgorithm};
 use crate::session::State;
 
 /// Long enough for a session that can come up to do so.
@@ -87,4 +87,43 @@ async fn dynamic_neighbours_sign_with_the_password_of_their_range() {
     tokio::time::sleep(A_WHILE).await;
     assert_ne!(first_peer(&second).await.state, State::Established);
     assert_eq!(first_peer(&first).await.state, State::Established);
+}
+
+fn ao_key() -> Option<TcpAo> {
+    let (algorithm, secret) = (TcpAoAlgorithm::HmacSha1, Secret("one".into()));
+    Some(TcpAo { send_id: 1, receive_id: 1, algorithm, secret })
+}
+
+/// Whatever the kernel can do: a speaker with a key is never heard unsigned, nor hears.
+#[tokio::test]
+async fn nobody_talks_unsigned_to_a_peer_with_a_tcp_ao_key() {
+    let bare = tokio::net::TcpListener::bind("127.0.46.2:0").await.unwrap();
+    let at = bare.local_addr().unwrap();
+    let keyed = PeerConfig { tcp_ao: ao_key(), password: secret("does nothing"), ..peer(65002, at.port()) };
+    let peers = [(PeerKey::Address(at.ip()), keyed)].into();
+    let (handle, _events) = began("127.0.46.1:0", Config { peers, ..speaker(65001, 1) });
+    assert!(tokio::time::timeout(A_WHILE, bare.accept()).await.is_err(), "it dials unsigned");
+    let view = first_peer(&handle).await;
+    assert_ne!(view.state, State::Established);
+    let reason = view.last_down_reason;
+    let without =
+        "cannot connect: cannot sign by TCP-AO: this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer)";
+    assert!(reason == without || !reason.contains("TCP-AO"), "{reason}");
+
+    let connecting = Raw::connect("127.0.46.2:0", handle.listening()[0]);
+    if let Ok(mut raw) = tokio::time::timeout(Duration::from_millis(300), connecting).await {
+        assert_eq!(reason, without, "a kernel with TCP-AO answers nobody who does not sign");
+        assert_eq!(raw.receive().await, None, "closed without a word");
+    }
+}
+
+/// Two ends of one key come up where the kernel has TCP-AO, and say why not where it has none.
+#[tokio::test]
+async fn a_tcp_ao_session_comes_up_or_says_why_not() {
+    let [(left, _left_events), (_right, _right_events)] =
+        both_dial(["127.0.47.1", "127.0.47.2"], |peer| peer.tcp_ao = ao_key()).await;
+    tokio::time::sleep(A_WHILE).await;
+    let view = first_peer(&left).await;
+    let says = view.last_down_reason.contains("this kernel has no TCP-AO");
+    assert_ne!(view.state == State::Established, says, "{}", view.last_down_reason);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lab::{Lab, asn, config, key, peer, v4};
 use crate::config::{
     Beyond, Bfd, Hops, LocalAs, MaxPrefixes, NextHopMode, PeerConfig, Policy, RemoteAs, RoleConfig, Secret,
-    SendPaths,
+    SendPaths, TcpAo, TcpAoAlgorithm,
 };
 use crate::session::State;
 use crate::speaker::Table;
@@ -19,12 +19,16 @@ fn each_family(peer: &mut PeerConfig, change: fn(&mut crate::config::FamilyConfi
 
 #[test]
 fn what_the_open_carries_or_the_connection_is_made_of_resets_that_session_and_no_other() {
-    let changes: [(&str, Change); 15] = [
+    let changes: [(&str, Change); 16] = [
         ("AS", |peer| peer.remote_as = RemoteAs::Any),
         ("local AS", |peer| peer.local_as = Some(LocalAs { asn: 64999, replace: false })),
         ("port", |peer| peer.port = 1179),
         ("local address", |peer| peer.local_address = Some(v4(0).into())),
         ("password", |peer| peer.password = Some(Secret("s".into()))),
+        ("TCP-AO", |peer| {
+            let (algorithm, secret) = (TcpAoAlgorithm::HmacSha1, Secret("s".into()));
+            peer.tcp_ao = Some(TcpAo { send_id: 1, receive_id: 1, algorithm, secret });
+        }),
         ("hops", |peer| peer.hops = Hops::Security(1)),
         ("families", |peer| _ = peer.families.remove(&Family::Ipv6Unicast)),
         ("hold time", |peer| peer.timers.hold = Duration::from_secs(30)),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::peer::{Beyond, Family, FamilySettings, MaxPrefixes};
+use super::super::peer::{Beyond, Family, FamilySettings, MaxPrefixes, TcpAoAlgorithm};
 use super::super::value::{Policy, RemoteAs, SendPaths};
 use super::super::{Config, Overrides};
 use super::{GOOD, check, parse};
@@ -76,6 +76,47 @@ fn a_password_may_be_in_a_file_of_its_own() {
     let config = load().expect("good").config;
     let password = config.bgp.peers[0].password.as_ref().expect("read");
     assert_eq!(&*password.0.0, "tor secret");
+    assert_eq!(config.files(&file), [file.clone(), secret]);
+}
+
+#[test]
+fn a_tcp_ao_key_is_read_or_refused() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let [file, secret] = ["agent.yaml", "key"].map(|name| directory.path().join(name));
+    let with = |rest: &str| {
+        let ao = format!("tcpAO: {{ sendID: 1, receiveID: 255, {rest} }}");
+        GOOD.replace("remoteAS: 65101", &format!("remoteAS: 65101\n      {ao}"))
+    };
+    let refused = [
+        ("algorithm: hmac-sha1", "tcpAO.password: is missing; give it, or passwordFile"),
+        ("algorithm: hmac-md5, password: s", "tcpAO.algorithm: "),
+        ("algorithm: hmac-sha1, password: ''", "tcpAO.password: is empty"),
+        (
+            "algorithm: hmac-sha1, password: s, passwordFile: /k",
+            "tcpAO.passwordFile: does not go with password",
+        ),
+        ("algorithm: hmac-sha1, passwordFile: k", "tcpAO.passwordFile: is no absolute path"),
+    ];
+    for (rest, expected) in refused {
+        let errors = parse(&with(rest)).expect_err(rest).join("\n");
+        assert!(errors.contains(&format!("bgp.peers[0].{expected}")), "{errors}");
+    }
+    let long = format!("algorithm: aes-128-cmac, password: {}", "x".repeat(81));
+    let errors = parse(&with(&long)).expect_err("too long").join("\n");
+    assert!(errors.contains("tcpAO.password: is longer than 80 octets"), "{errors}");
+    let both =
+        with("algorithm: hmac-sha1, password: s").replace("      tcpAO", "      password: t\n      tcpAO");
+    let errors = parse(&both).expect_err("both").join("\n");
+    assert!(errors.contains("bgp.peers[0].tcpAO: does not go with a password"), "{errors}");
+
+    fs::write(&secret, "tor secret\n").expect("written");
+    let good = with(&format!("algorithm: aes-128-cmac, passwordFile: {}", secret.display()));
+    fs::write(&file, good).expect("written");
+    let config = Config::load(&file, &Overrides::default()).expect("good").config;
+    let ao = config.bgp.peers[0].tcp_ao.as_ref().expect("read");
+    assert_eq!((ao.send_id, ao.receive_id, ao.algorithm), (1, 255, TcpAoAlgorithm::CmacAes128));
+    assert_eq!(ao.password.as_ref().map(|password| &*password.0.0), Some("tor secret"));
+    assert!(!format!("{config:?}").contains("tor secret"));
     assert_eq!(config.files(&file), [file.clone(), secret]);
 }
 

@@ -1,13 +1,14 @@
 //! Peers: who they are, their timers, and policies that must exist.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use datastore::spelling::correction;
 
 use super::{AS_ZERO, Say};
 use crate::config::bgp::Bgp;
 use crate::config::peer::{Beyond, FamilySettings, Peer};
-use crate::config::value::{Policy, RemoteAs};
+use crate::config::value::{Password, Policy, RemoteAs};
 use crate::config::{Config, secret};
 
 /// RFC 4271 §4.2.
@@ -140,15 +141,29 @@ fn bfd(at: &str, peer: &Peer, say: Say<'_>) {
 }
 
 fn passwords(at: &str, peer: &Peer, say: Say<'_>) {
-    if let Some(password) = &peer.password {
+    password(at, peer.password.as_ref(), peer.password_file.as_deref(), say);
+    let Some(ao) = &peer.tcp_ao else { return };
+    let at = format!("{at}.tcpAO");
+    if peer.password.is_some() || peer.password_file.is_some() {
+        say(&at, "does not go with a password of TCP MD5 (RFC 5925 §2.2); remove one");
+    }
+    if ao.password.is_none() && ao.password_file.is_none() {
+        say(&format!("{at}.password"), "is missing; give it, or passwordFile");
+    }
+    password(&at, ao.password.as_ref(), ao.password_file.as_deref(), say);
+}
+
+/// A password in the configuration or in a file of its own.
+fn password(at: &str, password: Option<&Password>, file: Option<&Path>, say: Say<'_>) {
+    if let Some(password) = password {
         if let Some(what) = secret::wrong_with(&password.0.0) {
             say(&format!("{at}.password"), &what);
         }
-        if peer.password_file.is_some() {
+        if file.is_some() {
             say(&format!("{at}.passwordFile"), "does not go with password; remove one");
         }
     }
-    if peer.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
+    if file.is_some_and(|file| !file.is_absolute()) {
         say(&format!("{at}.passwordFile"), "is no absolute path; start it with '/'");
     }
 }

@@ -7,7 +7,9 @@ use ::bgp::wire;
 
 use super::Filters;
 use crate::config::Peer;
-use crate::config::peer::{Beyond, Bfd, Family, FamilySettings, MaxPrefixes, NextHop, RoleName};
+use crate::config::peer::{
+    Beyond, Bfd, Family, FamilySettings, MaxPrefixes, NextHop, RoleName, TcpAo, TcpAoAlgorithm,
+};
 use crate::config::value::{Policy, RemoteAs, SendPaths};
 
 /// Until a session that ended for too many prefixes is tried again, where nothing else is said.
@@ -33,6 +35,7 @@ pub(super) fn compile(written: &Peer, filters: &Filters) -> speaker::PeerConfig 
             (None, None) => speaker::Hops::Usual,
         },
         password: written.password.as_ref().map(|password| password.0.clone()),
+        tcp_ao: written.tcp_ao.as_ref().and_then(tcp_ao),
         timers: timers(written),
         families: families
             .map(|(family, settings)| (self::family(*family), self::settings(written, settings, filters)))
@@ -63,6 +66,19 @@ pub(super) fn family(family: Family) -> wire::Family {
         Family::Ipv4Unicast => wire::Family::Ipv4Unicast,
         Family::Ipv6Unicast => wire::Family::Ipv6Unicast,
     }
+}
+
+/// One without a password does not come this far.
+fn tcp_ao(written: &TcpAo) -> Option<speaker::TcpAo> {
+    Some(speaker::TcpAo {
+        send_id: written.send_id,
+        receive_id: written.receive_id,
+        algorithm: match written.algorithm {
+            TcpAoAlgorithm::HmacSha1 => speaker::TcpAoAlgorithm::HmacSha1,
+            TcpAoAlgorithm::CmacAes128 => speaker::TcpAoAlgorithm::CmacAes128,
+        },
+        secret: written.password.as_ref()?.0.clone(),
+    })
 }
 
 fn timers(written: &Peer) -> speaker::Timers {

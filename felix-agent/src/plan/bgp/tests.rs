@@ -47,6 +47,16 @@ fn each_peer_is_as_it_is_written() {
     assert_eq!(tor.local_as, Some(speaker::LocalAs { asn: 64999, replace: true }));
     assert_eq!(tor.hops, speaker::Hops::Security(1));
     assert_eq!(tor.password.as_ref().map(|secret| &*secret.0), Some("not in any log"));
+    assert_eq!(tor.tcp_ao, None);
+    let signed = REFERENCE
+        .replace("      password: ", "      # password: ")
+        .replace("# tcpAO: ", "tcpAO: ")
+        .replace("passwordFile: /etc/fabric/tor1.key", "password: of AO");
+    let signed = super::speaker(&config(&signed), false);
+    let (algorithm, secret) = (speaker::TcpAoAlgorithm::HmacSha1, speaker::Secret("of AO".into()));
+    let key = speaker::TcpAo { send_id: 1, receive_id: 2, algorithm, secret };
+    let signed = peer(&signed, "10.1.1.0");
+    assert_eq!((&signed.tcp_ao, &signed.password), (&Some(key), &None));
     assert_eq!(
         (tor.timers.hold, tor.timers.keepalive),
         (Duration::from_secs(9), Some(Duration::from_secs(3)))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::{Keys, wanted};
 use crate::config::{Config, ListenRange, PeerConfig, PeerKey, RemoteAs, Secret};
 use crate::net::listener::bind;
+use crate::net::signature::Signature;
 
 fn peer(password: &str) -> PeerConfig {
     let password = (!password.is_empty()).then(|| Secret(password.into()));
@@ -28,7 +29,8 @@ fn one_for_each_peer_and_range_that_has_a_password() {
     };
     let found = BTreeMap::from([(Arc::from("eth0"), "fe80::1".parse().unwrap())]);
     let expected = [("10.0.0.0/24", "range"), ("192.0.2.1/32", "one"), ("fe80::1/128", "found")];
-    let expected = expected.map(|(network, text)| (network.parse().unwrap(), Secret(text.into())));
+    let expected =
+        expected.map(|(network, text)| (network.parse().unwrap(), Signature::Md5(Secret(text.into()))));
     assert_eq!(wanted(&config, &found), expected.into());
 }
 
@@ -36,11 +38,12 @@ fn one_for_each_peer_and_range_that_has_a_password() {
 async fn a_refused_key_is_known_until_it_is_taken_or_gone() {
     let mut keys = Keys::new(vec![Arc::new(bind("127.0.0.1:0".parse().unwrap()).unwrap())]);
     let (v4, v6) = ("192.0.2.1/32".parse().unwrap(), "2001:db8::1/128".parse().unwrap());
-    let impossible = Secret("x".repeat(81).into());
-    keys.apply([(v4, impossible.clone()), (v6, Secret("fine".into()))].into());
+    let fine = Signature::Md5(Secret("fine".into()));
+    let impossible = Signature::Md5(Secret("x".repeat(81).into()));
+    keys.apply([(v4, impossible.clone()), (v6, fine.clone())].into());
     assert!(keys.refused(v4).is_some_and(|why| why.contains("80 octets")));
     assert_eq!(keys.refused(v6), None, "no socket of that family");
-    keys.apply([(v4, Secret("fine".into()))].into());
+    keys.apply([(v4, fine.clone())].into());
     assert_eq!(keys.refused(v4), None);
     keys.apply([(v4, impossible)].into());
     keys.apply(BTreeMap::new());
