@@ -43,8 +43,10 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// When something that the agent cannot do without is not to be had, or breaks: the datastore, the kernel's netlink, its
 /// socket. What is in the kernel then stays for the next life.
 pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
+    // Before anything else: without it SIGHUP would end the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
     let config = Arc::new(config);
-    // First of all: a second agent must not touch anything.
+    // A second agent must not touch anything.
     let socket = &config.api.socket;
     let bound = api::Socket::bind(socket).with_context(|| format!("socket {}", socket.display()))?;
     let store: Arc<dyn datastore::Store> = Arc::new(
@@ -71,9 +73,7 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
         node: config.node.name.clone(),
     };
     let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
-    let watched = Arc::clone(&config);
-    let reloads = handle.clone();
-    tokio::spawn(async move { shell::reload::follow(origin, &watched, reloads).await });
+    tokio::spawn(shell::reload::follow(origin, hangup, handle.clone()));
     if let Some(listener) = metrics {
         tokio::spawn(metrics::server::serve(listener, handle.clone()));
     }

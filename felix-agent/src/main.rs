@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use felix_agent::config::{Config, Overrides, Reading};
+use felix_agent::config::{Overrides, Reading};
 use felix_agent::shell::reload::Origin;
 
 /// The node agent of Fabric: attaches pods, routes, speaks BGP, enforces policy.
@@ -49,8 +49,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let check = arguments.check;
     let file = arguments.config.clone();
-    let overrides = overrides(arguments);
-    let Reading { config, warnings } = match Config::load(&file, &overrides) {
+    let mut origin = Origin::new(file, overrides(arguments));
+    let Reading { config, warnings } = match origin.load() {
         Ok(reading) => reading,
         Err(invalid) => return fail(&invalid),
     };
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(felix_agent::run(config, Origin { file, overrides })) {
+    match runtime.block_on(felix_agent::run(config, origin)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

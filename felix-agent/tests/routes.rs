@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use felix_agent::dataplane::links::{self, GATEWAY_V6, LinkError};
 use felix_agent::dataplane::netlink::{Interfaces, Netlink, NetlinkEvent, Watcher};
-use felix_agent::dataplane::routes::lookup::{Verdict, look_up};
+use felix_agent::dataplane::routes::lookup::{Verdict, find, look_up};
 use felix_agent::dataplane::routes::{self, ROUTE_PROTOCOL, RouteError};
 use felix_agent::dataplane::{neighbours, sysctl};
 use felix_agent::diff::{Diff, Outcome};
@@ -218,6 +218,15 @@ fn the_kernel_says_where_a_packet_goes() {
         assert_eq!(ask("fd00:2::1").await, route("fd00:2::/64", ROUTE_PROTOCOL, "via fe80::7 dev up1"));
         assert_eq!(ask("203.0.113.9").await, Verdict::Unreachable);
         assert_eq!(ask("2001:db8:99::1").await, Verdict::Unreachable);
+
+        let at = async |destination: &str| find(&netlink, net(destination)).await.unwrap();
+        assert_eq!(at("0.0.0.0/0").await, Verdict::Unreachable);
+        ip("route add default via 192.0.2.4 proto static metric 50");
+        ip("route add default via 192.0.2.5 proto static metric 20");
+        ip("-6 route add default via fe80::5 dev up1 proto static");
+        assert_eq!(at("0.0.0.0/0").await, route("0.0.0.0/0", 4, "via 192.0.2.5 dev up0"), "the lower metric");
+        assert_eq!(at("::/0").await, route("::/0", 4, "via fe80::5 dev up1"));
+        assert_eq!(at("10.2.0.0/15").await, Verdict::Unreachable, "exactly this destination");
     });
 }
 

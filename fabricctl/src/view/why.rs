@@ -88,8 +88,15 @@ impl Way {
 }
 
 impl Kernel {
-    fn render(&self) -> String {
+    /// `asked`: the prefix that was asked for. The kernel says what it does with packets to its first address; a
+    /// default route is looked for by itself.
+    fn render(&self, asked: &str) -> String {
         let Self { planned, installed, problem, prefix, route, protocol } = self;
+        let (subject, follows) = match asked.split_once('/') {
+            Some((_, "0")) => (format!("at {asked}"), "has"),
+            Some((address, _)) => (format!("for {address}"), "follows"),
+            None => (format!("for {asked}"), "follows"),
+        };
         let mut lines = Vec::new();
         match (planned.as_str(), *installed, problem.as_str()) {
             ("", _, _) => lines.push("this node wants no route of its own here".to_owned()),
@@ -98,11 +105,13 @@ impl Kernel {
             (planned, false, problem) => lines.push(format!("wanted: {planned}; refused: {problem}")),
         }
         lines.push(match (prefix.as_str(), route.as_str(), *protocol) {
-            ("", "", _) => "the kernel has no route there".to_owned(),
-            ("", route, _) => format!("the kernel says: {route}"),
-            (prefix, route, OURS) => format!("the kernel follows {prefix} {route}"),
+            ("", "", _) => format!("{subject} the kernel has no route"),
+            ("", route, _) => format!("{subject} the kernel says: {route}"),
+            (prefix, route, OURS) => format!("{subject} the kernel {follows} {prefix} {route}"),
             (prefix, route, other) => {
-                format!("the kernel follows {prefix} {route}, which is another's (protocol {other})")
+                format!(
+                    "{subject} the kernel {follows} {prefix} {route}, which is another's (protocol {other})"
+                )
             }
         });
         lines.iter().map(|line| format!("  - {}\n", clean(line.clone()))).collect()
@@ -118,7 +127,7 @@ impl View for Why {
             prefix => format!("{} lies in {prefix}\n", self.asked),
         });
         parts.extend(self.paths.iter().map(Way::render));
-        parts.push(format!("kernel\n{}", self.kernel.render()));
+        parts.push(format!("kernel\n{}", self.kernel.render(&self.asked)));
         if !self.told.is_empty() {
             let line = |told: &Told| {
                 let verdict = if told.told { "told" } else { "not told" };

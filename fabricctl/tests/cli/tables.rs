@@ -87,7 +87,7 @@ path from 10.0.3.254
 
 kernel
   - installed: via 10.0.1.254
-  - the kernel follows 10.65.0.64/26 via 10.0.1.254 dev eth0
+  - for 10.65.0.70 the kernel follows 10.65.0.64/26 via 10.0.1.254 dev eth0
 
 peers
   - 10.0.1.254 is not told: it announced the best path itself

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::value::{Families, Password, Policy, RemoteAs, SendPaths};
 
+/// Seconds between attempts to connect, where nothing else is said.
+pub(super) const DEFAULT_CONNECT_RETRY_SECS: u16 = 5;
+
 /// A neighbour. In a listen range it has neither address nor interface.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -235,7 +238,7 @@ pub struct Bfd {
     pub receive_interval_ms: u32,
     /// So many missing packets are a dead way.
     pub multiplier: u8,
-    /// RFC 5883; as a rule for a peer with `multihop`.
+    /// RFC 5883; as a rule for a peer that may be more than a link away, by `multihop` or `ttlSecurity`.
     pub multihop: Option<bool>,
 }
 
@@ -263,6 +266,13 @@ impl Peer {
         }
     }
 
+    /// Whether it may be more than a link away: RFC 5883's BFD is meant then. What is behind an interface is not.
+    #[must_use]
+    pub fn is_far(&self) -> bool {
+        let is_far = self.multihop.is_some() || self.ttl_security.is_some_and(|hops| hops > 1);
+        is_far && self.interface.is_none()
+    }
+
     /// What is taken and told in a family.
     #[must_use]
     pub fn policies<'a>(&'a self, settings: &'a FamilySettings) -> [Option<&'a Policy>; 2] {
@@ -286,7 +296,7 @@ fn default_hold_time_secs() -> u16 {
 }
 
 fn default_connect_retry_secs() -> u16 {
-    5
+    DEFAULT_CONNECT_RETRY_SECS
 }
 
 fn default_warn_percent() -> u8 {

@@ -4,6 +4,7 @@ use super::value::RemoteAs;
 use super::{Config, Overrides};
 
 mod bgp;
+mod documentation;
 mod filter;
 mod reload;
 

@@ -5,6 +5,7 @@ use datastore::document::{Document, Problem};
 use super::Config;
 
 mod filter;
+mod idle;
 mod peer;
 
 /// RFC 4724 §3: the restart time has 12 bits.
@@ -40,6 +41,7 @@ pub(super) fn warnings(config: &Config, document: &Document) -> Vec<Problem> {
     for (key, peer) in config.bgp.every_peer() {
         peer::warn(&config.bgp, &key, peer, say);
     }
+    idle::warn(&config.bgp, say);
     found
 }
 

@@ -174,6 +174,9 @@ fn tell(established: &mut BTreeSet<PeerKey>, notice: &Notice) {
         NoticeKind::Prefixes { family, count, limit } => {
             tracing::warn!(%peer, %family, count, limit, "near the limit of prefixes");
         }
+        NoticeKind::Stale { family, count: 0, .. } => {
+            tracing::info!(%peer, %family, "routes kept over the restart are gone, but for those that the peer told again");
+        }
         NoticeKind::Stale { family, count, long_lived } => {
             tracing::info!(%peer, %family, count, long_lived, "routes are kept over the peer's restart");
         }

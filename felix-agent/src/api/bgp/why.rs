@@ -8,7 +8,7 @@ use tonic::Status;
 use super::answer;
 use crate::agent::Handle;
 use crate::dataplane::netlink::Netlink;
-use crate::dataplane::routes::lookup::{Verdict, look_up};
+use crate::dataplane::routes::lookup::{Verdict, find, look_up};
 use crate::plan::routes::route_to;
 
 pub(super) fn answer(why: Why, kernel: v1::KernelRoute) -> v1::WhyRouteResponse {
@@ -28,7 +28,7 @@ pub(super) fn answer(why: Why, kernel: v1::KernelRoute) -> v1::WhyRouteResponse 
 }
 
 /// What this node wants of the kernel for the prefix that BGP found, and what the kernel itself says of the first
-/// address that was asked for.
+/// address that was asked for. No packet goes to the first address of a default route: that one is looked for by itself.
 pub(super) async fn kernel(
     agent: &Handle,
     netlink: &Netlink,
@@ -46,9 +46,10 @@ pub(super) async fn kernel(
         problem: problem.unwrap_or_default().to_owned(),
         ..v1::KernelRoute::default()
     };
-    let verdict = look_up(netlink, asked.ip())
-        .await
-        .map_err(|error| Status::unavailable(format!("the kernel cannot be asked: {error}")))?;
+    let verdict =
+        if asked.prefix() == 0 { find(netlink, asked).await } else { look_up(netlink, asked.ip()).await };
+    let verdict =
+        verdict.map_err(|error| Status::unavailable(format!("the kernel cannot be asked: {error}")))?;
     match verdict {
         Verdict::Route { destination, protocol, text } => {
             kernel.prefix = destination.to_string();

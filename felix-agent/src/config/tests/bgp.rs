@@ -230,3 +230,72 @@ fn what_an_older_file_called_ttl_is_still_read() {
     let config = parse(&GOOD.replace("remoteAS: 65101", "remoteAS: 65101\n      ttl: 3")).expect("valid");
     assert_eq!(config.bgp.peers[0].multihop, Some(3));
 }
+
+#[test]
+fn bfd_is_multihop_where_the_peer_is_far() {
+    let peer =
+        |line: &str| parse(&GOOD.replace("remoteAS: 65101", &format!("remoteAS: 65101\n      {line}")));
+    for (line, is_far) in [
+        ("passive: false", false),
+        ("ttlSecurity: 1", false),
+        ("ttlSecurity: 2", true),
+        ("multihop: 2", true),
+    ] {
+        assert_eq!(peer(line).expect("valid").bgp.peers[0].is_far(), is_far, "{line}");
+    }
+    check(
+        "address: 10.1.1.0",
+        "interface: eth0\n      bfd: { multihop: true }",
+        "agent.yaml:10:24: bgp.peers[0].bfd.multihop: does not go with an interface, behind which the peer is one hop away; remove it",
+    );
+}
+
+#[test]
+fn keys_that_do_nothing_are_warned_of() {
+    let warnings = |text: &str| {
+        let reading = Config::parse("agent.yaml", text, &Overrides::default()).expect("valid");
+        reading.warnings.into_iter().filter(|line| line.contains("does nothing")).collect::<Vec<_>>()
+    };
+    let range = |keys: &str| {
+        let range = format!(
+            "  listenRanges: [{{ network: 10.2.0.0/16, peer: {{ remoteAS: any{keys} }} }}]\n  peers:"
+        );
+        warnings(&GOOD.replace("  peers:", &range))
+    };
+    assert_eq!(range(""), [] as [&str; 0]);
+    for key in ["port: 1179", "passive: true", "localAddress: 10.2.0.1", "connectRetrySecs: 9"] {
+        let (name, _) = key.split_once(':').expect("a name");
+        let column = 67 + name.len();
+        assert_eq!(
+            range(&format!(", {key}")),
+            [format!(
+                "agent.yaml:8:{column}: bgp.listenRanges[0].peer.{name}: does nothing in a range, whose peers are accepted and never dialled; remove it"
+            )]
+        );
+    }
+    let filter = |next_hop: &str, direction: &str| {
+        let filter = format!(
+            "  filters: {{ f: {{ rules: [{{ set: {{ nextHop: {next_hop} }}, then: accept }}] }} }}\n  peers:"
+        );
+        warnings(
+            &GOOD
+                .replace("  peers:", &filter)
+                .replace("remoteAS: 65101", &format!("remoteAS: 65101\n      {direction}: f")),
+        )
+    };
+    for next_hop in ["self", "unchanged"] {
+        assert_eq!(
+            filter(next_hop, "import"),
+            [
+                "agent.yaml:8:45: bgp.filters.f.rules[0].set.nextHop: does nothing in an import, as this filter is used; write an address, or use another filter there"
+            ]
+        );
+        assert_eq!(filter(next_hop, "export"), [] as [&str; 0]);
+    }
+    assert_eq!(filter("10.0.0.1", "import"), [] as [&str; 0]);
+    check(
+        "address: 10.1.1.0",
+        "interface: eth0\n      localAddress: 10.1.1.1",
+        "agent.yaml:10:21: bgp.peers[0].localAddress: is IPv4, but a session behind an interface is IPv6 by link-local addresses; remove it",
+    );
+}

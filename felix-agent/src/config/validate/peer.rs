@@ -55,6 +55,12 @@ pub(super) fn check_identity(config: &Config, index: usize, peer: &Peer, say: Sa
             if peer.address.is_some() { ("address", "address") } else { ("interface", "interface") };
         say(&key(field), &format!("{this} is configured twice; there is one session per {one}"));
     }
+    if peer.interface.is_some() && peer.local_address.is_some_and(|local| local.is_ipv4()) {
+        say(
+            &key("localAddress"),
+            "is IPv4, but a session behind an interface is IPv6 by link-local addresses; remove it",
+        );
+    }
     if let (Some(local), Some(address)) = (peer.local_address, peer.address)
         && local.is_ipv4() != address.is_ipv4()
     {
@@ -103,23 +109,34 @@ pub(super) fn check(bgp: &Bgp, at: &str, peer: &Peer, say: Say<'_>) {
             say(&key("routeReflectorClient"), "is for internal peers (RFC 4456); remove it");
         }
     }
-    if let Some(bfd) = peer.bfd {
-        for (field, interval) in
-            [("transmitIntervalMs", bfd.transmit_interval_ms), ("receiveIntervalMs", bfd.receive_interval_ms)]
-        {
-            if !BFD_INTERVAL_MS.contains(&interval) {
-                say(&key(&format!("bfd.{field}")), "is out of bounds; give 10 to 60000 milliseconds");
-            }
-        }
-        if bfd.multiplier == 0 {
-            say(&key("bfd.multiplier"), "0 is forbidden by RFC 5880 §4.1; give at least 1");
-        }
-    }
+    bfd(at, peer, say);
     for field in ["import", "export"] {
         let policy = if field == "import" { &peer.import } else { &peer.export };
         check_policy(bgp, &key(field), field, policy.as_ref(), say);
     }
     families(bgp, at, peer, say);
+}
+
+fn bfd(at: &str, peer: &Peer, say: Say<'_>) {
+    let key = |field: &str| format!("{at}.bfd.{field}");
+    if let Some(bfd) = peer.bfd {
+        for (field, interval) in
+            [("transmitIntervalMs", bfd.transmit_interval_ms), ("receiveIntervalMs", bfd.receive_interval_ms)]
+        {
+            if !BFD_INTERVAL_MS.contains(&interval) {
+                say(&key(field), "is out of bounds; give 10 to 60000 milliseconds");
+            }
+        }
+        if bfd.multiplier == 0 {
+            say(&key("multiplier"), "0 is forbidden by RFC 5880 §4.1; give at least 1");
+        }
+        if bfd.multihop == Some(true) && peer.interface.is_some() {
+            say(
+                &key("multihop"),
+                "does not go with an interface, behind which the peer is one hop away; remove it",
+            );
+        }
+    }
 }
 
 fn passwords(at: &str, peer: &Peer, say: Say<'_>) {

@@ -1,9 +1,10 @@
-//! What the kernel itself would do with a packet: the route that its own search ends at, whoever wrote it.
+//! What the kernel itself would do with a packet: the route that its own search ends at, whoever wrote it; and which
+//! route stands at one destination, whatever packets follow.
 
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::message;
 use crate::dataplane::netlink::{Interfaces, Netlink, NetlinkError};
@@ -53,4 +54,21 @@ pub async fn look_up(netlink: &Netlink, address: IpAddr) -> Result<Verdict, Netl
             _ => Err(error),
         },
     }
+}
+
+/// Finds the route of the main table at exactly this destination; of several, the one that the kernel prefers.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub async fn find(netlink: &Netlink, destination: IpNetwork) -> Result<Verdict, NetlinkError> {
+    let interfaces = Interfaces::read(netlink).await?;
+    let family = if destination.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let replies = netlink.dump(RouteNetlinkMessage::GetRoute(message::encode_dump(family, None))).await?;
+    let here = replies.iter().filter_map(|reply| {
+        let RouteNetlinkMessage::NewRoute(route) = reply else { return None };
+        message::decode_identity(route).filter(|(found, _)| *found == destination).map(|_| route)
+    });
+    let preferred = here.min_by_key(|route| message::metric(route));
+    let verdict = preferred.and_then(|route| message::decode_verdict(route, &interfaces));
+    Ok(verdict.unwrap_or(Verdict::Unreachable))
 }

@@ -164,10 +164,13 @@ pub(crate) fn decode_identity(message: &RouteMessage) -> Option<(IpNetwork, bool
 /// The destination and protocol of a route that stands where one of ours would: main table, our metric.
 pub(super) fn decode_occupant(message: &RouteMessage) -> Option<(IpNetwork, u8)> {
     let (destination, _) = decode_identity(message)?;
-    let metric =
-        find(message, |a| if let RouteAttribute::Priority(metric) = a { Some(*metric) } else { None });
-    (metric.unwrap_or_default() == our_metric(destination))
-        .then_some((destination, message.header.protocol.into()))
+    (metric(message) == our_metric(destination)).then_some((destination, message.header.protocol.into()))
+}
+
+/// Of two routes at one destination the kernel prefers that of the lower.
+pub(super) fn metric(message: &RouteMessage) -> u32 {
+    find(message, |a| if let RouteAttribute::Priority(metric) = a { Some(*metric) } else { None })
+        .unwrap_or_default()
 }
 
 fn our_metric(destination: IpNetwork) -> u32 {

@@ -52,7 +52,7 @@ pub(super) fn compile(written: &Peer, filters: &Filters) -> speaker::PeerConfig 
         extended_next_hop: written.extended_next_hop.unwrap_or(written.interface.is_some()),
         extended_messages: written.extended_messages,
         graceful_restart: written.graceful_restart,
-        bfd: written.bfd.map(|bfd| self::bfd(bfd, written.multihop.is_some())),
+        bfd: written.bfd.map(|bfd| self::bfd(bfd, written.is_far())),
         cost: written.cost,
         description: written.description.clone(),
     }
