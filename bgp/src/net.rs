@@ -52,8 +52,6 @@ mod socket_option;
 #[cfg(test)]
 mod tests;
 
-pub use md5::has_authentication_option;
-
 /// Events that may wait for their reader before best paths start to merge.
 const EVENTS: usize = 64;
 /// Commands that may wait for the owner before their senders do.
@@ -147,9 +145,6 @@ pub fn start(
     let listeners = listen.addresses.iter().map(|address| Ok(Arc::new(listener::bind(*address)?)));
     let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let listening = listeners.iter().map(|it| it.local_addr()).collect::<io::Result<_>>()?;
-    if !has_authentication_option() {
-        tracing::debug!("this kernel has no TCP-AO (RFC 5925); sessions are signed by TCP MD5 alone");
-    }
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (notices, _) = broadcast::channel(HAPPENINGS);

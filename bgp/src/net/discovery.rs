@@ -1,13 +1,13 @@
 //! Finding the peers of unnumbered sessions: router advertisements (RFC 4861) tell each end the other's link-local
 //! address.
 //!
-//! One task for each interface that a peer is behind: it advertises this router and solicits advertisements, quickly
-//! until somebody was heard and then every few seconds, and reports whom it hears. We are no default router: the
-//! advertised lifetime is 0. An interface that is not there yet, or goes and comes back, is tried again each second.
+//! One task for each interface that a peer is behind: it advertises this router, solicits advertisements until somebody
+//! was heard, and reports whom it hears. We are no default router: the advertised lifetime is 0. An interface that is not there yet, or goes and comes back, is tried again each second.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,11 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::socket_option;
+use crate::session::jitter::Jitter;
+use pace::Pace;
 use packet::Heard;
 
+mod pace;
 mod packet;
 
 #[cfg(test)]
@@ -33,14 +36,8 @@ mod tests;
 
 /// Findings that may wait for the owner; further ones are dropped, and come again.
 const FINDINGS: usize = 64;
-/// Until an interface that failed is tried again.
+/// Until an interface that failed is tried again, and between looks whether it is still the same.
 const REOPEN: Duration = Duration::from_secs(1);
-/// Between advertisements while nobody has been heard.
-const EAGER: Duration = Duration::from_secs(1);
-/// Between advertisements afterwards.
-const STEADY: Duration = Duration::from_secs(5);
-/// Solicitations are answered so often at most.
-const ANSWER: Duration = Duration::from_millis(250);
 /// `ICMP6_FILTER` of `linux/icmpv6.h`.
 const ICMP6_FILTER: i32 = 1;
 /// More than any advertisement that could interest us; the rest of longer ones is cut off.
@@ -128,28 +125,28 @@ impl Link {
 
     /// Talks until the interface fails.
     async fn converse(&self, interface: &Arc<str>, findings: &mpsc::Sender<Finding>) -> io::Error {
-        let mut heard = false;
-        let mut next = Instant::now();
-        let mut answered: Option<Instant> = None;
+        let mut pace = Pace::new(jitter(interface), Instant::now());
+        let mut look = Instant::now() + REOPEN;
         loop {
             let outcome = tokio::select! {
                 received = self.receive() => match received {
                     Ok(Some(Heard::Advertisement(neighbour))) => {
-                        heard = true;
+                        pace.heard_advertisement();
                         // It comes again if the owner has no time now.
                         let _ = findings.try_send((Arc::clone(interface), neighbour));
                         Ok(())
                     }
-                    Ok(Some(Heard::Solicitation)) if answered.is_none_or(|at| at.elapsed() >= ANSWER) => {
-                        answered = Some(Instant::now());
-                        self.send(&packet::advertisement(), packet::ALL_NODES)
+                    Ok(Some(Heard::Solicitation)) => {
+                        pace.heard_solicitation(Instant::now());
+                        Ok(())
                     }
-                    Ok(Some(Heard::Solicitation) | None) => Ok(()),
+                    Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 },
-                () = tokio::time::sleep_until(next) => {
-                    next = Instant::now() + if heard { STEADY } else { EAGER };
-                    self.introduce(heard)
+                () = tokio::time::sleep_until(pace.deadline()) => self.introduce(&mut pace, Instant::now()),
+                () = tokio::time::sleep_until(look) => {
+                    look = Instant::now() + REOPEN;
+                    self.is_current(interface)
                 }
             };
             if let Err(error) = outcome {
@@ -158,19 +155,41 @@ impl Link {
         }
     }
 
-    fn introduce(&self, heard: bool) -> io::Result<()> {
-        if !heard {
-            self.send(&packet::solicitation(), packet::ALL_ROUTERS)?;
+    /// The socket is bound to an index, not to a name: of an interface that comes back it would hear nothing.
+    fn is_current(&self, interface: &str) -> io::Result<()> {
+        if if_nametoindex(interface)? == self.index {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "the interface was replaced by another of its name"))
         }
-        self.send(&packet::advertisement(), packet::ALL_NODES)
     }
 
-    /// The kernel fills in source and checksum. Where there is no source yet, or no room, a later packet will do.
-    fn send(&self, octets: &[u8], to: Ipv6Addr) -> io::Result<()> {
+    /// Sends what is due.
+    fn introduce(&self, pace: &mut Pace, now: Instant) -> io::Result<()> {
+        let due = pace.due(now);
+        if due.solicitation {
+            if !self.send(&packet::solicitation(), packet::ALL_ROUTERS)? {
+                pace.postpone(now);
+                return Ok(());
+            }
+            pace.sent_solicitation(now);
+        }
+        if due.advertisement {
+            if !self.send(&packet::advertisement(), packet::ALL_NODES)? {
+                pace.postpone(now);
+                return Ok(());
+            }
+            pace.sent_advertisement(now);
+        }
+        Ok(())
+    }
+
+    /// Whether it went out: not where there is no source yet, or no room. The kernel fills in source and checksum.
+    fn send(&self, octets: &[u8], to: Ipv6Addr) -> io::Result<bool> {
         let to = SocketAddrV6::new(to, 0, 0, self.index);
         match self.socket.get_ref().send_to(octets, &to.into()) {
-            Ok(_) => Ok(()),
-            Err(error) if passes(&error) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if passes(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -179,6 +198,12 @@ impl Link {
     async fn receive(&self) -> io::Result<Option<Heard>> {
         self.socket.async_io(tokio::io::Interest::READABLE, receive).await
     }
+}
+
+/// Another sequence on each router and at each start: those that start together do not stay together.
+fn jitter(interface: &str) -> Jitter {
+    let random = RandomState::new().hash_one(interface);
+    Jitter::new(Ipv4Addr::from_bits(random as u32), Ipv4Addr::from_bits((random >> 32) as u32).into())
 }
 
 /// Errors that are gone when the link is up and its address usable.

@@ -6,16 +6,15 @@
 //!
 //! Known limits of the kernel's table: among keys of one socket the longest prefix wins, so that a peer without
 //! password inside of a range with one has to sign too; link-local addresses are told apart by address alone. TCP-AO
-//! (RFC 5925) is not spoken: [`has_authentication_option`] tells whether the kernel could.
+//! (RFC 5925) is not used, whether or not the kernel has it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 use nix::libc;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::socket_option;
 use crate::config::Secret;
@@ -29,8 +28,6 @@ const OCTETS: usize = 216;
 const MAX_KEY_OCTETS: usize = 80;
 /// `TCP_MD5SIG_FLAG_PREFIX`.
 const FLAG_PREFIX: u8 = 1;
-/// `TCP_AO_INFO`, Linux 6.7.
-const TCP_AO_INFO: libc::c_int = 40;
 
 /// Has everything between this socket and a network signed with a password, or with none nothing any more.
 ///
@@ -80,15 +77,6 @@ fn encode(network: IpNetwork, key: &[u8]) -> Option<[u8; OCTETS]> {
     octets.extend(key);
     octets.resize(OCTETS, 0);
     octets.try_into().ok()
-}
-
-/// Whether this kernel speaks the TCP authentication option, RFC 5925. This speaker does not.
-#[must_use]
-pub fn has_authentication_option() -> bool {
-    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)) else { return false };
-    // Too short for the option: a kernel that knows it says so, one that does not says ENOPROTOOPT.
-    let outcome = socket_option::set(socket.as_fd(), libc::IPPROTO_TCP, TCP_AO_INFO, &[]);
-    outcome.err().and_then(|error| error.raw_os_error()) != Some(Errno::ENOPROTOOPT as i32)
 }
 
 fn address_octets(address: IpAddr) -> usize {

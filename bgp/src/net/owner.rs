@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use super::address::Addresses;
 use super::bfd::Monitor;
@@ -173,6 +174,8 @@ async fn until(deadline: Option<Instant>) {
 impl Owner {
     async fn run(mut self, mut inbox: Inbox, events: mpsc::Sender<Event>, serving: JoinSet<()>) {
         let mut statistics = tokio::time::interval(STATISTICS);
+        // While nobody monitors it does not tick; what was missed is not made up for.
+        statistics.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Vec::with_capacity(COMMANDS);
         let mut batch = Vec::with_capacity(BATCH);
         let (how, done) = loop {

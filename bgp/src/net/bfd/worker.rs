@@ -94,18 +94,22 @@ impl Worker {
                     self.end();
                 }
                 Wakeup::Order(None) => self.end(),
-                Wakeup::Room => {
-                    if let (Some(reports), Some(report)) = (&self.reports, self.pending.pop()) {
-                        // There is room, and nobody else sends.
-                        let _ = reports.try_send(report);
-                    }
-                }
+                Wakeup::Room => self.report(),
                 Wakeup::Deaf => self.reports = None,
                 Wakeup::Look => {}
             }
             self.open_receivers();
             self.read();
             self.work_off(Instant::now());
+        }
+    }
+
+    /// Hands over as many reports as there is room for.
+    fn report(&mut self) {
+        let Some(reports) = &self.reports else { return };
+        while let Ok(room) = reports.try_reserve() {
+            let Some((peer, report)) = self.pending.pop() else { return };
+            room.send((peer, report));
         }
     }
 
@@ -136,9 +140,10 @@ impl Worker {
         tokio::select! {
             biased;
             order = self.orders.recv(), if !self.is_ending => Wakeup::Order(order),
+            // Before datagrams, which are read in every turn anyway: a flood of them must not keep back a failure.
+            wakeup = room => wakeup,
             () = datagram => Wakeup::Look,
             () = time => Wakeup::Look,
-            wakeup = room => wakeup,
         }
     }
 
