@@ -319,9 +319,10 @@ fn has_told_all(peer: &Peer, established: &Established) -> bool {
     let Established { negotiated, end_of_rib, kept_alive, .. } = established;
     let all_markers = negotiated.families.is_subset(*end_of_rib);
     match &negotiated.graceful_restart {
-        // It restarts too and waits for the End-of-RIB that we hold back: RFC 4724 §4.1 says who does not wait. One that
-        // has had ours will tell all it knows, and what it has not told yet must not be swept.
-        Some(restart) => (restart.restarted && peer.is_told_transit()) || all_markers,
+        // It restarts too and waits for the End-of-RIB that we hold back: RFC 4724 §4.1 says who does not wait. Its own
+        // prefixes come before a KEEPALIVE even so. One that has had our End-of-RIB will tell all it knows, and what it
+        // has not told yet must not be swept.
+        Some(restart) => (restart.restarted && peer.is_told_transit() && *kept_alive) || all_markers,
         // It need not send markers; a KEEPALIVE comes after the first routes.
         None => *kept_alive || all_markers,
     }
