@@ -142,8 +142,14 @@ impl Speaker {
         let outlasting = long_lived.keys().copied().filter(|_| restart.is_some());
         let kept = graceful.iter().chain(outlasting).collect::<FamilySet>();
         let kept = kept.intersection(established.negotiated.families);
-        peer.helper = Helper { families: BTreeMap::new(), long_lived };
+        let before = std::mem::replace(&mut peer.helper, Helper { families: BTreeMap::new(), long_lived });
         self.leave(established.members.into_values());
+        for (family, stale) in before.families {
+            // Not stale by a restart: the peer had announced it, and only began to do so again.
+            if let Stale::Refreshing { .. } = stale {
+                self.rib.end_refresh_marks(established.source, family);
+            }
+        }
         self.rib.keep_stale(established.source, kept);
         for family in kept.iter() {
             // RFC 9494 §4.2: a family in the long-lived capability alone has no restart time.

@@ -7,7 +7,7 @@ use crate::bfd::{Report, State as Path};
 use crate::config::{Bfd, Config, PeerConfig, Policy};
 use crate::session::State;
 use crate::speaker::{Input, NoticeKind, Reset};
-use crate::wire::{Capability, Community, Family, Message, Notification, Update};
+use crate::wire::{Capability, Community, Family, Message, Notification, RefreshKind, RouteRefresh, Update};
 
 fn restarted(mut config: Config) -> Config {
     config.graceful_restart.restarting = true;
@@ -483,9 +483,7 @@ fn a_link_that_goes_down_ends_session_and_restart_alike() {
 fn a_refresh_that_never_ends_is_ended() {
     let mut lab = pair();
     lab.configure(0, |config| config.graceful_restart.stale_time = Duration::from_secs(50));
-    let refresh =
-        |kind| Message::RouteRefresh(crate::wire::RouteRefresh { family: Family::Ipv4Unicast, kind });
-    lab.inject(0, 1, refresh(crate::wire::RefreshKind::Begin));
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(true));
     assert!(!lab.peer(0, 1).stale, "the peer does not restart");
     // End-of-RIB is another matter.
@@ -495,4 +493,17 @@ fn a_refresh_that_never_ends_is_ended() {
     lab.seconds(51);
     assert!(!lab.knows(0, "10.101.0.0/24"));
     assert!(lab.is_up(0, 1));
+}
+
+fn refresh(kind: RefreshKind) -> Message {
+    Message::RouteRefresh(RouteRefresh { family: Family::Ipv4Unicast, kind })
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_refresh_loses_nothing() {
+    let mut lab = pair();
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
+    lab.kill(1);
+    assert!(lab.nodes[0].lost.is_empty());
+    assert_eq!(lab.family(0, 1).stale, 2);
 }
