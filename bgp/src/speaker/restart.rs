@@ -213,11 +213,15 @@ impl Speaker {
     }
 
     /// BoRR (RFC 7313 §4.2): everything is stale until it is announced again. A peer that never says EoRR is given up
-    /// after the time that a restarted one has.
+    /// after the time that a restarted one has. Before its End-of-RIB it has not announced everything once (§4).
     pub(super) fn begin_refresh(&mut self, id: PeerId, family: Family, now: Instant) {
         let until = now + self.config.graceful_restart.stale_time;
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(source) = &peer.source else { return };
+        let Some(Established { negotiated, end_of_rib, .. }) = &peer.established else { return };
+        if negotiated.graceful_restart.is_some() && !end_of_rib.contains(family) {
+            return;
+        }
         self.rib.begin_refresh(source.id, family);
         peer.helper.families.insert(family, Stale::Refreshing { until });
     }

@@ -507,3 +507,26 @@ fn a_restart_in_the_middle_of_a_refresh_loses_nothing() {
     assert!(lab.nodes[0].lost.is_empty());
     assert_eq!(lab.family(0, 1).stale, 2);
 }
+
+/// 1 has restarted and announced one prefix of two; it holds its End-of-RIB back for a peer that stays away.
+fn half_back() -> Lab {
+    let mut lab = pair();
+    let mut waiting = again(&lab, 1);
+    waiting.peers.insert(key(3), peer(asn(3)));
+    lab.kill(1);
+    lab.start_with(1, waiting, &["10.101.0.0/24"]);
+    lab.seconds(5);
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(false), Some(true)));
+    lab
+}
+
+#[test]
+fn a_refresh_before_the_end_of_rib_counts_for_nothing() {
+    let mut lab = half_back();
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
+    assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(false));
+    lab.inject(0, 1, refresh(RefreshKind::End));
+    assert_eq!(lab.stale(0, "10.102.0.0/24"), Some(true));
+    lab.seconds(30);
+    assert_eq!(lab.nodes[0].lost, ["10.102.0.0/24".parse().unwrap()]);
+}
