@@ -530,3 +530,16 @@ fn a_refresh_before_the_end_of_rib_counts_for_nothing() {
     lab.seconds(30);
     assert_eq!(lab.nodes[0].lost, ["10.102.0.0/24".parse().unwrap()]);
 }
+
+#[test]
+fn a_collision_in_the_middle_of_a_restart_is_no_second_restart() {
+    let mut lab = half_back();
+    lab.vanish(1);
+    lab.inject(0, 1, Message::Notification(Notification::cease(7)));
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(true), Some(true)));
+    // It has been away for 5 s of 120.
+    lab.seconds(114);
+    assert!(lab.knows(0, "10.102.0.0/24"));
+    lab.seconds(2);
+    assert!(!lab.knows(0, "10.101.0.0/24") && !lab.knows(0, "10.102.0.0/24"));
+}
