@@ -217,7 +217,8 @@ impl Speaker {
             }
         }
         for family in gone {
-            self.flush(id, family);
+            // Collectors have not been told that it is back.
+            self.drop_stale(id, family);
         }
     }
 
@@ -282,8 +283,14 @@ impl Speaker {
         }
     }
 
-    /// Removes what is stale of a family, and waits for nothing more about it.
+    /// Removes what is stale of a family, as if the peer had withdrawn it, and waits for nothing more about it.
     fn flush(&mut self, id: PeerId, family: Family) {
+        let before = self.monitored_stale(id, family);
+        self.drop_stale(id, family);
+        self.monitor_flushed(id, family, before);
+    }
+
+    fn drop_stale(&mut self, id: PeerId, family: Family) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         if let Some(source) = &peer.source {
             self.rib.flush_stale(source.id, family);
