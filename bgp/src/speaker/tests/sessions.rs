@@ -359,7 +359,14 @@ fn two_connections_of_a_peer_that_restarted_are_one_return() {
         let mut outputs = outputs(&mut speaker).into_iter();
         if let Some(conn) = outputs.find_map(|output| match output {
             Output::Connect(conn, ..) => Some(conn),
-            _ => None,
+            Output::Disconnect(_)
+            | Output::Codec(..)
+            | Output::Transmit(_)
+            | Output::BestPaths(_)
+            | Output::Synchronised
+            | Output::WatchPeer(..)
+            | Output::Notice(_)
+            | Output::Monitored(_) => None,
         }) {
             break conn;
         }
