@@ -233,6 +233,17 @@ impl Rib {
         self.mark_stale(family, &routes);
     }
 
+    /// The marks of [`begin_refresh`](Self::begin_refresh) mean nothing any more: what was announced before counts on.
+    pub fn end_refresh_marks(&mut self, source: SourceId, family: Family) {
+        let table = &mut self.family_mut(family).table;
+        let routes: Vec<_> = table.routes_of(source).collect();
+        for route in routes {
+            let mut state = table.route(route).state;
+            state.set_stale(false);
+            table.set_state(route, state);
+        }
+    }
+
     fn drop_routes(&mut self, family: Family, routes: Vec<RouteId>) {
         for route in routes {
             let dest = self.family(family).table.route(route).dest;

@@ -89,14 +89,13 @@ impl FamilyRib {
         self.decide(dest, rules);
         let after = self.face(dest, rules);
         let bare = self.table.is_bare(dest);
-        if before.best != after.best || self.add_path_groups > 0 {
-            self.touch(dest);
-        }
         if rules.follow_forwarding && before.ways != after.ways {
             self.note_forwarding(dest);
         }
         if bare {
             self.bury(dest);
+        } else if before.best != after.best || self.add_path_groups > 0 {
+            self.touch(dest);
         }
         self.peak = self.peak.max(self.table.sizes().0 - self.bare.len().min(self.table.sizes().0));
     }

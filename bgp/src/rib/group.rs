@@ -22,8 +22,6 @@
 //! **Not back to the sender.** A message holds routes of one source, so that a member can be given all but its own. A
 //! member whose own route takes the place of another's gets a withdrawal of that instead.
 
-use rustc_hash::FxHashMap;
-
 use super::export::{self, Leaving, Outgoing, Withheld};
 use super::log::{Log, Moved};
 use super::path::{PathId, Paths};
@@ -98,7 +96,7 @@ pub(super) struct Group {
     pub members: u32,
     /// Prefixes told, in all and by source.
     announced: u32,
-    announced_of: FxHashMap<u16, u32>,
+    announced_of: Vec<u32>,
     chunks: VecDeque<Arc<Chunk>>,
     kept_octets: usize,
 }
@@ -111,7 +109,7 @@ impl Group {
             told,
             members: 0,
             announced: 0,
-            announced_of: FxHashMap::default(),
+            announced_of: Vec::new(),
             chunks: VecDeque::new(),
             kept_octets: 0,
         }
@@ -260,19 +258,26 @@ impl Group {
         }
         if let Some(before) = before.filter(|before| before.present) {
             self.announced -= 1;
-            let of_source = self.announced_of.entry(before.source.0).or_default();
-            *of_source = of_source.saturating_sub(1);
+            *self.announced_of_mut(before.source) -= 1;
         }
         if after.present {
             self.announced += 1;
-            *self.announced_of.entry(after.source.0).or_default() += 1;
+            *self.announced_of_mut(after.source) += 1;
         }
         self.told.set(dest, path_id, after);
     }
 
+    fn announced_of_mut(&mut self, source: SourceId) -> &mut u32 {
+        let index = usize::from(source.0);
+        if self.announced_of.len() <= index {
+            self.announced_of.resize(index + 1, 0);
+        }
+        &mut self.announced_of[index]
+    }
+
     /// Prefixes that a member which is also `source` has been told.
     pub fn announced_to(&self, source: SourceId) -> u32 {
-        self.announced - self.announced_of.get(&source.0).copied().unwrap_or(0)
+        self.announced - self.announced_of.get(usize::from(source.0)).copied().unwrap_or(0)
     }
 
     /// What has been told of a destination: path identifier, path, source.
@@ -303,7 +308,7 @@ impl Group {
 
     /// Whether anything was ever told of a destination, so that it may have to be withdrawn from somebody.
     pub fn knows(&self, dest: DestId) -> bool {
-        self.told.entries(dest).iter().any(|(_, entry)| *entry != Entry::default())
+        self.told.knows(dest)
     }
 
     /// The same path may come to something else outside from now on: what was told of the destination is taken as told

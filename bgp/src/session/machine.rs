@@ -20,6 +20,7 @@ use bytes::Bytes;
 use super::State;
 use super::jitter::Jitter;
 use super::negotiation::{Negotiated, Proposal};
+use crate::config::Timers;
 use crate::wire::code::{UNSPECIFIC, cease, error, fsm_error};
 use crate::wire::{DecodeError, FamilySet, Message, Notification, Open, RefreshKind, RouteRefresh, Update};
 
@@ -157,6 +158,18 @@ impl Session {
     #[must_use]
     pub fn hold_deadline(&self) -> Option<Instant> {
         self.hold
+    }
+
+    /// Other keepalive and send hold times, from now on. The hold time is agreed on by OPENs and stays.
+    pub fn pace(&mut self, timers: Timers, now: Instant) {
+        let hold = self.proposal.timers.hold;
+        self.proposal.timers = Timers { hold, ..timers };
+        let Some(negotiated) = &mut self.negotiated else { return };
+        let before = negotiated.keepalive;
+        self.proposal.pace(negotiated);
+        if negotiated.keepalive != before && self.keepalive.is_some() {
+            self.restart_keepalive(now);
+        }
     }
 
     /// Octets have been handed to the socket, which took everything before: the send hold timer (RFC 9687) runs for

@@ -240,6 +240,12 @@ impl Proposal {
         families.iter().filter(ours).filter_map(said).collect()
     }
 
+    /// What is agreed on stays; only our own timers are as proposed now.
+    pub(super) fn pace(&self, negotiated: &mut Negotiated) {
+        negotiated.keepalive = self.keepalive(negotiated.hold_time);
+        negotiated.send_hold = self.send_hold(negotiated.hold_time);
+    }
+
     fn keepalive(&self, hold_time: Duration) -> Duration {
         let third = hold_time / 3;
         match self.timers.keepalive.filter(|configured| !configured.is_zero()) {

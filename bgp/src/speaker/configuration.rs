@@ -11,7 +11,7 @@ use super::Speaker;
 use super::neighbours::passive;
 use super::peer::{Peer, PeerId};
 use super::proposal::{is_another_identity, needs_new_session};
-use crate::config::{Config, FamilyConfig, PeerConfig, PeerKey, Policy};
+use crate::config::{Config, FamilyConfig, PeerConfig, PeerKey, Policy, Timers};
 use crate::session::dialer;
 use crate::session::machine::{Cease, Event, Stop};
 use crate::wire::Family;
@@ -103,8 +103,9 @@ impl Speaker {
             return;
         }
         let (before, after) = ((old_config, &old), (&self.config, &new));
-        let anew = needs_new_session(before, after);
-        let another = is_another_identity(before, after);
+        let standing = peer.established.as_ref().map(|established| established.negotiated.asn);
+        let anew = needs_new_session(before, after, standing);
+        let another = is_another_identity(before, after, standing);
         if old.shutdown.is_some() != new.shutdown.is_some() {
             self.change_shutdown(id, &new, now);
         } else if anew {
@@ -165,7 +166,27 @@ impl Speaker {
         if old.bfd != new.bfd || old.shutdown.is_some() != new.shutdown.is_some() {
             self.watch_path(id);
         }
+        if old.timers != new.timers {
+            self.pace(id, new.timers, now);
+        }
         self.check_prefixes(id, now);
+    }
+
+    /// KEEPALIVEs and patience are our own matter. The hold time is not: that is in the OPEN.
+    fn pace(&mut self, id: PeerId, timers: Timers, now: Instant) {
+        let Some(sessions) = self.peers.get(id).map(|peer| peer.sessions.clone()) else { return };
+        for conn in sessions {
+            let Some(connection) = self.connections.get_mut(&conn) else { continue };
+            connection.session.pace(timers, now);
+            let negotiated = connection.session.negotiated().cloned();
+            let established = self.peers.get_mut(id).and_then(|peer| peer.established.as_mut());
+            if let (Some(negotiated), Some(established)) = (negotiated, established)
+                && established.conn == conn
+            {
+                established.negotiated = negotiated;
+            }
+            self.arm_connection(conn);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{ConnId, LocalAddresses, Speaker};
 use crate::config::{LocalAs, SendPaths};
 use crate::rib::{Export, Import, Kind, Neighbour, SourceId};
 use crate::session::negotiation::Negotiated;
-use crate::wire::{Family, NextHop};
+use crate::wire::{Capability, Family, NextHop};
 
 impl Speaker {
     /// The source for a session that has just become Established: the one before if the peer is who it was, so that its
@@ -142,7 +142,6 @@ impl Speaker {
     fn export(&self, peer: &Peer, negotiated: &Negotiated, local: &LocalAddresses, family: Family) -> Export {
         let external = negotiated.external;
         let settings = peer.config.families.get(&family).cloned().unwrap_or_default();
-        let long_lived = negotiated.long_lived.iter().any(|entry| entry.family == family);
         Export {
             family,
             kind: kind(peer, external),
@@ -156,7 +155,7 @@ impl Speaker {
             role: peer.config.role.filter(|_| external).map(|role| role.role),
             local_as: peer.local_as(&self.config),
             graceful_shutdown: self.config.graceful_shutdown,
-            long_lived,
+            long_lived: knows_long_lived(negotiated),
             add_path: if negotiated.codec.add_path_send.contains(family) {
                 settings.add_path_send
             } else {
@@ -202,6 +201,14 @@ impl Speaker {
             }
         }
     }
+}
+
+/// RFC 9494 §4.3: whether the peer sent the capability, which counts for nothing without that of RFC 4724 (§3.1); what
+/// we keep of its own routes is another matter.
+fn knows_long_lived(negotiated: &Negotiated) -> bool {
+    let capabilities = &negotiated.open.capabilities;
+    capabilities.iter().any(|one| matches!(one, Capability::LongLivedGracefulRestart(_)))
+        && capabilities.iter().any(|one| matches!(one, Capability::GracefulRestart(_)))
 }
 
 fn kind(peer: &Peer, external: bool) -> Kind {

@@ -1,5 +1,7 @@
 //! What BMP collectors are told of peers (RFC 7854): sessions and Adj-RIBs-In before policy, as they came.
 
+use std::collections::BTreeSet;
+
 use super::connection::LastWord;
 use super::peer::{Peer, PeerId};
 use super::{ConnId, Monitored, MonitoredDown, MonitoredId, MonitoredPeer, Output, Speaker};
@@ -47,6 +49,31 @@ impl Speaker {
         if let Some(peer) = self.peers.get(id).and_then(monitored_id) {
             self.outputs.push_back(Output::Monitored(Monitored::Routes { peer, update: update.clone() }));
         }
+    }
+
+    /// What collectors know of an Established peer's family of which something is stale; to be asked before that goes.
+    pub(super) fn monitored_stale(&self, id: PeerId, family: Family) -> BTreeSet<Nlri> {
+        let established = self.peers.get(id).and_then(|peer| peer.established.as_ref());
+        let source = established.filter(|_| self.config.monitoring).map(|established| established.source);
+        let source = source.filter(|source| self.rib.counts(*source, family).stale > 0);
+        source.map_or_else(BTreeSet::new, |source| self.announced_prefixes(source, family))
+    }
+
+    /// The peer does not withdraw what it failed to announce again; collectors have to be told even so.
+    pub(super) fn monitor_flushed(&mut self, id: PeerId, family: Family, before: BTreeSet<Nlri>) {
+        let Some(peer) = self.peers.get(id).filter(|_| !before.is_empty()) else { return };
+        let (Some(source), Some(told)) = (&peer.source, monitored_id(peer)) else { return };
+        let left = self.announced_prefixes(source.id, family);
+        let gone: Vec<_> = before.difference(&left).copied().collect();
+        for withdrawn in gone.chunks(PREFIXES) {
+            let update = Update { withdrawn: withdrawn.to_vec(), ..Update::default() };
+            self.outputs.push_back(Output::Monitored(Monitored::Routes { peer: told.clone(), update }));
+        }
+    }
+
+    fn announced_prefixes(&self, source: SourceId, family: Family) -> BTreeSet<Nlri> {
+        let announced = self.rib.announced_by(source, family);
+        announced.into_iter().flat_map(|announced| announced.prefixes).collect()
     }
 
     fn monitored_peer(&self, peer: &Peer) -> Option<MonitoredPeer> {

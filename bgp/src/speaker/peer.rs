@@ -147,7 +147,10 @@ impl Peer {
 
     /// Whether it is told others' routes, and hence may have to wait for them. This is what the RIB holds back by.
     pub(super) fn is_told_transit(&self) -> bool {
-        self.config.families.values().any(|family| family.export != Policy::Originated)
+        self.config.families.values().any(|family| match family.export {
+            Policy::Originated | Policy::Reject => false,
+            Policy::Unset | Policy::Accept | Policy::Filter(_) => true,
+        })
     }
 
     /// How long the session has been Established, if it is the one on this connection.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Speaker;
 use super::peer::{Peer, PeerId};
-use crate::config::{Config, FamilyConfig, PeerConfig, SendPaths};
+use crate::config::{Config, FamilyConfig, PeerConfig, RemoteAs, SendPaths};
 use crate::session::negotiation::Proposal;
 use crate::wire::{AddPathFamily, Family, GracefulRestart, GracefulRestartFamily, LongLivedFamily};
 
@@ -28,30 +28,49 @@ impl Speaker {
     }
 }
 
-/// Whether a session that stands has to be made anew: what the OPEN carries or the connection is made of has changed,
-/// or who the peer may be.
-pub(super) fn needs_new_session(old: (&Config, &PeerConfig), new: (&Config, &PeerConfig)) -> bool {
+/// Settings of the speaker and of the peer.
+pub(super) type Settings<'a> = (&'a Config, &'a PeerConfig);
+
+/// Whether what was begun has to be made anew: what the OPEN carries or the connection is made of has changed, or who
+/// the peer may be. Where a session stands with a peer of that AS, its port and other words for the AS change nothing.
+pub(super) fn needs_new_session(old: Settings<'_>, new: Settings<'_>, standing: Option<u32>) -> bool {
     let connection = |config: &PeerConfig| {
-        let PeerConfig { remote_as, port, local_address, hops, password, tcp_ao, role, .. } = config;
-        (*remote_as, *port, *local_address, *hops, password.clone(), tcp_ao.clone(), *role)
+        let PeerConfig { local_address, hops, password, tcp_ao, role, .. } = config;
+        (*local_address, *hops, password.clone(), tcp_ao.clone(), *role)
     };
     let open = |(config, peer)| propose(config, peer, History::default()).open();
-    connection(old.1) != connection(new.1) || open(old) != open(new)
+    connection(old.1) != connection(new.1)
+        || open(old) != open(new)
+        || is_another_peer(old, new, standing)
+        || (standing.is_none() && old.1.port != new.1.port)
 }
 
 /// Whether our AS or identifier towards the peer, or its AS, is another: routes of the old session mean nothing then.
-pub(super) fn is_another_identity(old: (&Config, &PeerConfig), new: (&Config, &PeerConfig)) -> bool {
-    let identity = |(config, peer): (&Config, &PeerConfig)| {
-        (peer.local_as.map_or(config.local_as, |local_as| local_as.asn), config.router_id, peer.remote_as)
-    };
-    identity(old) != identity(new)
+pub(super) fn is_another_identity(old: Settings<'_>, new: Settings<'_>, standing: Option<u32>) -> bool {
+    let identity = |settings: Settings<'_>| (local_as(settings), settings.0.router_id);
+    identity(old) != identity(new) || is_another_peer(old, new, standing)
+}
+
+fn is_another_peer(old: Settings<'_>, new: Settings<'_>, standing: Option<u32>) -> bool {
+    let ours = local_as(new);
+    let admitted = standing.is_some_and(|asn| match new.1.remote_as {
+        RemoteAs::Is(wanted) => asn == wanted,
+        RemoteAs::Internal => asn == ours,
+        RemoteAs::External => asn != ours,
+        RemoteAs::Any => true,
+    });
+    old.1.remote_as != new.1.remote_as && !admitted
+}
+
+fn local_as((config, peer): Settings<'_>) -> u32 {
+    peer.local_as.map_or(config.local_as, |local_as| local_as.asn)
 }
 
 fn propose(config: &Config, peer: &PeerConfig, history: History) -> Proposal {
     let graceful_restart = restart_capability(config, peer, history);
     let long_lived = if graceful_restart.is_some() { long_lived(peer, history) } else { Vec::new() };
     Proposal {
-        local_as: peer.local_as.map_or(config.local_as, |local_as| local_as.asn),
+        local_as: local_as((config, peer)),
         router_id: config.router_id,
         remote_as: peer.remote_as,
         timers: peer.timers,

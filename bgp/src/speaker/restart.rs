@@ -12,7 +12,8 @@
 //!
 //! A peer that comes back without the F bit has its stale routes flushed at once. Those still stale when it goes away
 //! again before its End-of-RIB are deleted (RFC 4724 §4.2); what it had announced again is kept once more. While it is
-//! merely away, coming and going connections change nothing.
+//! merely away, coming and going connections change nothing; nor does a session that was Established for a moment, until
+//! another connection that began beside it took its place (RFC 4271 §6.8): then it was away all the time.
 //!
 //! Restarting (§4.1): our own prefixes are announced at once, but nothing that we merely pass on and no End-of-RIB
 //! until our own table is complete. Complete means: every peer that is Established has sent all it had, and whoever is
@@ -29,6 +30,7 @@ use super::peer::{Established, Peer, PeerId};
 use super::timers::Timed;
 use super::{FORWARDING_CHUNK, NoticeKind, Output, Speaker};
 use crate::config::Config;
+use crate::session::State;
 use crate::session::machine::Cause;
 use crate::session::negotiation::Negotiated;
 use crate::wire::{Family, FamilySet};
@@ -53,6 +55,8 @@ enum Stale {
 #[derive(Debug, Default)]
 pub(super) struct Helper {
     families: BTreeMap<Family, Stale>,
+    /// What was so before the peer came back, by family that it then began to announce.
+    before: BTreeMap<Family, Stale>,
     /// How long routes outlast the restart time.
     long_lived: BTreeMap<Family, Duration>,
 }
@@ -83,6 +87,7 @@ impl Helper {
 
     pub(super) fn clear(&mut self) {
         self.families.clear();
+        self.before.clear();
     }
 }
 
@@ -127,14 +132,17 @@ impl Speaker {
     pub(super) fn lose(&mut self, id: PeerId, cause: Cause, now: Instant) {
         self.synchronisation.look_again();
         let enabled = self.config.graceful_restart.enabled;
+        let superseded = cause == Cause::Collision || self.is_superseded(id);
         let Some(peer) = self.peers.get_mut(id) else { return };
         let long_lived = Family::ALL.into_iter().map(|family| (family, peer.long_lived_stale_time(family)));
         let long_lived: BTreeMap<_, _> = long_lived.filter(|(_, time)| !time.is_zero()).collect();
         let Some(established) = peer.established.take() else { return };
         peer.counters.flaps += 1;
+        let still_away = superseded && peer.helper.is_active();
         let restart = established.negotiated.graceful_restart.as_ref();
         let restart = restart.filter(|_| {
-            matches!(cause, Cause::Lost | Cause::Kept) && enabled && peer.config.graceful_restart
+            let keeps = matches!(cause, Cause::Lost | Cause::Kept) || still_away;
+            keeps && enabled && peer.config.graceful_restart
         });
         let graceful: FamilySet =
             restart.iter().flat_map(|restart| &restart.families).map(|entry| entry.family).collect();
@@ -142,15 +150,31 @@ impl Speaker {
         let outlasting = long_lived.keys().copied().filter(|_| restart.is_some());
         let kept = graceful.iter().chain(outlasting).collect::<FamilySet>();
         let kept = kept.intersection(established.negotiated.families);
-        peer.helper = Helper { families: BTreeMap::new(), long_lived };
+        let helper = Helper { long_lived, ..Helper::default() };
+        let Helper { families, before, .. } = std::mem::replace(&mut peer.helper, helper);
         self.leave(established.members.into_values());
+        for (family, stale) in families {
+            // A refresh is no restart: the peer had announced these, and only began to do so again.
+            if still_away || matches!(stale, Stale::Refreshing { .. }) {
+                self.rib.end_refresh_marks(established.source, family);
+            }
+        }
         self.rib.keep_stale(established.source, kept);
         for family in kept.iter() {
             // RFC 9494 §4.2: a family in the long-lived capability alone has no restart time.
             let away = if graceful.contains(family) { away } else { Duration::ZERO };
-            self.keep(id, family, Stale::Away { until: now + away });
+            let unchanged = before.get(&family).copied().filter(|_| still_away);
+            self.keep(id, family, unchanged.unwrap_or(Stale::Away { until: now + away }));
         }
         self.expire_stale(id, now);
+    }
+
+    /// Whether a connection that began beside the Established one has been Established in its place.
+    fn is_superseded(&self, id: PeerId) -> bool {
+        let Some(peer) = self.peers.get(id) else { return false };
+        let others = peer.sessions.iter().filter_map(|conn| self.connections.get(conn));
+        let mut others = others.filter(|other| other.session.state() == State::Established);
+        others.any(|other| !other.latecomer)
     }
 
     /// Waits for the end of something about the stale routes of a family, if there are any.
@@ -176,7 +200,9 @@ impl Speaker {
         let long_lived = negotiated.long_lived.iter().filter(|entry| entry.forwarding_preserved);
         let long_lived: FamilySet = long_lived.map(|entry| entry.family).collect();
         let mut gone = Vec::new();
-        for (family, stale) in &mut peer.helper.families {
+        let Helper { families, before, .. } = &mut peer.helper;
+        before.clear();
+        for (family, stale) in families {
             let carried = negotiated.families.contains(*family);
             let (preserved, until) = match *stale {
                 Stale::LongLived { until: end } => (long_lived.contains(*family), until.min(end)),
@@ -184,13 +210,15 @@ impl Speaker {
                 Stale::Resyncing { .. } | Stale::Refreshing { .. } => (false, until),
             };
             if carried && preserved {
+                before.insert(*family, *stale);
                 *stale = Stale::Resyncing { until };
             } else {
                 gone.push(*family);
             }
         }
         for family in gone {
-            self.flush(id, family);
+            // Collectors have not been told that it is back.
+            self.drop_stale(id, family);
         }
     }
 
@@ -207,11 +235,15 @@ impl Speaker {
     }
 
     /// BoRR (RFC 7313 §4.2): everything is stale until it is announced again. A peer that never says EoRR is given up
-    /// after the time that a restarted one has.
+    /// after the time that a restarted one has. Before its End-of-RIB it has not announced everything once (§4).
     pub(super) fn begin_refresh(&mut self, id: PeerId, family: Family, now: Instant) {
         let until = now + self.config.graceful_restart.stale_time;
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(source) = &peer.source else { return };
+        let Some(Established { negotiated, end_of_rib, .. }) = &peer.established else { return };
+        if negotiated.graceful_restart.is_some() && !end_of_rib.contains(family) {
+            return;
+        }
         self.rib.begin_refresh(source.id, family);
         peer.helper.families.insert(family, Stale::Refreshing { until });
     }
@@ -251,12 +283,19 @@ impl Speaker {
         }
     }
 
-    /// Removes what is stale of a family, and waits for nothing more about it.
+    /// Removes what is stale of a family, as if the peer had withdrawn it, and waits for nothing more about it.
     fn flush(&mut self, id: PeerId, family: Family) {
+        let before = self.monitored_stale(id, family);
+        self.drop_stale(id, family);
+        self.monitor_flushed(id, family, before);
+    }
+
+    fn drop_stale(&mut self, id: PeerId, family: Family) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         if let Some(source) = &peer.source {
             self.rib.flush_stale(source.id, family);
         }
+        peer.helper.before.remove(&family);
         let said = match peer.helper.families.remove(&family) {
             Some(Stale::Away { .. } | Stale::Resyncing { .. }) => Some(false),
             Some(Stale::LongLived { .. }) => Some(true),
@@ -319,9 +358,10 @@ fn has_told_all(peer: &Peer, established: &Established) -> bool {
     let Established { negotiated, end_of_rib, kept_alive, .. } = established;
     let all_markers = negotiated.families.is_subset(*end_of_rib);
     match &negotiated.graceful_restart {
-        // It restarts too and waits for the End-of-RIB that we hold back: RFC 4724 §4.1 says who does not wait. One that
-        // has had ours will tell all it knows, and what it has not told yet must not be swept.
-        Some(restart) => (restart.restarted && peer.is_told_transit()) || all_markers,
+        // It restarts too and waits for the End-of-RIB that we hold back: RFC 4724 §4.1 says who does not wait. Its own
+        // prefixes come before a KEEPALIVE even so. One that has had our End-of-RIB will tell all it knows, and what it
+        // has not told yet must not be swept.
+        Some(restart) => (restart.restarted && peer.is_told_transit() && *kept_alive) || all_markers,
         // It need not send markers; a KEEPALIVE comes after the first routes.
         None => *kept_alive || all_markers,
     }

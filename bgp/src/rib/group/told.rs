@@ -122,6 +122,16 @@ impl Told {
         }
     }
 
+    /// Whether there is an entry that says anything.
+    pub fn knows(&self, dest: DestId) -> bool {
+        match self {
+            Self::One(entries) => {
+                entries.get(dest.0 as usize).is_some_and(|entry| *entry != Entry::default())
+            }
+            Self::Many(entries) => entries.contains_key(&dest.0),
+        }
+    }
+
     pub fn path_ids(&self, dest: DestId) -> SmallVec<[u32; 4]> {
         self.entries(dest).into_iter().map(|(path_id, _)| path_id).collect()
     }

@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::session::State;
 use crate::speaker::Table;
-use crate::wire::{Family, Role};
+use crate::wire::{Family, Message, Role};
 
 type Change = fn(&mut PeerConfig);
 
@@ -19,10 +19,9 @@ fn each_family(peer: &mut PeerConfig, change: fn(&mut crate::config::FamilyConfi
 
 #[test]
 fn what_the_open_carries_or_the_connection_is_made_of_resets_that_session_and_no_other() {
-    let changes: [(&str, Change); 16] = [
-        ("AS", |peer| peer.remote_as = RemoteAs::Any),
+    let changes: [(&str, Change); 15] = [
+        ("AS", |peer| peer.remote_as = RemoteAs::Is(64999)),
         ("local AS", |peer| peer.local_as = Some(LocalAs { asn: 64999, replace: false })),
-        ("port", |peer| peer.port = 1179),
         ("local address", |peer| peer.local_address = Some(v4(0).into())),
         ("password", |peer| peer.password = Some(Secret("s".into()))),
         ("TCP-AO", |peer| {
@@ -47,14 +46,17 @@ fn what_the_open_carries_or_the_connection_is_made_of_resets_that_session_and_no
         assert_eq!(lab.peer(0, 2).counters.flaps, 0, "{what}");
         assert_eq!(lab.peer(0, 1).last_down_reason, "configuration changed", "{what}");
         lab.seconds(60);
-        let accepted = what != "local AS"; // The peer does not know of it.
+        let accepted = !matches!(what, "AS" | "local AS"); // The peer does not know of it.
         assert_eq!(lab.is_up(0, 1), accepted, "{what}");
     }
 }
 
 #[test]
 fn all_else_is_applied_to_the_session_that_stands() {
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 17] = [
+        ("any AS", |peer| peer.remote_as = RemoteAs::Any),
+        ("external AS", |peer| peer.remote_as = RemoteAs::External),
+        ("port", |peer| peer.port = 1179),
         ("import", |peer| each_family(peer, |f| f.import = Policy::Reject)),
         ("export", |peer| each_family(peer, |f| f.export = Policy::Originated)),
         ("next hop", |peer| peer.next_hop = NextHopMode::Itself),
@@ -188,4 +190,24 @@ fn forwarding_can_be_left_alone() {
     assert_eq!(lab.paths(0, Table::LocRib, "10.101.0.0/24").len(), 1);
     lab.configure(0, |config| config.forwarding = true);
     assert!(lab.knows(0, "10.101.0.0/24"));
+}
+
+#[test]
+fn keepalive_and_send_hold_times_hold_for_the_session_that_stands() {
+    let mut lab = Lab::external(2);
+    lab.configure_peer(0, 1, |peer| peer.timers.keepalive = Some(Duration::from_secs(2)));
+    assert_eq!(lab.peer(0, 1).keepalive, Duration::from_secs(2));
+    lab.take_received(1, 0);
+    lab.seconds(10);
+    let keepalives = lab.take_received(1, 0);
+    assert!(keepalives.iter().filter(|message| **message == Message::Keepalive).count() >= 5);
+    // The lab asks for more at once, so that only what is stuck waits: hand something over and ask no more.
+    lab.configure_peer(0, 1, |peer| peer.timers.send_hold = Some(Duration::from_secs(20)));
+    let (now, node) = (lab.now, &mut lab.nodes[0]);
+    let speaker = node.speaker.as_mut().unwrap();
+    let conn = speaker.peers.by_key().next().unwrap().established_conn().unwrap();
+    speaker.connections.get_mut(&conn).unwrap().session.handed_over(false, now);
+    lab.stuck.insert((0, 1));
+    lab.seconds(25);
+    assert!(lab.peer(0, 1).last_down_reason.contains("send hold"), "{}", lab.peer(0, 1).last_down_reason);
 }

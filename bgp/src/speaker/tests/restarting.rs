@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::lab::{Lab, asn, config, key, peer};
 use crate::bfd::{Report, State as Path};
-use crate::config::{Bfd, Config, Policy};
+use crate::config::{Bfd, Config, PeerConfig, Policy};
 use crate::session::State;
 use crate::speaker::{Input, NoticeKind, Reset};
-use crate::wire::{Capability, Community, Family, Message, Notification, Update};
+use crate::wire::{Capability, Community, Family, Message, Notification, RefreshKind, RouteRefresh, Update};
 
 fn restarted(mut config: Config) -> Config {
     config.graceful_restart.restarting = true;
@@ -227,7 +227,7 @@ fn a_peer_that_is_back_and_does_not_finish_in_time_is_given_up() {
     assert!(!has_end_of_rib(&lab.take_received(0, 1)));
 }
 
-/// Three in a row, 0 – 1 – 2; the middle one has long-lived graceful restart with 0, and 2 perhaps.
+/// Three in a row, 0 – 1 – 2; the middle one has long-lived graceful restart with 0, and 2 says perhaps that it has.
 fn long_lived(with_2: bool) -> Lab {
     let hour = Duration::from_secs(3600);
     let lasting = |seconds| {
@@ -242,8 +242,9 @@ fn long_lived(with_2: bool) -> Lab {
     let mut lab = Lab::new(3);
     lab.start(0, config(0, 65000, &[(1, is(65001, lasting(hour)))]));
     let right = if with_2 { lasting(hour) } else { peer(0) };
+    // What 2 itself would announce is not kept: whether it is told of others' stale routes is its own word.
     let left = lasting(Duration::from_secs(1000));
-    lab.start(1, config(1, 65001, &[(0, is(65000, left)), (2, is(65002, right.clone()))]));
+    lab.start(1, config(1, 65001, &[(0, is(65000, left)), (2, is(65002, peer(0)))]));
     lab.start(2, config(2, 65002, &[(1, is(65001, right))]));
     lab.originate(0, &["10.100.0.0/24"]);
     lab.seconds(10);
@@ -343,27 +344,40 @@ fn with_everybody_there_a_restart_is_over_at_once_and_with_nobody_after_the_defe
 }
 
 #[test]
-fn two_speakers_that_both_restarted_do_not_wait_for_each_other() {
+fn two_speakers_that_both_restarted_wait_for_each_others_own_prefixes_and_for_nothing_else() {
     let mut lab = Lab::new(2);
     for node in 0..2 {
-        lab.start(node, restarted(config(node, asn(node), &[(1 - node, peer(asn(1 - node)))])));
+        let other = talkative(peer(asn(1 - node)));
+        lab.start(node, restarted(config(node, asn(node), &[(1 - node, other)])));
     }
+    // What is left in the kernel of before is not swept yet: nothing at all has been said.
+    assert!(lab.is_up(0, 1) && lab.is_up(1, 0));
+    assert!(lab.nodes.iter().all(|node| node.synchronised_at.is_none()));
     lab.seconds(5);
     assert!(lab.nodes.iter().all(|node| node.synchronised_at.is_some()));
 }
 
+/// With KEEPALIVEs each second.
+fn talkative(mut peer: PeerConfig) -> PeerConfig {
+    peer.timers.keepalive = Some(Duration::from_secs(1));
+    peer
+}
+
 #[test]
 fn a_peer_that_restarts_as_well_is_not_waited_for_but_by_a_leaf() {
-    // The leaf has been told to be quick, the spine has nobody to wait for but the leaf and an absent one.
-    let mut lab = Lab::new(3);
-    let up = peer(65000).with_policy(&Policy::Accept, &Policy::Originated);
-    lab.start(1, restarted(config(1, 65001, &[(0, up)])));
-    lab.start(0, restarted(config(0, 65000, &[(1, peer(65001)), (2, peer(65002))])));
-    lab.seconds(5);
-    assert!(lab.is_up(1, 0));
-    assert_eq!(lab.nodes[1].synchronised_at, None, "the spine is about to tell it more");
-    lab.seconds(10);
-    assert!(lab.nodes[0].synchronised_at.is_some() && lab.nodes[1].synchronised_at.is_some());
+    // The leaf tells nobody's routes but its own, if those; the spine waits for nobody but the leaf and an absent one.
+    for quiet in [Policy::Originated, Policy::Reject] {
+        let mut lab = Lab::new(3);
+        let up = talkative(peer(65000).with_policy(&Policy::Accept, &quiet));
+        lab.start(1, restarted(config(1, 65001, &[(0, up)])));
+        let down = talkative(peer(65001));
+        lab.start(0, restarted(config(0, 65000, &[(1, down), (2, peer(65002))])));
+        lab.seconds(5);
+        assert!(lab.is_up(1, 0));
+        assert_eq!(lab.nodes[1].synchronised_at, None, "the spine is about to tell it more: {quiet:?}");
+        lab.seconds(10);
+        assert!(lab.nodes[0].synchronised_at.is_some() && lab.nodes[1].synchronised_at.is_some());
+    }
 }
 
 #[test]
@@ -470,9 +484,7 @@ fn a_link_that_goes_down_ends_session_and_restart_alike() {
 fn a_refresh_that_never_ends_is_ended() {
     let mut lab = pair();
     lab.configure(0, |config| config.graceful_restart.stale_time = Duration::from_secs(50));
-    let refresh =
-        |kind| Message::RouteRefresh(crate::wire::RouteRefresh { family: Family::Ipv4Unicast, kind });
-    lab.inject(0, 1, refresh(crate::wire::RefreshKind::Begin));
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
     assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(true));
     assert!(!lab.peer(0, 1).stale, "the peer does not restart");
     // End-of-RIB is another matter.
@@ -482,4 +494,53 @@ fn a_refresh_that_never_ends_is_ended() {
     lab.seconds(51);
     assert!(!lab.knows(0, "10.101.0.0/24"));
     assert!(lab.is_up(0, 1));
+}
+
+fn refresh(kind: RefreshKind) -> Message {
+    Message::RouteRefresh(RouteRefresh { family: Family::Ipv4Unicast, kind })
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_refresh_loses_nothing() {
+    let mut lab = pair();
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
+    lab.kill(1);
+    assert!(lab.nodes[0].lost.is_empty());
+    assert_eq!(lab.family(0, 1).stale, 2);
+}
+
+/// 1 has restarted and announced one prefix of two; it holds its End-of-RIB back for a peer that stays away.
+fn half_back() -> Lab {
+    let mut lab = pair();
+    let mut waiting = again(&lab, 1);
+    waiting.peers.insert(key(3), peer(asn(3)));
+    lab.kill(1);
+    lab.start_with(1, waiting, &["10.101.0.0/24"]);
+    lab.seconds(5);
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(false), Some(true)));
+    lab
+}
+
+#[test]
+fn a_refresh_before_the_end_of_rib_counts_for_nothing() {
+    let mut lab = half_back();
+    lab.inject(0, 1, refresh(RefreshKind::Begin));
+    assert_eq!(lab.stale(0, "10.101.0.0/24"), Some(false));
+    lab.inject(0, 1, refresh(RefreshKind::End));
+    assert_eq!(lab.stale(0, "10.102.0.0/24"), Some(true));
+    lab.seconds(30);
+    assert_eq!(lab.nodes[0].lost, ["10.102.0.0/24".parse().unwrap()]);
+}
+
+#[test]
+fn a_collision_in_the_middle_of_a_restart_is_no_second_restart() {
+    let mut lab = half_back();
+    lab.vanish(1);
+    lab.inject(0, 1, Message::Notification(Notification::cease(7)));
+    assert_eq!((lab.stale(0, "10.101.0.0/24"), lab.stale(0, "10.102.0.0/24")), (Some(true), Some(true)));
+    // It has been away for 5 s of 120.
+    lab.seconds(114);
+    assert!(lab.knows(0, "10.102.0.0/24"));
+    lab.seconds(2);
+    assert!(!lab.knows(0, "10.101.0.0/24") && !lab.knows(0, "10.102.0.0/24"));
 }

@@ -8,7 +8,7 @@ use crate::config::Policy;
 use crate::filter::{Condition, Decision, Filter, PrefixPattern, Rule, Then};
 use crate::speaker::view::Match;
 use crate::speaker::{Monitored, MonitoredDown, Reset, RouteQuery, RouteView, Table};
-use crate::wire::{Family, Message};
+use crate::wire::{Family, Message, RefreshKind, RouteRefresh};
 
 fn query(table: Table) -> RouteQuery {
     RouteQuery { table, peer: None, family: None, prefix: None, rejected: false, limit: usize::MAX }
@@ -226,4 +226,20 @@ fn a_new_collector_is_told_what_an_old_one_knows() {
     // Without collectors nothing is said.
     let lab = Lab::external(2);
     assert!(lab.nodes[0].monitored.is_empty());
+}
+
+#[test]
+fn collectors_are_told_of_what_a_refresh_leaves_out() {
+    let mut lab = monitored();
+    lab.originate(1, &["10.101.0.0/24", "10.102.0.0/24"]);
+    lab.nodes[0].monitored.clear();
+    for kind in [RefreshKind::Begin, RefreshKind::End] {
+        lab.inject(0, 1, Message::RouteRefresh(RouteRefresh { family: Family::Ipv4Unicast, kind }));
+    }
+    let withdrawn = lab.nodes[0].monitored.iter().flat_map(|monitored| match monitored {
+        Monitored::Routes { update, .. } => update.withdrawn.clone(),
+        Monitored::Up(_) | Monitored::Down { .. } => Vec::new(),
+    });
+    let withdrawn: Vec<_> = withdrawn.map(|nlri| nlri.prefix).collect();
+    assert_eq!(withdrawn, [prefix("10.101.0.0/24"), prefix("10.102.0.0/24")]);
 }

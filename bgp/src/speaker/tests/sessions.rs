@@ -11,8 +11,8 @@ use crate::config::{Config, Origination, PeerConfig};
 use crate::session::State;
 use crate::speaker::{ConnId, Endpoint, Input, LocalAddresses, Output, Reset, Speaker};
 use crate::wire::{
-    AsPath, AsPathSegment, Attributes, Capability, Codec, Family, Message, NextHop, Nlri, Notification, Open,
-    Reach, RefreshKind, RouteRefresh, Update, framer,
+    AsPath, AsPathSegment, Attributes, Capability, Codec, Family, GracefulRestart, GracefulRestartFamily,
+    Message, NextHop, Nlri, Notification, Open, Reach, RefreshKind, RouteRefresh, Update, framer,
 };
 
 const CONN: ConnId = ConnId(0);
@@ -322,4 +322,71 @@ fn members_are_asked_once_for_many_inputs() {
     let transmits = outputs(&mut speaker);
     let transmits = transmits.iter().filter(|output| matches!(output, Output::Transmit(_)));
     assert!(transmits.count() <= 1);
+}
+
+/// The peer's OPEN with graceful restart.
+fn graceful_open(forwarding_preserved: bool) -> Message {
+    let Message::Open(mut open) = their_open() else { unreachable!() };
+    let families = vec![GracefulRestartFamily { family: Family::Ipv4Unicast, forwarding_preserved }];
+    open.capabilities.push(Capability::GracefulRestart(GracefulRestart {
+        restarted: forwarding_preserved,
+        notification: false,
+        restart_time_secs: 120,
+        families,
+    }));
+    // Ours is the higher identifier: in a collision what we dialled stays.
+    open.router_id = Ipv4Addr::new(1, 0, 0, 1);
+    Message::Open(open)
+}
+
+#[test]
+fn two_connections_of_a_peer_that_restarted_are_one_return() {
+    let mut now = Instant::now();
+    let mut speaker = Speaker::new();
+    configure(&mut speaker, dialling(config()), now);
+    speaker.handle(Input::ConnectFailed(ConnId::FIRST_DIALLED, String::new()), now);
+    speaker.handle(Input::Accepted(CONN, endpoint(), local()), now);
+    let routes = ["10.8.0.0/16", "10.9.0.0/16"].map(announcement);
+    let [first, second] = routes;
+    for message in [graceful_open(false), Message::Keepalive, first.clone(), second] {
+        speaker.handle(Input::Received(CONN, Ok(message)), now);
+    }
+    speaker.handle(Input::Closed(CONN, String::new()), now);
+    outputs(&mut speaker);
+    let dialled = loop {
+        now += Duration::from_secs(1);
+        speaker.handle(Input::Deadline, now);
+        let mut outputs = outputs(&mut speaker).into_iter();
+        if let Some(conn) = outputs.find_map(|output| match output {
+            Output::Connect(conn, ..) => Some(conn),
+            Output::Disconnect(_)
+            | Output::Codec(..)
+            | Output::Transmit(_)
+            | Output::BestPaths(_)
+            | Output::Synchronised
+            | Output::WatchPeer(..)
+            | Output::Notice(_)
+            | Output::Monitored(_) => None,
+        }) {
+            break conn;
+        }
+    };
+    let accepted = ConnId(1);
+    speaker.handle(Input::Accepted(accepted, endpoint(), local()), now);
+    speaker.handle(Input::Connected(dialled, local()), now);
+    for (conn, message) in [
+        (accepted, graceful_open(true)),
+        (accepted, Message::Keepalive),
+        (accepted, first),
+        (dialled, graceful_open(true)),
+    ] {
+        speaker.handle(Input::Received(conn, Ok(message)), now);
+    }
+    let family = |speaker: &Speaker| {
+        let peer = speaker.view(now).peers.remove(0);
+        (peer.counters.flaps, peer.families[0].received, peer.families[0].stale)
+    };
+    assert_eq!(family(&speaker), (1, 2, 1), "the one that was accepted stands");
+    speaker.handle(Input::Received(dialled, Ok(Message::Keepalive)), now);
+    assert_eq!(family(&speaker), (2, 2, 2), "the one that was dialled has replaced it");
 }
