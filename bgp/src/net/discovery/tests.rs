@@ -44,14 +44,19 @@ async fn comes_up(interface: &str) -> Ipv6Addr {
 fn an_interface_that_was_deleted_and_made_again_is_served_again() {
     let lab = Lab::pair();
     let (seen, sightings) = std::sync::mpsc::channel();
+    let (enough, _) = tokio::sync::watch::channel(false);
     let search = |interface: &'static str, seen: std::sync::mpsc::Sender<_>| {
+        let mut ends = enough.subscribe();
         async move || {
             let (mut discovery, mut found) = Discovery::start();
             discovery.watch(BTreeSet::from([interface.into()]));
-            // Until the test has seen enough.
-            while let Some((_, neighbour)) = found.recv().await {
-                if seen.send((interface, neighbour)).is_err() {
-                    return;
+            loop {
+                tokio::select! {
+                    sighting = found.recv() => {
+                        let (_, neighbour) = sighting.expect("the task runs");
+                        seen.send((interface, neighbour)).expect("the test waits for it");
+                    }
+                    _ = ends.wait_for(|enough| *enough) => return,
                 }
             }
         }
@@ -70,6 +75,6 @@ fn an_interface_that_was_deleted_and_made_again_is_served_again() {
             expected.remove(&sighting);
         }
     }
-    drop(sightings);
+    enough.send_replace(true);
     ends.into_iter().for_each(|end| end.join().unwrap());
 }
