@@ -66,9 +66,7 @@ impl Speaker {
     fn next_piece(&mut self, id: PeerId, conn: ConnId) -> Option<Bytes> {
         let peer = self.peers.get_mut(id)?;
         let established = peer.established.as_mut().filter(|established| established.conn == conn)?;
-        let families = Family::ALL.into_iter();
-        let (before, from): (Vec<_>, Vec<_>) = families.partition(|family| *family < established.turn);
-        for family in from.into_iter().chain(before) {
+        for family in [established.turn, after(established.turn)] {
             let Some(member) = established.members.get(&family) else { continue };
             if let Some(Piece { octets, messages }) = self.rib.next_piece(*member) {
                 established.turn = after(family);
