@@ -49,7 +49,6 @@ mod table;
 mod tests;
 
 use family::{FamilyRib, Rules};
-pub use path::DEFAULT_LOCAL_PREF;
 use path::Paths;
 use table::{DestId, Table};
 

@@ -255,6 +255,12 @@ impl NextHop {
             Self::V6 { global, .. } => IpAddr::V6(*global),
         }
     }
+
+    /// Whether the address is known on its link alone.
+    #[must_use]
+    pub fn is_link_local(&self) -> bool {
+        matches!(self, Self::V6 { global, .. } if global.is_unicast_link_local())
+    }
 }
 
 /// Path attributes but for next hop and NLRI. Ordered and hashable, so that equal sets can be interned.
@@ -373,6 +379,9 @@ pub enum Treatment {
     /// The routes of the message were withdrawn.
     TreatAsWithdraw,
 }
+
+/// LOCAL_PREF of routes that carry none, and of what external peers send (RFC 4271 §9.1.1 leaves it to us).
+pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// What the two ends' capabilities mean for the octets of an UPDATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

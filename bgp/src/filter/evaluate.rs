@@ -6,10 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Action, Condition, Decision, Filter, NextHopChange, Outcome, Subject, Then, change};
-use crate::wire::Attributes;
-
-/// LOCAL_PREF of a route without one.
-const DEFAULT_LOCAL_PREF: u32 = 100;
+use crate::wire::{Attributes, DEFAULT_LOCAL_PREF};
 
 /// A route on its way through the rules.
 struct Route<'a> {

@@ -7,11 +7,10 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::path::DEFAULT_LOCAL_PREF;
 use super::{Export, Kind, Neighbour};
 use crate::config::{self, NextHopMode, Policy};
 use crate::filter::{Decision, Filter, NextHopChange, Outcome, Subject};
-use crate::wire::{Attributes, Community, ExtendedCommunity, Family, NextHop, Role};
+use crate::wire::{Attributes, Community, DEFAULT_LOCAL_PREF, ExtendedCommunity, Family, NextHop, Role};
 
 #[cfg(test)]
 mod tests;
@@ -202,7 +201,7 @@ fn next_hop(export: &Export, route: &Leaving<'_>, change: NextHopChange) -> Opti
             return Some(NextHop::V6 { global, link_local: None }).filter(|it| fits(export, it));
         }
     };
-    let received = route.next_hop.filter(|next_hop| fits(export, next_hop) && !is_link_local(next_hop));
+    let received = route.next_hop.filter(|next_hop| fits(export, next_hop) && !next_hop.is_link_local());
     let kept = received.filter(|received| match (mode, export.kind) {
         (NextHopMode::Itself, _) => false,
         (NextHopMode::Unchanged, _) | (NextHopMode::Usual, Kind::Internal | Kind::Client) => true,
@@ -220,11 +219,6 @@ fn fits(export: &Export, next_hop: &NextHop) -> bool {
         (Family::Ipv4Unicast, NextHop::V6 { .. }) => export.codec.extended_next_hop,
         (Family::Ipv6Unicast, NextHop::V4(_)) => false,
     }
-}
-
-/// Known on its link alone, hence nothing to pass on.
-fn is_link_local(next_hop: &NextHop) -> bool {
-    matches!(next_hop, NextHop::V6 { global, .. } if global.is_unicast_link_local())
 }
 
 /// RFC 2545 §3: a link-local next hop is for peers on the same link, which an internal peer need not be.

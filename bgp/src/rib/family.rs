@@ -22,7 +22,7 @@ use super::path::{PathId, Paths};
 use super::table::{DestId, RouteId, Table};
 use super::{Hop, Hops, Kind, MemberId, Neighbour, SourceId};
 use crate::config::Multipath;
-use crate::wire::{Community, Family, NextHop};
+use crate::wire::{Community, Family};
 
 /// Bare destinations that may wait beside as many as the table ever had.
 const SPARE_BARE: usize = if cfg!(test) { 16 } else { 64 * 1024 };
@@ -97,7 +97,7 @@ impl FamilyRib {
         } else if before.best != after.best || self.add_path_groups > 0 {
             self.touch(dest);
         }
-        self.peak = self.peak.max(self.table.sizes().0 - self.bare.len().min(self.table.sizes().0));
+        self.peak = self.peak.max(self.table.sizes().0.saturating_sub(self.bare.len()));
     }
 
     /// To the end of the log.
@@ -237,7 +237,7 @@ impl FamilyRib {
             .filter_map(|route| {
                 let next_hop = rules.paths.next_hop_of(route.path)?;
                 let from = rules.neighbour(route.source)?;
-                let interface = from.interface.clone().filter(|_| is_link_local(&next_hop));
+                let interface = from.interface.clone().filter(|_| next_hop.is_link_local());
                 Some(Hop { next_hop, interface })
             })
             .collect();
@@ -338,10 +338,6 @@ impl FamilyRib {
 fn way(rules: &Rules<'_>, path: PathId, source: SourceId) -> Way {
     let next_hop = rules.paths.get(path).next_hop;
     let scoped = rules.neighbour(source).is_some_and(|from| from.interface.is_some())
-        && rules.paths.next_hop(next_hop).is_some_and(|next_hop| is_link_local(&next_hop));
+        && rules.paths.next_hop(next_hop).is_some_and(|next_hop| next_hop.is_link_local());
     Way { next_hop, interface: if scoped { source.0 } else { 0 } }
-}
-
-fn is_link_local(next_hop: &NextHop) -> bool {
-    matches!(next_hop, NextHop::V6 { global, .. } if global.is_unicast_link_local())
 }

@@ -11,13 +11,10 @@ use std::net::Ipv4Addr;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
-use crate::wire::{Attributes, Community, NextHop, packed};
+use crate::wire::{Attributes, Community, DEFAULT_LOCAL_PREF, NextHop, packed};
 
 #[cfg(test)]
 mod tests;
-
-/// RFC 4271 §9.1.1: of paths that carry none, and of what external peers send.
-pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// Fewer paths than this are never swept. Small in tests, so that a few paths show what many do.
 const SWEEP_AT_LEAST: usize = if cfg!(test) { 8 } else { 4096 };
