@@ -169,10 +169,7 @@ fn as_override(kind: Kind) {
     let _other = pair.segment.router(Kind::Bird, other, EXTERNAL[1], vec![neighbour], other.originated());
     pair.configure();
     let [prefix, _] = other.networks();
-    wait_until("we have it", || {
-        ensure!(pair.ours().best_paths().contains_key(&prefix), "we do not");
-        Ok(())
-    });
+    wait_until("we have it", || pair.ensure_used(prefix));
     pair.wait_established();
     pair.peer_config().as_override = true;
     pair.configure();

@@ -38,6 +38,11 @@ fn malformed_attributes_cost_a_route_and_no_session() {
         ensure!(peer.counters.update_errors >= WRONG.len() as u64, "{peer:?}");
         Ok(())
     });
+    for (index, (.., survives)) in WRONG.into_iter().enumerate() {
+        if survives {
+            wait_until("what survives is used", || pair.ensure_used(prefix(index)));
+        }
+    }
     for (index, (what, _, code, _, survives)) in WRONG.into_iter().enumerate() {
         let best = pair.ours().best_paths();
         assert_eq!(best.contains_key(&prefix(index)), survives, "{what}");

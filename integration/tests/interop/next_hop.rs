@@ -91,7 +91,7 @@ fn unnumbered(kind: Kind) {
             hop @ (NextHop::V4(_) | NextHop::V6 { .. }) => hop.address(),
         };
         assert!(is_link_local(link_local) && path.best, "{path:?}");
-        assert!(speaker.best_paths().contains_key(&prefix), "{path:?}");
+        wait_until("we use it", || pair::ensure_used(&speaker, prefix));
     }
 }
 

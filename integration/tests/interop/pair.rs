@@ -97,6 +97,12 @@ pub struct Pair {
     pub segment: Segment,
 }
 
+/// Fails if `speaker` would not use this prefix. What is used is told a little after the tables have it: wait for it.
+pub fn ensure_used(speaker: &Speaker, prefix: IpNetwork) -> Result<()> {
+    ensure!(speaker.best_paths().contains_key(&prefix), "{prefix} is not used");
+    Ok(())
+}
+
 impl Pair {
     pub fn start(setting: Setting) -> Self {
         let Setting { kind, asns, over_v6, neighbour, peer, networks, originated } = setting;
@@ -185,6 +191,11 @@ impl Pair {
         let mut paths = route.with_context(|| format!("we have no path to {prefix}"))?.paths;
         ensure!(paths.len() == 1, "{prefix}: {paths:?}");
         paths.pop().context("a path")
+    }
+
+    /// Fails if we would not use this prefix.
+    pub fn ensure_used(&self, prefix: IpNetwork) -> Result<()> {
+        ensure_used(self.ours(), prefix)
     }
 
     /// Fails if we would use this prefix.

@@ -88,7 +88,7 @@ fn theirs(kind: Kind) {
         assert_eq!(path.attributes.cluster_list, [router.spec().router_id], "{path:?}");
         assert_eq!(path.next_hop.map(|hop| hop.address()), Some(of.v4()), "{path:?}");
         assert!(path.best, "{path:?}");
-        assert!(speaker.best_paths().contains_key(&of.networks()[0]));
+        wait_until("it is used", || pair::ensure_used(speaker, of.networks()[0]));
     }
 }
 

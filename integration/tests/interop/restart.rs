@@ -53,7 +53,7 @@ fn ours(kind: Kind) {
         Ok(())
     });
     let [theirs, _] = THEIRS.networks();
-    assert!(pair.ours().best_paths().contains_key(&theirs));
+    wait_until("we use the router's", || pair.ensure_used(theirs));
 }
 
 with_each!(ours: bird Bird, frr Frr, gobgp Gobgp);
@@ -88,7 +88,7 @@ fn theirs(kind: Kind) {
         ensure!(path.stale && path.best, "{path:?}");
         Ok(())
     });
-    assert!(pair.ours().best_paths().contains_key(&prefix));
+    pair.ensure_used(prefix).unwrap();
     assert!(pair.ours().peer(&pair.key()).unwrap().stale);
     pair.router.restart().unwrap();
     pair.wait_exchanged();
@@ -128,7 +128,7 @@ fn long_lived(kind: Kind) {
         ensure!(path.stale && path.attributes.communities.contains(&Community::LLGR_STALE), "{path:?}");
         Ok(())
     });
-    assert!(pair.ours().best_paths().contains_key(&theirs));
+    pair.ensure_used(theirs).unwrap();
     pair.router.restart().unwrap();
     pair.wait_exchanged();
     wait_until("its route is fresh", || {
