@@ -5,14 +5,22 @@ use std::fmt;
 /// What kinds of resources there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// `v1` Node.
+    Node,
     /// `v1` Namespace.
     Namespace,
     /// `v1` Pod.
     Pod,
     /// `networking.k8s.io/v1` NetworkPolicy.
     NetworkPolicy,
+    /// `coordination.k8s.io/v1` Lease.
+    Lease,
     /// `fabric.rs/v1` IPPool.
     IpPool,
+    /// `fabric.rs/v1` IPReservation.
+    IpReservation,
+    /// `fabric.rs/v1` IPAMConfiguration.
+    IpamConfiguration,
     /// `fabric.rs/v1` IPAMBlock.
     IpamBlock,
     /// `fabric.rs/v1` BlockAffinity.
@@ -28,11 +36,15 @@ pub const FABRIC_V1: &str = "fabric.rs/v1";
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
+        Self::Node,
         Self::Namespace,
         Self::Pod,
         Self::NetworkPolicy,
+        Self::Lease,
         Self::IpPool,
+        Self::IpReservation,
+        Self::IpamConfiguration,
         Self::IpamBlock,
         Self::BlockAffinity,
         Self::IpamHandle,
@@ -43,10 +55,14 @@ impl Kind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Node => "Node",
             Self::Namespace => "Namespace",
             Self::Pod => "Pod",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::Lease => "Lease",
             Self::IpPool => "IPPool",
+            Self::IpReservation => "IPReservation",
+            Self::IpamConfiguration => "IPAMConfiguration",
             Self::IpamBlock => "IPAMBlock",
             Self::BlockAffinity => "BlockAffinity",
             Self::IpamHandle => "IPAMHandle",
@@ -58,9 +74,12 @@ impl Kind {
     #[must_use]
     pub const fn api_version(self) -> &'static str {
         match self {
-            Self::Namespace | Self::Pod => "v1",
+            Self::Node | Self::Namespace | Self::Pod => "v1",
             Self::NetworkPolicy => "networking.k8s.io/v1",
+            Self::Lease => "coordination.k8s.io/v1",
             Self::IpPool
+            | Self::IpReservation
+            | Self::IpamConfiguration
             | Self::IpamBlock
             | Self::BlockAffinity
             | Self::IpamHandle
@@ -72,10 +91,15 @@ impl Kind {
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
         match self {
-            Self::Pod | Self::NetworkPolicy | Self::WorkloadEndpoint => true,
-            Self::Namespace | Self::IpPool | Self::IpamBlock | Self::BlockAffinity | Self::IpamHandle => {
-                false
-            }
+            Self::Pod | Self::NetworkPolicy | Self::Lease | Self::WorkloadEndpoint => true,
+            Self::Node
+            | Self::Namespace
+            | Self::IpPool
+            | Self::IpReservation
+            | Self::IpamConfiguration
+            | Self::IpamBlock
+            | Self::BlockAffinity
+            | Self::IpamHandle => false,
         }
     }
 
@@ -83,10 +107,14 @@ impl Kind {
     #[must_use]
     pub const fn aliases(self) -> &'static [&'static str] {
         match self {
+            Self::Node => &["nodes", "no"],
             Self::Namespace => &["namespaces", "ns"],
             Self::Pod => &["pods", "po"],
             Self::NetworkPolicy => &["networkpolicies", "netpol", "netpols"],
+            Self::Lease => &["leases"],
             Self::IpPool => &["ippools", "pool", "pools"],
+            Self::IpReservation => &["ipreservations", "reservation", "reservations"],
+            Self::IpamConfiguration => &["ipamconfigurations", "ipamconfig"],
             Self::IpamBlock => &["ipamblocks", "block", "blocks"],
             Self::BlockAffinity => &["blockaffinities", "affinity", "affinities"],
             Self::IpamHandle => &["ipamhandles", "handle", "handles"],

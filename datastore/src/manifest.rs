@@ -30,7 +30,15 @@ use crate::spelling::correction;
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// The kinds that people write; agents write the others.
-pub const APPLICABLE: [Kind; 4] = [Kind::Namespace, Kind::Pod, Kind::NetworkPolicy, Kind::IpPool];
+pub const APPLICABLE: [Kind; 7] = [
+    Kind::Node,
+    Kind::Namespace,
+    Kind::Pod,
+    Kind::NetworkPolicy,
+    Kind::IpPool,
+    Kind::IpReservation,
+    Kind::IpamConfiguration,
+];
 
 /// A resource and where its fields are in the text.
 #[derive(Debug, Clone)]
@@ -110,6 +118,11 @@ fn read(report: &mut Report<'_>) -> Option<Resource> {
     let document = report.document;
     let kind = read_kind(report)?;
     match kind {
+        Kind::Node => {
+            let mut node: Box<k8s_openapi::api::core::v1::Node> = decode_as(document, report)?;
+            check_metadata(kind, &mut node.metadata, report);
+            Some(Resource::Node(node))
+        }
         Kind::Namespace => {
             let mut namespace: Box<k8s_openapi::api::core::v1::Namespace> = decode_as(document, report)?;
             check_metadata(kind, &mut namespace.metadata, report);
@@ -128,16 +141,29 @@ fn read(report: &mut Report<'_>) -> Option<Resource> {
             Some(Resource::NetworkPolicy(policy))
         }
         Kind::IpPool => {
-            let mut manifest: PoolManifest = decode_as(&document.without("status"), report)?;
-            check_metadata(kind, &mut manifest.metadata, report);
-            let name = manifest.metadata.name.unwrap_or_default();
-            let pool = ipam::Pool { name, ..manifest.spec };
+            let (name, spec) = decode_ours::<ipam::Pool>(kind, report)?;
+            let pool = ipam::Pool { name, ..spec };
             for problem in ipam::pool::problems(&pool) {
                 report.add(problem.field(), problem.to_string());
             }
             Some(Resource::IpPool(Box::new(pool)))
         }
-        Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => {
+        Kind::IpReservation => {
+            let (name, spec) = decode_ours::<ipam::Reservation>(kind, report)?;
+            Some(Resource::IpReservation(Box::new(ipam::Reservation { name, ..spec })))
+        }
+        Kind::IpamConfiguration => {
+            let (name, configuration) = decode_ours::<ipam::Configuration>(kind, report)?;
+            if name != ipam::configuration::NAME {
+                let right = format!("there is one {kind}, named \"{}\"", ipam::configuration::NAME);
+                report.add("metadata.name", format!("is \"{name}\"; {right}"));
+            }
+            for problem in ipam::configuration::problems(&configuration) {
+                report.add(problem.field(), problem.to_string());
+            }
+            Some(Resource::IpamConfiguration(Box::new(configuration)))
+        }
+        Kind::Lease | Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => {
             let names = APPLICABLE.map(Kind::name).join(", ");
             let what = format!("{kind} is written by agents only; write one of {names}");
             report.add("kind", what);
@@ -146,15 +172,23 @@ fn read(report: &mut Report<'_>) -> Option<Resource> {
     }
 }
 
+/// An object of our own kinds.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PoolManifest {
+struct Ours<T> {
     #[serde(rename = "apiVersion")]
     _api_version: String,
     #[serde(rename = "kind")]
     _kind: String,
     metadata: ObjectMeta,
-    spec: ipam::Pool,
+    spec: T,
+}
+
+/// Its name and what it says; a `status` is somebody else's word, and left out.
+fn decode_ours<T: DeserializeOwned>(kind: Kind, report: &mut Report<'_>) -> Option<(String, T)> {
+    let mut manifest: Ours<T> = decode_as(&report.document.without("status"), report)?;
+    check_metadata(kind, &mut manifest.metadata, report);
+    Some((manifest.metadata.name.unwrap_or_default(), manifest.spec))
 }
 
 fn decode_as<T: DeserializeOwned>(document: &Document, report: &mut Report<'_>) -> Option<T> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use policy::program::EndpointId;
 use serde::de::DeserializeOwned;
@@ -15,14 +16,22 @@ use crate::key::{Key, Kind};
 /// Any resource.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resource {
+    /// `v1` Node.
+    Node(Box<Node>),
     /// `v1` Namespace.
     Namespace(Box<Namespace>),
     /// `v1` Pod.
     Pod(Box<Pod>),
     /// `networking.k8s.io/v1` NetworkPolicy.
     NetworkPolicy(Box<NetworkPolicy>),
+    /// `coordination.k8s.io/v1` Lease.
+    Lease(Box<Lease>),
     /// `fabric.rs/v1` IPPool.
     IpPool(Box<ipam::Pool>),
+    /// `fabric.rs/v1` IPReservation.
+    IpReservation(Box<ipam::Reservation>),
+    /// `fabric.rs/v1` IPAMConfiguration, of which there is one, named [`ipam::configuration::NAME`].
+    IpamConfiguration(Box<ipam::Configuration>),
     /// `fabric.rs/v1` IPAMBlock.
     IpamBlock(Box<ipam::Block>),
     /// `fabric.rs/v1` BlockAffinity.
@@ -73,10 +82,14 @@ impl Resource {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
+            Self::Node(_) => Kind::Node,
             Self::Namespace(_) => Kind::Namespace,
             Self::Pod(_) => Kind::Pod,
             Self::NetworkPolicy(_) => Kind::NetworkPolicy,
+            Self::Lease(_) => Kind::Lease,
             Self::IpPool(_) => Kind::IpPool,
+            Self::IpReservation(_) => Kind::IpReservation,
+            Self::IpamConfiguration(_) => Kind::IpamConfiguration,
             Self::IpamBlock(_) => Kind::IpamBlock,
             Self::BlockAffinity(_) => Kind::BlockAffinity,
             Self::IpamHandle(_) => Kind::IpamHandle,
@@ -88,10 +101,14 @@ impl Resource {
     #[must_use]
     pub fn key(&self) -> Key {
         let (namespace, name) = match self {
+            Self::Node(node) => (None, node.metadata.name.clone()),
             Self::Namespace(namespace) => (None, namespace.metadata.name.clone()),
             Self::Pod(pod) => (pod.metadata.namespace.clone(), pod.metadata.name.clone()),
             Self::NetworkPolicy(policy) => (policy.metadata.namespace.clone(), policy.metadata.name.clone()),
+            Self::Lease(lease) => (lease.metadata.namespace.clone(), lease.metadata.name.clone()),
             Self::IpPool(pool) => (None, Some(pool.name.clone())),
+            Self::IpReservation(reservation) => (None, Some(reservation.name.clone())),
+            Self::IpamConfiguration(_) => (None, Some(ipam::configuration::NAME.to_owned())),
             Self::IpamBlock(block) => (None, Some(ipam::Key::Block(block.cidr()).name())),
             Self::BlockAffinity(affinity) => {
                 (None, Some(ipam::Key::Affinity(affinity.node.clone(), affinity.cidr).name()))
@@ -110,10 +127,14 @@ impl Resource {
     /// Never in practice: all of the types can be written as JSON.
     pub fn encode(&self) -> Result<Value, serde_json::Error> {
         let spec = match self {
+            Self::Node(node) => return serde_json::to_value(node),
             Self::Namespace(namespace) => return serde_json::to_value(namespace),
             Self::Pod(pod) => return serde_json::to_value(pod),
             Self::NetworkPolicy(policy) => return serde_json::to_value(policy),
+            Self::Lease(lease) => return serde_json::to_value(lease),
             Self::IpPool(pool) => serde_json::to_value(pool)?,
+            Self::IpReservation(reservation) => serde_json::to_value(reservation)?,
+            Self::IpamConfiguration(configuration) => serde_json::to_value(configuration)?,
             Self::IpamBlock(block) => serde_json::to_value(block)?,
             Self::BlockAffinity(affinity) => serde_json::to_value(affinity)?,
             Self::IpamHandle(handle) => serde_json::to_value(handle)?,
@@ -136,13 +157,21 @@ impl Resource {
     /// If the value is not that.
     pub fn decode(kind: Kind, value: Value) -> Result<Self, serde_json::Error> {
         Ok(match kind {
+            Kind::Node => Self::Node(serde_json::from_value(value)?),
             Kind::Namespace => Self::Namespace(serde_json::from_value(value)?),
             Kind::Pod => Self::Pod(serde_json::from_value(value)?),
             Kind::NetworkPolicy => Self::NetworkPolicy(serde_json::from_value(value)?),
+            Kind::Lease => Self::Lease(serde_json::from_value(value)?),
             Kind::IpPool => {
                 let Manifest { metadata, spec } = serde_json::from_value::<Manifest<Box<ipam::Pool>>>(value)?;
                 Self::IpPool(Box::new(ipam::Pool { name: metadata.name, ..*spec }))
             }
+            Kind::IpReservation => {
+                let Manifest { metadata, spec } =
+                    serde_json::from_value::<Manifest<Box<ipam::Reservation>>>(value)?;
+                Self::IpReservation(Box::new(ipam::Reservation { name: metadata.name, ..*spec }))
+            }
+            Kind::IpamConfiguration => Self::IpamConfiguration(spec(value)?),
             Kind::IpamBlock => Self::IpamBlock(spec(value)?),
             Kind::BlockAffinity => Self::BlockAffinity(spec(value)?),
             Kind::IpamHandle => Self::IpamHandle(spec(value)?),
@@ -185,10 +214,14 @@ impl Resource {
             Self::IpamBlock(block) => Some(ipam::Record::Block(*block)),
             Self::BlockAffinity(affinity) => Some(ipam::Record::Affinity(*affinity)),
             Self::IpamHandle(handle) => Some(ipam::Record::Handle(*handle)),
-            Self::Namespace(_)
+            Self::Node(_)
+            | Self::Namespace(_)
             | Self::Pod(_)
             | Self::NetworkPolicy(_)
+            | Self::Lease(_)
             | Self::IpPool(_)
+            | Self::IpReservation(_)
+            | Self::IpamConfiguration(_)
             | Self::WorkloadEndpoint(_) => None,
         }
     }

@@ -159,7 +159,16 @@ impl Inputs {
             }
             (Kind::BlockAffinity, _) => self.set_affinity(key, None),
             // Matters to whoever assigns addresses, not to the plan.
-            (Kind::IpPool | Kind::IpamBlock | Kind::IpamHandle, _) => return false,
+            (
+                Kind::Node
+                | Kind::Lease
+                | Kind::IpPool
+                | Kind::IpReservation
+                | Kind::IpamConfiguration
+                | Kind::IpamBlock
+                | Kind::IpamHandle,
+                _,
+            ) => return false,
         }
         true
     }

@@ -17,18 +17,22 @@
 
 mod affinity;
 mod block;
+pub mod configuration;
 mod family;
 mod handle;
 mod ordinals;
 pub mod plan;
 pub mod pool;
+mod reservation;
 mod snapshot;
 pub mod usage;
 
 pub use affinity::{Affinity, AffinityState};
 pub use block::{Allocation, Attributes, Block, CorruptBlock};
+pub use configuration::Configuration;
 pub use family::Family;
 pub use handle::Handle;
 pub use ordinals::{Ordinal, Ordinals};
 pub use pool::{AssignmentMode, Pool};
+pub use reservation::Reservation;
 pub use snapshot::{Key, Record, Revision, Scope, Snapshot, Versioned, Write, block_name};

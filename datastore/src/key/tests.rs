@@ -18,8 +18,8 @@ fn kinds_go_by_many_names() {
     }
     assert_eq!(
         Kind::parse("ippols").unwrap_err().to_string(),
-        "there is no kind \"ippols\"; did you mean \"ippools\"? known are namespaces, pods, networkpolicies, ippools, \
-         ipamblocks, blockaffinities, ipamhandles, workloadendpoints"
+        "there is no kind \"ippols\"; did you mean \"ippools\"? known are nodes, namespaces, pods, \
+         networkpolicies, leases, ippools, ipreservations, ipamconfigurations, ipamblocks, blockaffinities, ipamhandles, workloadendpoints"
     );
     assert!(!Kind::parse("deployment").unwrap_err().to_string().contains("did you mean"));
 }

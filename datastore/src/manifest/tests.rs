@@ -149,7 +149,8 @@ fn kinds_and_versions() {
         (
             "Deployment",
             "apps/v1",
-            "f.yaml:2:7: kind: there is no kind \"Deployment\"; known are Namespace, Pod, NetworkPolicy, IPPool",
+            "f.yaml:2:7: kind: there is no kind \"Deployment\"; known are Node, Namespace, Pod, NetworkPolicy, \
+             IPPool, IPReservation, IPAMConfiguration",
         ),
         (
             "IPPool",

@@ -23,8 +23,19 @@ fn samples() -> Vec<Resource> {
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": { "name": "deny", "namespace": "shop" }, "spec": { "podSelector": {} },
     });
+    let node = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "n1" } });
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": { "name": "ipam", "namespace": "fabric-system" }, "spec": { "holderIdentity": "n1" },
+    });
+    let reserved_cidrs = vec!["10.0.0.0/30".parse().unwrap()];
+    let reservation = ipam::Reservation { name: "routers".into(), reserved_cidrs };
     let state = ipam::AffinityState::Confirmed;
     vec![
+        Resource::Node(serde_json::from_value(node).unwrap()),
+        Resource::Lease(serde_json::from_value(lease).unwrap()),
+        Resource::IpReservation(Box::new(reservation)),
+        Resource::IpamConfiguration(Box::new(ipam::Configuration::default())),
         Resource::IpPool(Box::new(pool)),
         Resource::IpamBlock(Box::new(block)),
         Resource::BlockAffinity(Box::new(ipam::Affinity { node: "n1".into(), cidr, state })),
