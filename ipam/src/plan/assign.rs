@@ -8,24 +8,36 @@ use ipnetwork::IpNetwork;
 use super::error::{AssignError, PoolFill};
 use super::walk;
 use crate::affinity::{Affinity, AffinityState};
-use crate::block::{Allocation, Attributes, Block};
+use crate::block::{Attributes, Block};
 use crate::family::{self, Family};
 use crate::handle::Handle;
 use crate::pool::{AssignmentMode, Pool};
+use crate::purpose::Use;
 use crate::snapshot::{Key, Record, Revision, Scope, Snapshot, Versioned, Write};
+use crate::timestamp::Timestamp;
 use crate::usage;
 
 /// Who wants which addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     /// The node on which they will be used.
     pub node: String,
+    /// The node's labels, by which pools select it.
+    pub node_labels: BTreeMap<String, String>,
+    /// The labels of the namespace, by which pools select it; none for what is in no namespace.
+    pub namespace_labels: BTreeMap<String, String>,
     /// Who will hold them. Asked again for the same handle, the answer is the same.
     pub handle: String,
     /// For whom.
     pub attributes: Attributes,
     /// Which, at most one per family: all or none are given.
     pub wanted: Vec<Wanted>,
+    /// The pools to take them from, by name; empty for all that serve the node and the namespace.
+    pub pools: Vec<String>,
+    /// What for.
+    pub usage: Use,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// One wanted address.
@@ -119,10 +131,13 @@ fn attempt(snapshot: &Snapshot, request: &Request) -> Result<Assignment, AssignE
     }
     let mut writes = vec![register(snapshot, request, &free)];
     for (block, address) in free {
-        let allocation =
-            Allocation { handle: request.handle.clone(), attributes: request.attributes.clone() };
+        let cooldown = snapshot.configuration().cooldown();
         // Never `None`: the chooser took the address from the block's free ones.
-        let Some(next) = block.value.taking(address, allocation) else { return Ok(Assignment::ReadAll) };
+        let Some(next) =
+            block.value.taking(address, &request.handle, &request.attributes, request.now, cooldown)
+        else {
+            return Ok(Assignment::ReadAll);
+        };
         writes.push(rewrite(block.revision, Record::Block(next)));
     }
     Ok(Assignment::Commit { writes, addresses })
@@ -191,7 +206,7 @@ impl<'a> Chooser<'a> {
     }
 
     fn any(self) -> Result<Choice<'a>, AssignError> {
-        if let Some(free) = self.named_blocks().find_map(free_in) {
+        if let Some(free) = self.named_blocks().find_map(|block| self.free_in(block)) {
             return Ok(free);
         }
         let of_family =
@@ -262,7 +277,7 @@ impl<'a> Chooser<'a> {
                 let affinity = self.snapshot.affinity(&self.request.node, &block.value.cidr());
                 affinity.is_some_and(|affinity| affinity.value.state == AffinityState::Confirmed)
             })
-            .find_map(free_in)
+            .find_map(|block| self.free_in(block))
     }
 
     /// The next step of a claim of this node that someone, perhaps a former life, has begun.
@@ -282,14 +297,14 @@ impl<'a> Chooser<'a> {
                 (Some(block), AffinityState::Pending | AffinityState::PendingDeletion) => {
                     let confirmed = Affinity { node: node.clone(), cidr, state: AffinityState::Confirmed };
                     Some(vec![
-                        rewrite(block.revision, Record::Block(block.value.touched())),
+                        rewrite(block.revision, Record::Block(block.value.touched(self.request.now))),
                         rewrite(affinity.revision, Record::Affinity(confirmed)),
                     ])
                 }
                 // A partial snapshot does not tell whether there is such a block.
                 (None, _) if self.snapshot.scope == Scope::Part => None,
                 (None, AffinityState::PendingDeletion | AffinityState::Confirmed) => Some(vec![drop_claim]),
-                (None, AffinityState::Pending) => match Block::new(cidr, node) {
+                (None, AffinityState::Pending) => match Block::new(cidr, node, self.request.now) {
                     Ok(block) if self.snapshot.blocks_in(&cidr).next().is_none() => {
                         Some(vec![create(Record::Block(block))])
                     }
@@ -325,7 +340,7 @@ impl<'a> Chooser<'a> {
     fn claim(self, pool: &Pool, cidr: IpNetwork) -> Result<Choice<'a>, AssignError> {
         let node = self.request.node.clone();
         let broken = |_| AssignError::BrokenPool { pool: pool.name.clone(), block_size: pool.block_size };
-        let block = Block::new(cidr, &node).map_err(broken)?;
+        let block = Block::new(cidr, &node, self.request.now).map_err(broken)?;
         let affinity = self.snapshot.affinity(&node, &cidr);
         let pending = Record::Affinity(Affinity { node, cidr, state: AffinityState::Pending });
         let pending = Write {
@@ -339,10 +354,10 @@ impl<'a> Chooser<'a> {
     /// A free address of another node's block, each node beginning with another block.
     fn borrowed(self, pool: &Pool) -> Option<Choice<'a>> {
         let lenders: Vec<_> =
-            self.snapshot.blocks_in(&pool.cidr).filter(|block| block.value.has_room()).collect();
+            self.snapshot.blocks_in(&pool.cidr).filter(|block| self.free_in(block).is_some()).collect();
         let count = u64::try_from(lenders.len()).ok().filter(|count| *count > 0)?;
         let start = usize::try_from(walk::hash(&self.request.node) % count).ok()?;
-        lenders.get(start).copied().and_then(free_in)
+        lenders.get(start).copied().and_then(|block| self.free_in(block))
     }
 
     fn fills(self, pools: &[&Pool]) -> Vec<PoolFill> {
@@ -353,8 +368,11 @@ impl<'a> Chooser<'a> {
         };
         pools.iter().map(fill).collect()
     }
-}
 
-fn free_in(block: &Versioned<Block>) -> Option<Choice<'_>> {
-    block.value.next_free().map(|address| Choice::Free(block, address))
+    fn free_in(self, block: &'a Versioned<Block>) -> Option<Choice<'a>> {
+        let cooldown = self.snapshot.configuration().cooldown();
+        let reserved = |address| self.snapshot.reserved().covers(address);
+        let address = block.value.next_free(self.request.now, cooldown, reserved)?;
+        Some(Choice::Free(block, address))
+    }
 }

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    Affinity, AffinityState, AssignmentMode, Attributes, Block, Family, Handle, Key, Pool, Record, Revision,
-    Snapshot, Write,
+    Affinity, AffinityState, AssignmentMode, Attributes, Block, Configuration, Family, Handle, Key, Pool,
+    Record, Revision, Snapshot, Timestamp, Write,
 };
 
 /// A store that can compare and swap.
@@ -25,11 +25,8 @@ struct Conflict;
 impl Store {
     fn new(pools: &[(&str, u8)]) -> Self {
         let pool = |(index, (cidr, block_size)): (usize, &(&str, u8))| Pool {
-            name: format!("pool{index}"),
-            cidr: cidr.parse().unwrap(),
             block_size: *block_size,
-            disabled: false,
-            assignment_mode: AssignmentMode::Automatic,
+            ..Pool::new(format!("pool{index}"), cidr.parse().unwrap())
         };
         Self { pools: pools.iter().enumerate().map(pool).collect(), ..Self::default() }
     }
@@ -53,6 +50,7 @@ impl Store {
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::all();
         snapshot.set_pools(self.pools.iter().cloned());
+        snapshot.set_configuration(Configuration { ip_cooldown_seconds: 0, ..Configuration::default() });
         for (revision, record) in self.records.values() {
             snapshot.put(record.clone(), *revision);
         }
@@ -76,7 +74,7 @@ impl Store {
     }
 
     fn release(&mut self, handle: &str) -> Vec<IpAddr> {
-        match release(&self.snapshot(), handle) {
+        match release(&self.snapshot(), handle, Timestamp(0)) {
             Release::Nothing => Vec::new(),
             Release::Commit { writes, addresses } => {
                 self.commit_all(&writes);
@@ -116,7 +114,13 @@ impl Store {
 fn request(node: &str, handle: &str, wanted: &[Wanted]) -> Request {
     let attributes =
         Attributes { node: node.into(), pod: handle.into(), namespace: "shop".into(), ..Default::default() };
-    Request { node: node.into(), handle: handle.into(), attributes, wanted: wanted.to_vec() }
+    Request {
+        node: node.into(),
+        handle: handle.into(),
+        attributes,
+        wanted: wanted.to_vec(),
+        ..Request::default()
+    }
 }
 
 const V4: Wanted = Wanted::Any(Family::V4);

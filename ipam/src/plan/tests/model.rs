@@ -54,6 +54,8 @@ impl Planner {
         if self.reads == 0 {
             self.snapshot = Snapshot::all();
             self.snapshot.set_pools(store.pools.iter().cloned());
+            self.snapshot
+                .set_configuration(Configuration { ip_cooldown_seconds: 0, ..Configuration::default() });
         }
         for (revision, record) in store.records.values() {
             let kind = match record {
@@ -83,7 +85,7 @@ impl Planner {
                 Ok(Assignment::Done(_)) | Err(_) => self.task = None,
                 Ok(Assignment::ReadAll) => panic!("everything was read"),
             },
-            Task::Release(handle) => match release(&self.snapshot, &name(handle)) {
+            Task::Release(handle) => match release(&self.snapshot, &name(handle), Timestamp(0)) {
                 Release::Commit { writes, .. } => (self.writes, self.last) = (writes, true),
                 Release::Nothing => self.task = None,
             },
