@@ -31,4 +31,7 @@ pub use error::Error;
 pub use key::{Key, Kind};
 pub use resource::{Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
-pub use store::{Change, Listing, Precondition, Revision, Store, Versioned};
+pub use store::{
+    ATOMIC_WRITES, Change, CommitError, Continue, Listing, Page, Precondition, Query, Revision, Store,
+    Versioned, Write,
+};
