@@ -16,10 +16,12 @@
 //! Deliberately absent: clocks, randomness, IO, and the check that a pod still exists.
 
 mod affinity;
+pub mod audit;
 mod block;
 pub mod configuration;
 mod family;
 mod handle;
+pub mod index;
 mod ordinals;
 pub mod plan;
 pub mod pool;
@@ -35,6 +37,7 @@ pub use block::{Allocation, Attributes, Block, CorruptBlock};
 pub use configuration::Configuration;
 pub use family::Family;
 pub use handle::Handle;
+pub use index::Index;
 pub use ordinals::{Ordinal, Ordinals};
 pub use pool::{AssignmentMode, Pool};
 pub use purpose::{LOAD_BALANCER_NODE, UnknownUse, Use};
