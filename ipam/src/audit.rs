@@ -1,19 +1,20 @@
-//! Compares everything that is recorded about addresses with everything else, and with who exists: what does not fit is a
-//! problem, in words, with what would mend it.
+//! Compares everything that is recorded about addresses with everything else, and with who exists: what does
+//! not fit is a problem, in words, with what would mend it.
 //!
-//! [`check`] looks at each block, address, handle, endpoint and claim a fixed number of times, so that it takes time
-//! in proportion to all of them together. It judges one moment. What is under way at that moment looks like a problem
-//! — a pod whose address is taken and whose endpoint is not written yet, a claim that is not confirmed — and is none
-//! unless it stays: two reports tell. The rules:
+//! [`check`] looks at each block, address, handle, endpoint and claim a fixed number of times, so that it
+//! takes time in proportion to all of them together. It judges one moment. What is under way at that moment
+//! looks like a problem — a pod whose address is taken and whose endpoint is not written yet, a claim that is
+//! not confirmed — and is none unless it stays: two reports tell, as the garbage collection
+//! ([`crate::collector`]) takes two looks. Both judge by the same rules:
 //!
-//! - An address with an interface in its attributes was taken for a pod's interface. It is in use as long as the endpoint
-//!   with its handle exists, on a node that exists.
+//! - An address with an interface in its attributes was taken for a pod's interface. It is in use as long as
+//!   the endpoint with its handle exists, on a node that exists.
 //! - Any other address belongs to whoever asked for it, until that gives it back or its node is gone.
 //! - An address that some endpoint uses is never garbage, whoever holds it.
 //! - A handle is garbage if all that it holds is.
 //!
-//! Deliberately absent: mending. A problem whose remedy is empty goes by itself; a problem with a release item can be mended by
-//! releasing just that; the others need a human.
+//! Deliberately absent: mending. A problem whose remedy is empty goes by itself; a problem with a release
+//! item can be mended by releasing just that; the others need a human.
 
 mod affinities;
 mod blocks;
@@ -24,7 +25,7 @@ mod judge;
 mod report;
 
 pub use facts::{Corrupt, Endpoint, Facts};
-use judge::Judge;
+pub(crate) use judge::Judge;
 pub use report::{Counts, Kind, Problem, Progress, ReleaseItem, Report, Stage};
 
 use crate::index::Index;
@@ -78,9 +79,10 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
                 kind: Kind::CorruptBlock,
                 subject: corrupt.record.clone(),
                 what: format!("the record of block {} cannot be read: {}", corrupt.record, corrupt.why),
-                remedy: "restore the record from an export, or delete the pods with addresses of the block, and then the \
-                         record"
-                    .to_owned(),
+                remedy:
+                    "restore the record from an export, or delete the pods with addresses of the block, and \
+                         then the record"
+                        .to_owned(),
                 release: None,
             });
         }
@@ -92,4 +94,4 @@ fn count(length: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,17 +1,18 @@
-//! Everything that the store says about addresses, kept up to date change by change, and what can be asked of it.
+//! Everything that the store says about addresses, kept up to date change by change, and what can be asked of
+//! it.
 //!
-//! Feed it with a listing, then with every change that a watch tells; it holds what *is*, never what happened. Each
-//! allocation is in memory once, inside its block: who has an address is found by the block that contains it, and what
-//! a node uses by a small count per node and block, which also covers what the node borrows from blocks of others.
-//! Handles are packed, since nearly all of them name one block.
+//! Feed it with a listing, then with every change that a watch tells; it holds what *is*, never what
+//! happened. Each allocation is in memory once, inside its block: who has an address is found by the block
+//! that contains it, and what a node uses by a small count per node and block, which also covers what the
+//! node borrows from blocks of others. Handles are packed, since nearly all of them name one block.
 //!
 //! - this file: the records, and what follows from them;
 //! - `query`: who has an address, lists in pages;
 //! - `utilisation`: how full pools are, and on which nodes;
 //! - `changes`: what two states differ in, for those who watch allocations.
 //!
-//! Invariant: the counts follow from the blocks alone; after any sequence of changes an index equals one that was fed with
-//! the outcome only.
+//! Invariant: the counts follow from the blocks alone; after any sequence of changes an index equals one that
+//! was fed with the outcome only.
 //!
 //! Deliberately absent: how fresh it is. Whoever feeds it knows, and whoever writes by it compares and swaps.
 
@@ -79,8 +80,8 @@ struct Share {
 }
 
 impl Index {
-    /// Takes over another state of everything, made from a new listing, and gives the former one back: the two can be
-    /// compared by [`Index::changes_since`].
+    /// Takes over another state of everything, made from a new listing, and gives the former one back: the
+    /// two can be compared by [`Index::changes_since`].
     pub fn replace_all(&mut self, next: Self) -> Self {
         std::mem::replace(self, next)
     }
@@ -112,8 +113,8 @@ impl Index {
         self.configuration = configuration;
     }
 
-    /// Adds or replaces a record as it is in the store at `revision`. Of a block, gives the former state back (see
-    /// [`changes`]).
+    /// Adds or replaces a record as it is in the store at `revision`. Of a block, gives the former state back
+    /// (see [`changes`]).
     pub fn put(&mut self, record: Record, revision: Revision) -> Option<Block> {
         match record {
             Record::Block(value) => {
@@ -152,8 +153,8 @@ impl Index {
         }
     }
 
-    /// A copy for the planner, of all but the handles that are not asked for: those are many, and no plan looks at others
-    /// than its own. As outdated as the index is, whatever `scope` claims.
+    /// A copy for the planner, of all but the handles that are not asked for: those are many, and no plan
+    /// looks at others than its own. As outdated as the index is, whatever `scope` claims.
     #[must_use]
     pub fn snapshot<'a>(&self, scope: Scope, handles: impl IntoIterator<Item = &'a str>) -> Snapshot {
         let mut snapshot = Snapshot::default();

@@ -18,6 +18,7 @@
 mod affinity;
 pub mod audit;
 mod block;
+pub mod collector;
 pub mod configuration;
 mod family;
 mod handle;
@@ -34,6 +35,7 @@ pub mod usage;
 
 pub use affinity::{Affinity, AffinityState};
 pub use block::{Allocation, Attributes, Block, CorruptBlock};
+pub use collector::Collector;
 pub use configuration::Configuration;
 pub use family::Family;
 pub use handle::Handle;

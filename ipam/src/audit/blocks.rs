@@ -41,7 +41,8 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
             kind: Kind::DuplicateAddress,
             subject: cidr.to_string(),
             what: format!(
-                "block {cidr} of node {node} lies within block {} of node {}; {twice} addresses are in use in both",
+                "block {cidr} of node {node} lies within block {} of node {} (addresses in use in both: \
+                 {twice})",
                 outer.cidr(),
                 outer.node()
             ),
@@ -59,7 +60,8 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
         } else {
             return;
         };
-        // What garbage collection does without is given to it: a missing claim is made anew if addresses are in use.
+        // What garbage collection does without is given to it: a missing claim is made anew if addresses are
+        // in use.
         let waits = kind == Kind::GoneNode && self.is_used(block);
         let remedy = if waits { WAIT.to_owned() } else { String::new() };
         self.problem(Problem { kind, subject: cidr.to_string(), what, remedy, release: None });
@@ -79,7 +81,7 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
         self.problem(Problem {
             kind: Kind::OutsidePools,
             subject: cidr.to_string(),
-            what: format!("block {cidr} of node {node}, with {used} addresses in use, lies in no pool"),
+            what: format!("block {cidr} of node {node} lies in no pool (addresses in use: {used})"),
             remedy,
             release: None,
         });

@@ -31,7 +31,8 @@ fn orphan(id: &str, known: &Known<'_>) -> Problem {
     }
 }
 
-/// What to say if a count is wrong. That a block is not named at all is told with the address ([`Kind::MissingHandle`]).
+/// What to say if a count is wrong. That a block is not named at all is told with the address
+/// ([`Kind::MissingHandle`]).
 fn untrue(id: &str, holder: &Holder, known: &Known<'_>) -> Option<Problem> {
     let wrong = holder.blocks.iter().map(|(cidr, said)| (cidr, said, known.held_of(cidr)));
     let wrong: Vec<String> = wrong

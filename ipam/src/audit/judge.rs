@@ -1,8 +1,8 @@
-//! Who exists, what each handle holds, and whether somebody still uses an address: what the check and the collector both go
-//! by.
+//! Who exists, what each handle holds, and whether somebody still uses an address: what the check and the
+//! collector both go by.
 //!
-//! Everything that bears the same handle — its record, its endpoint, its addresses — is brought together once, in a hash
-//! table, as nothing follows from the order.
+//! Everything that bears the same handle — its record, its endpoint, its addresses — is brought together
+//! once, in a hash table, as nothing follows from the order.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

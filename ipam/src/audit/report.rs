@@ -13,8 +13,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The problems that an earlier report has as well, the address or handle not having changed hands in between: what is under
-    /// way at one of two moments is left out.
+    /// The problems that an earlier report has as well, the address or handle not having changed hands in
+    /// between: what is under way at one of two moments is left out.
     pub fn lasting<'a>(&'a self, earlier: &Self) -> impl Iterator<Item = &'a Problem> {
         let former: std::collections::BTreeSet<_> =
             earlier.problems.iter().map(identity).map(owned).collect();

@@ -239,8 +239,8 @@ fn blocks_where_none_should_be() {
         state: AffinityState::Confirmed,
     }));
     let duplicate = format!(
-        "duplicateAddress {inner}: block {inner} of node n1 lies within block {outer} of node n0; 1 addresses are in use in \
-         both | delete the pods that use addresses of {inner}, and then its record\n"
+        "duplicateAddress {inner}: block {inner} of node n1 lies within block {outer} of node n0 (addresses in use in \
+         both: 1) | delete the pods that use addresses of {inner}, and then its record\n"
     );
     assert!(told(&fabric).contains(&duplicate), "{}", told(&fabric));
 
@@ -249,11 +249,12 @@ fn blocks_where_none_should_be() {
     fabric.put(Record::Block(Block::new("192.0.2.0/26".parse().unwrap(), "n0", Timestamp(0)).unwrap()));
     let cidr = block_of(&fabric, "n1").cidr();
     let outside = format!(
-        "outsidePools {cidr}: block {cidr} of node n1, with 1 addresses in use, lies in no pool | apply an IPPool that holds \
+        "outsidePools {cidr}: block {cidr} of node n1 lies in no pool (addresses in use: 1) | apply an IPPool that holds \
          {cidr}, or delete the pods that use its addresses\n"
     );
     assert!(told(&fabric).contains(&outside), "{}", told(&fabric));
-    let empty = "outsidePools 192.0.2.0/26: block 192.0.2.0/26 of node n0, with 0 addresses in use, lies in no pool | \n";
+    let empty =
+        "outsidePools 192.0.2.0/26: block 192.0.2.0/26 of node n0 lies in no pool (addresses in use: 0) | \n";
     assert!(told(&fabric).contains(empty), "{}", told(&fabric));
 
     let mut fabric = healthy();

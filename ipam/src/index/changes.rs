@@ -17,8 +17,8 @@ pub enum Change<'a> {
     Released(Holding<'a>),
 }
 
-/// What happened between two states of one block, `None` being its absence: first what was given back, then what came into
-/// use, each ascending. An address that changed hands is in both.
+/// What happened between two states of one block, `None` being its absence: first what was given back, then
+/// what came into use, each ascending. An address that changed hands is in both.
 #[must_use]
 pub fn changes<'a>(before: Option<&'a Block>, after: Option<&'a Block>) -> Vec<Change<'a>> {
     let is_same_hand = |a: &Holding<'_>, b: &Holding<'_>| {

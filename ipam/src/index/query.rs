@@ -44,8 +44,8 @@ impl<'a> Holding<'a> {
     }
 }
 
-/// Where a list of allocations goes on, written `10.244.0.7@10.244.0.0/26`. It stays good whatever is taken or given back
-/// meanwhile: what is listed twice or not at all has itself changed.
+/// Where a list of allocations goes on, written `10.244.0.7@10.244.0.0/26`. It stays good whatever is taken
+/// or given back meanwhile: what is listed twice or not at all has itself changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     block: IpNetwork,
@@ -189,8 +189,8 @@ impl Index {
         })
     }
 
-    /// The blocks that contain this address, the largest first: one look-up for each size that blocks have, which needs no
-    /// pool, and no promise that blocks do not overlap.
+    /// The blocks that contain this address, the largest first: one look-up for each size that blocks have,
+    /// which needs no pool, and no promise that blocks do not overlap.
     fn blocks_at(&self, address: IpAddr) -> impl Iterator<Item = &Versioned<Block>> {
         let family = Family::of(address);
         let sizes = self.sizes.range((family, 0)..=(family, u8::MAX));
@@ -241,7 +241,8 @@ impl Index {
             })
     }
 
-    /// The blocks of a pool, or all. Blocks of a pool follow each other, and none comes before the pool's own prefix.
+    /// The blocks of a pool, or all. Blocks of a pool follow each other, and none comes before the pool's own
+    /// prefix.
     fn in_pool(
         &self,
         pool: Option<&str>,

@@ -39,7 +39,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0..BLOCKS.len(), 0..NODES.len(), prop::collection::vec(holder, 0..5))
             .prop_map(|(block, node, holders)| Step::Block(block, node, holders)),
-        2 => (0..NODES.len(), 0..BLOCKS.len(), state).prop_map(|(node, block, state)| Step::Affinity(node, block, state)),
+        2 => (0..NODES.len(), 0..BLOCKS.len(), state)
+            .prop_map(|(node, block, state)| Step::Affinity(node, block, state)),
         2 => (0..HANDLES.len(), prop::collection::vec((0..BLOCKS.len(), 0..3u32), 0..3))
             .prop_map(|(handle, blocks)| Step::Handle(handle, blocks)),
         3 => any::<Pick>().prop_map(Step::Remove),

@@ -1,5 +1,5 @@
-//! How full pools are, and on which nodes. The work grows with the pool's blocks and nodes, not with its addresses; only
-//! blocks with reserved addresses are looked into.
+//! How full pools are, and on which nodes. The work grows with the pool's blocks and nodes, not with its
+//! addresses; only blocks with reserved addresses are looked into.
 
 use std::ops::Bound;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::audit::{Endpoint, Facts, Kind, Problem, check};
+use crate::collector::Collect;
 use crate::plan::{Assignment, Release, Request, Wanted, assign, release};
 use crate::{Attributes, Family, Index, Key, Pool, Record, Revision, Scope, Snapshot, Timestamp, Write};
 
@@ -71,7 +72,8 @@ impl Fabric {
         self.index.snapshot(Scope::All, self.records.keys().filter_map(handle_of))
     }
 
-    /// Assigns addresses, stopping dead after that many writes. None are given if there is no room, or it died.
+    /// Assigns addresses, stopping dead after that many writes. None are given if there is no room, or it
+    /// died.
     pub(crate) fn assign(
         &mut self,
         node: &str,
@@ -147,6 +149,16 @@ impl Fabric {
             self.attach(node, handle, addresses.clone());
         }
         addresses
+    }
+
+    /// Does what a collector says, as an agent does it: on what there is now, to the end, or not at all.
+    pub(crate) fn collect(&mut self, collect: &Collect) -> bool {
+        let Ok(mut writes) = collect.plan(&self.snapshot(), self.now()) else { return false };
+        while !writes.is_empty() {
+            writes.iter().for_each(|write| self.commit(write).unwrap());
+            writes = collect.next(&self.snapshot(), self.now()).unwrap();
+        }
+        true
     }
 
     pub(crate) fn problems(&self) -> Vec<Problem> {
