@@ -16,10 +16,13 @@
 //! Deliberately absent: clocks, randomness, IO, and the check that a pod still exists.
 
 mod affinity;
+pub mod audit;
 mod block;
+pub mod collector;
 pub mod configuration;
 mod family;
 mod handle;
+pub mod index;
 mod ordinals;
 pub mod plan;
 pub mod pool;
@@ -32,9 +35,11 @@ pub mod usage;
 
 pub use affinity::{Affinity, AffinityState};
 pub use block::{Allocation, Attributes, Block, CorruptBlock};
+pub use collector::Collector;
 pub use configuration::Configuration;
 pub use family::Family;
 pub use handle::Handle;
+pub use index::Index;
 pub use ordinals::{Ordinal, Ordinals};
 pub use pool::{AssignmentMode, Pool};
 pub use purpose::{LOAD_BALANCER_NODE, UnknownUse, Use};
