@@ -12,6 +12,7 @@
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
 //! - [`spelling`]: what an unknown word was probably meant to be;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
+//! - [`etcd`]: the backend that is etcd, shared by all agents of several machines;
 //! - `contract` (feature of the same name): what every backend must pass.
 //!
 //! Deliberately absent: what resources mean. Planning addresses is `ipam`'s, compiling policies `policy`'s.
@@ -20,6 +21,7 @@
 pub mod contract;
 pub mod document;
 pub mod error;
+pub mod etcd;
 pub mod key;
 pub mod manifest;
 pub mod resource;
@@ -28,6 +30,7 @@ pub mod sqlite;
 pub mod store;
 
 pub use error::Error;
+pub use etcd::EtcdStore;
 pub use key::{Key, Kind};
 pub use resource::{Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
