@@ -112,8 +112,9 @@ pub struct Versioned<T> {
 /// How much of the store a snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// All pools and reservations, the configuration, the asked handle and every block that it names, and any part of
-    /// the rest, perhaps outdated.
+    /// All pools and reservations, the configuration, the asked handle, and every block that it names, read after it and
+    /// after the request came: what a handle holds already is answered without a write, hence without a comparison. Any
+    /// part of the rest, perhaps outdated.
     #[default]
     Part,
     /// Everything, read after the request came.
@@ -273,7 +274,10 @@ impl Snapshot {
 
     /// The blocks that share an address with `cidr`. Stored blocks never overlap each other, so at most one
     /// begins before `cidr` and reaches into it.
-    pub(crate) fn blocks_in(&self, cidr: &IpNetwork) -> impl Iterator<Item = &Versioned<Block>> {
+    pub(crate) fn blocks_in<'s>(
+        &'s self,
+        cidr: &IpNetwork,
+    ) -> impl Iterator<Item = &'s Versioned<Block>> + use<'s> {
         let cidr = *cidr;
         let before = self.blocks.range(..cidr).next_back();
         let from = self.blocks.range(cidr..).take_while(move |(start, _)| cidr.contains(start.network()));
