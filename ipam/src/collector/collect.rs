@@ -71,30 +71,27 @@ impl Collect {
         if !self.is_unchanged(snapshot) {
             return Err(Changed);
         }
-        self.next(snapshot, now)
+        let release = match self {
+            Self::Handle { handle, .. } => Ok(plan::release(snapshot, handle, now)),
+            Self::Address { address, handle, sequence, .. } => {
+                plan::release_address(snapshot, *address, handle, Some(*sequence), now)
+            }
+            Self::Unclaim(_) | Self::Finish(_) => return self.next(snapshot, now),
+        };
+        match release {
+            Ok(Release::Commit { writes, .. }) => Ok(writes),
+            Ok(Release::Nothing | Release::ReadAll) | Err(_) => Err(Changed),
+        }
     }
 
-    /// The next step after [`Collect::plan`], until there is nothing to write.
+    /// The next step after [`Collect::plan`], until there is nothing to write. Only claims take more than one:
+    /// a handle that is there again is somebody's.
     ///
     /// # Errors
     /// If it has changed.
     pub fn next(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<Write>, Changed> {
         match self {
-            Self::Handle { handle, .. } => match plan::release(snapshot, handle, now) {
-                Release::Nothing => Ok(Vec::new()),
-                Release::Commit { writes, .. } => Ok(writes),
-                Release::ReadAll => Err(Changed),
-            },
-            Self::Address { address, handle, sequence, .. } => {
-                if !is_held(snapshot, *address, handle, *sequence) {
-                    return Ok(Vec::new());
-                }
-                match plan::release_address(snapshot, *address, handle, Some(*sequence), now) {
-                    Ok(Release::Nothing) => Ok(Vec::new()),
-                    Ok(Release::Commit { writes, .. }) => Ok(writes),
-                    Ok(Release::ReadAll) | Err(_) => Err(Changed),
-                }
-            }
+            Self::Handle { .. } | Self::Address { .. } => Ok(Vec::new()),
             Self::Unclaim(claim) => {
                 plan::unclaim(snapshot, &claim.node, claim.cidr, now).map_err(|_| Changed)
             }
