@@ -10,6 +10,7 @@ use crate::block::Block;
 use crate::configuration::Configuration;
 use crate::handle::Handle;
 use crate::pool::{self, Pool};
+use crate::purpose::LOAD_BALANCER_NODE;
 use crate::reservation::Reservation;
 use crate::reserved::Reserved;
 
@@ -30,11 +31,15 @@ pub enum Key {
 
 impl Key {
     /// Name of the record in a store: unique among those of its kind, and for blocks and affinities a DNS-1123
-    /// subdomain if the node's name is one.
+    /// subdomain if the node's name is one. That of [`LOAD_BALANCER_NODE`] is not, on purpose; its claims have names that
+    /// end as those of no node do.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Block(cidr) => block_name(cidr),
+            Self::Affinity(node, cidr) if node == LOAD_BALANCER_NODE => {
+                format!("{}.virtual-load-balancer", block_name(cidr))
+            }
             Self::Affinity(node, cidr) => format!("{node}.{}", block_name(cidr)),
             Self::Handle(id) => id.clone(),
         }
@@ -288,3 +293,6 @@ impl Snapshot {
             .map(|(_, b)| b)
     }
 }
+
+#[cfg(test)]
+mod tests;

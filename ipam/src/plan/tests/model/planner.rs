@@ -217,6 +217,9 @@ impl Planner {
         // One record, one write.
         let keys: BTreeSet<&Key> = self.batch.writes.iter().map(|write| &write.key).collect();
         assert_eq!(keys.len(), self.batch.writes.len());
+        // Whoever has to come again has something to wait for.
+        let again = self.batch.answers.iter().any(|answer| answer.outcome == Outcome::Again);
+        assert!(!again || !self.batch.writes.is_empty(), "{:?}", self.planned);
         if self.batch.writes.is_empty() {
             self.finish(reference);
         } else {
