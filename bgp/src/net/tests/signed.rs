@@ -109,8 +109,8 @@ async fn nobody_talks_unsigned_to_a_peer_with_a_tcp_ao_key() {
     let view = first_peer(&handle).await;
     assert_ne!(view.state, State::Established);
     let reason = view.last_down_reason;
-    let without =
-        "cannot connect: cannot sign by TCP-AO: this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer)";
+    let without = "cannot connect: cannot sign by TCP-AO: \
+        this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer, built with CONFIG_TCP_AO)";
     assert!(reason == without || !reason.contains("TCP-AO"), "{reason}");
 
     let connecting = Raw::connect("127.0.46.2:0", handle.listening()[0]);
