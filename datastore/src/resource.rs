@@ -77,7 +77,33 @@ impl WorkloadEndpoint {
     }
 }
 
+/// Label of what belongs to a node: its blocks, its affinities, the endpoints on it.
+pub const NODE_LABEL: &str = "fabric.rs/node";
+
 impl Resource {
+    /// What one can look for: the labels of its metadata; of our kinds, [`NODE_LABEL`], and of an endpoint also its
+    /// pod's.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<&str, &str> {
+        match self {
+            Self::Node(node) => text_of(node.metadata.labels.as_ref()),
+            Self::Namespace(namespace) => text_of(namespace.metadata.labels.as_ref()),
+            Self::Pod(pod) => text_of(pod.metadata.labels.as_ref()),
+            Self::NetworkPolicy(policy) => text_of(policy.metadata.labels.as_ref()),
+            Self::Lease(lease) => text_of(lease.metadata.labels.as_ref()),
+            Self::IpamBlock(block) => [(NODE_LABEL, block.node())].into(),
+            Self::BlockAffinity(affinity) => [(NODE_LABEL, affinity.node.as_str())].into(),
+            Self::WorkloadEndpoint(endpoint) => {
+                let mut labels = text_of(Some(&endpoint.labels));
+                labels.insert(NODE_LABEL, &endpoint.node);
+                labels
+            }
+            Self::IpPool(_) | Self::IpReservation(_) | Self::IpamConfiguration(_) | Self::IpamHandle(_) => {
+                BTreeMap::new()
+            }
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -178,6 +204,10 @@ impl Resource {
             Kind::WorkloadEndpoint => Self::WorkloadEndpoint(spec(value)?),
         })
     }
+}
+
+fn text_of(labels: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
+    labels.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 /// The parts of a manifest of ours that matter when it is read back.

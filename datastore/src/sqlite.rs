@@ -3,7 +3,7 @@
 //! - **Durable.** Write-ahead log, `synchronous=FULL`: a write that returned survives a power failure.
 //! - **Many processes, one file.** Writes are immediate transactions, so SQLite orders them among processes;
 //!   within one process a dedicated thread does them, all that are waiting in one transaction, which costs one
-//!   `fsync`.
+//!   `fsync`. Each commit is done in it whole or not at all, whatever becomes of the others.
 //! - **Changes are seen at once, without polling.** After each commit the writer sets the times of the log file;
 //!   every process watches for that by inotify (`follow`). Watching for the log's *content* would wake readers
 //!   before the commit can be read, and not again after it.
@@ -28,10 +28,9 @@ use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::key::{Key, Kind};
-use crate::resource::Resource;
-use crate::store::{Change, Listing, Precondition, Revision, Store, Versioned};
+use crate::store::{self, Change, CommitError, Listing, Page, Query, Revision, Store, Versioned, Write};
 use read::Reader;
-use write::{Job, Writer};
+use write::{Job, Row, Writer};
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -48,8 +47,8 @@ impl SqliteStore {
     /// until dropped.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is a file that is no store of ours, damaged or of a newer version (it is not touched
-    /// then), or if it can neither be opened nor created; [`Error::Unavailable`] if it is locked for long.
+    /// [`Error::Refused`] if there is a file that is no store of ours, damaged or of a newer version (it is not
+    /// touched then), or if it can neither be opened nor created; [`Error::Unavailable`] if it is locked for long.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();
         let opening = path.clone();
@@ -78,16 +77,13 @@ impl SqliteStore {
     /// # Errors
     /// [`Error::Unavailable`] and [`Error::Refused`].
     pub async fn compact(&self) -> Result<(), Error> {
-        self.submit(|reply| Job::Compact { reply }).await
+        self.submit(|reply| Job::Compact { reply }).await?
     }
 
-    async fn submit<T>(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
-    ) -> Result<T, Error> {
+    async fn submit<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.writer.submit(job(reply))?;
-        answer.await.map_err(|_| writer_gone())?
+        answer.await.map_err(|_| writer_gone())
     }
 }
 
@@ -103,26 +99,32 @@ impl Store for SqliteStore {
         self.reader.run(move |connection| read::get(connection, &key)).boxed()
     }
 
-    fn list(&self, kind: Kind) -> BoxFuture<'_, Result<Listing, Error>> {
-        self.reader.run(move |connection| read::list(connection, kind)).boxed()
+    fn list_page(&self, kind: Kind, query: &Query) -> BoxFuture<'_, Result<Page, Error>> {
+        let query = query.clone();
+        self.reader.run(move |connection| read::page(connection, kind, &query)).boxed()
     }
 
-    fn put(&self, resource: Resource, precondition: Precondition) -> BoxFuture<'_, Result<Revision, Error>> {
+    fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<Vec<Revision>, CommitError>> {
         async move {
-            let key = resource.key();
-            let value = resource.encode().map_err(|error| Error::Refused(format!("{key}: {error}")))?;
-            let value = Some(value.to_string());
-            self.submit(|reply| Job::Write { key, value, precondition, reply }).await
+            store::check(&writes)?;
+            let mut rows = Vec::with_capacity(writes.len());
+            for (index, write) in writes.into_iter().enumerate() {
+                let value = write.text().map_err(|error| CommitError { index, done: 0, error })?;
+                rows.push(Row { key: write.key, precondition: write.precondition, value });
+            }
+            let failed = |error| CommitError { index: 0, done: 0, error };
+            self.submit(|reply| Job::Write { rows, reply }).await.map_err(failed)?
         }
         .boxed()
     }
 
-    fn delete(&self, key: &Key, precondition: Precondition) -> BoxFuture<'_, Result<(), Error>> {
-        let key = key.clone();
-        async move {
-            self.submit(|reply| Job::Write { key, value: None, precondition, reply }).await.map(|_| ())
-        }
-        .boxed()
+    fn is_atomic(&self) -> bool {
+        true
+    }
+
+    fn snapshot(&self, kinds: &[Kind]) -> BoxFuture<'_, Result<Listing, Error>> {
+        let kinds = kinds.to_owned();
+        self.reader.run(move |connection| read::snapshot(connection, &kinds)).boxed()
     }
 
     fn watch(

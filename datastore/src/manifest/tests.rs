@@ -165,7 +165,7 @@ fn kinds_and_versions() {
         (
             "IPAMBlock",
             "fabric.rs/v1",
-            "f.yaml:2:7: kind: IPAMBlock is written by agents only; write one of Namespace, Pod, NetworkPolicy, IPPool",
+            "f.yaml:2:7: kind: IPAMBlock is written by agents only; write one of Node, Namespace, Pod, NetworkPolicy, IPPool, IPReservation, IPAMConfiguration",
         ),
     ] {
         wrong(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: a }}\n"), &[expected]);

@@ -44,7 +44,7 @@ fn samples() -> Vec<Resource> {
         Resource::Node(serde_json::from_value(node).unwrap()),
         Resource::Lease(serde_json::from_value(lease).unwrap()),
         Resource::IpReservation(Box::new(reservation)),
-        Resource::IpamConfiguration(Box::new(ipam::Configuration::default())),
+        Resource::IpamConfiguration(Box::default()),
         Resource::IpPool(Box::new(pool)),
         Resource::IpamBlock(Box::new(block)),
         Resource::BlockAffinity(Box::new(ipam::Affinity { node: "n1".into(), cidr, state })),
@@ -70,12 +70,36 @@ fn keys_read_like_names() {
     assert_eq!(
         keys,
         [
+            "Node n1",
+            "Lease fabric-system/ipam",
+            "IPReservation routers",
+            "IPAMConfiguration default",
             "IPPool default",
             "IPAMBlock 10-0-0-64-26",
             "BlockAffinity n1.10-0-0-64-26",
             "IPAMHandle c1.eth0",
             "WorkloadEndpoint shop/web",
             "NetworkPolicy shop/deny",
+        ]
+    );
+}
+
+#[test]
+fn what_belongs_to_a_node_is_found_by_it() {
+    let labels: Vec<(Kind, String)> = samples()
+        .iter()
+        .filter(|resource| !resource.labels().is_empty())
+        .map(|resource| {
+            let labels = resource.labels().into_iter().map(|(key, value)| format!("{key}={value}"));
+            (resource.kind(), labels.collect::<Vec<_>>().join(","))
+        })
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            (Kind::IpamBlock, "fabric.rs/node=n1".to_owned()),
+            (Kind::BlockAffinity, "fabric.rs/node=n1".to_owned()),
+            (Kind::WorkloadEndpoint, "app=web,fabric.rs/node=n1".to_owned()),
         ]
     );
 }

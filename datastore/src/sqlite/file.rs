@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -121,35 +121,58 @@ fn inspect(path: &Path, length: u64) -> Result<(), Error> {
             path.display()
         )));
     }
-    let log_empty = fs::metadata(log_path(path)).map_or(0, |metadata| metadata.len()) == 0;
+    let before = stamp(path);
+    let log_empty = before.1 == 0;
     // `immutable`: no locks are taken and no file is made beside it; but the log is not read.
     let alone = open_read_only(path, true).and_then(|connection| {
+        if !log_empty {
+            // Of pages that are just being moved out of the log, nothing can be said.
+            return identity(&connection, path);
+        }
         let verdict = verdict(&connection, path)?;
         let pages: u64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         let page: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-        Ok(if log_empty && length < pages.saturating_mul(page) { Err(truncated(path)) } else { verdict })
+        Ok(if length < pages.saturating_mul(page) { Err(truncated(path)) } else { verdict })
     });
+    // Nobody has it open, and nobody had while it was read.
+    let quiet = log_empty && stamp(path) == before;
     match alone {
-        Ok(Ok(())) if log_empty => Ok(()),
-        Ok(Err(refused)) => Err(refused),
-        Err(error) if log_empty => Err(refusal(path, &error)),
+        Ok(Ok(())) if quiet => Ok(()),
+        Ok(Err(refused)) if quiet || !log_empty => Err(refused),
+        Err(error) if quiet => Err(refusal(path, &error)),
         // Pages that are missing or outdated in the file may be in the log.
-        Ok(Ok(())) | Err(_) => open_read_only(path, false)
+        Ok(_) | Err(_) => open_read_only(path, false)
             .and_then(|connection| verdict(&connection, path))
             .map_err(|error| refusal(path, &error))?,
     }
 }
 
+/// Changes when somebody writes: when the file was changed last, and how long its log is.
+fn stamp(path: &Path) -> (Option<SystemTime>, u64) {
+    let changed = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    (changed, fs::metadata(log_path(path)).map_or(0, |metadata| metadata.len()))
+}
+
+/// Whether the file says that it is ours.
+fn identity(connection: &Connection, path: &Path) -> rusqlite::Result<Result<(), Error>> {
+    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok(if application == APPLICATION_ID {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!(
+            "{} is an SQLite database, but not of Fabric; name another file for the datastore",
+            path.display()
+        )))
+    })
+}
+
 /// What the file says about itself.
 fn verdict(connection: &Connection, path: &Path) -> rusqlite::Result<Result<(), Error>> {
-    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if let Err(foreign) = identity(connection, path)? {
+        return Ok(Err(foreign));
+    }
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let path = path.display();
-    if application != APPLICATION_ID {
-        return Ok(Err(Error::Refused(format!(
-            "{path} is an SQLite database, but not of Fabric; name another file for the datastore"
-        ))));
-    }
     if version > SCHEMA_VERSION {
         return Ok(Err(Error::Refused(format!(
             "{path} has schema version {version}, and this program knows up to {SCHEMA_VERSION}; \

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde_json::json;
 
 use super::{blocking, failure};
 use crate::error::Error;
 use crate::key::{Key, Kind};
 use crate::resource::Resource;
-use crate::store::{Change, Listing, Revision, Versioned};
+use crate::store::{Change, Continue, Listing, Page, Query, Revision, Versioned};
 
 /// Changes read at once.
 const PAGE: u32 = 500;
@@ -53,30 +54,75 @@ pub(super) fn get(connection: &mut Connection, key: &Key) -> Result<Option<Versi
     row.map(|(revision, value)| decode(key, Revision(revision), &value)).transpose()
 }
 
-/// All resources of a kind, and the revision at that moment.
-pub(super) fn list(connection: &mut Connection, kind: Kind) -> Result<Listing, Error> {
-    let (revision, rows) = list_rows(connection, kind).map_err(|error| failure(&error))?;
+/// A page of a kind, and the revision at that moment.
+pub(super) fn page(connection: &mut Connection, kind: Kind, query: &Query) -> Result<Page, Error> {
+    let after = query.after.as_ref().map(decode_place).transpose()?;
+    let transaction = connection.transaction().map_err(|error| failure(&error))?;
+    let revision = revision(&transaction).map_err(|error| failure(&error))?;
+    let (items, next) = selected(&transaction, kind, query, after.as_ref())?;
+    Ok(Page { revision, items, next })
+}
+
+/// All resources of these kinds, and the revision at that moment.
+pub(super) fn snapshot(connection: &mut Connection, kinds: &[Kind]) -> Result<Listing, Error> {
+    let transaction = connection.transaction().map_err(|error| failure(&error))?;
+    let revision = revision(&transaction).map_err(|error| failure(&error))?;
     let mut items = BTreeMap::new();
-    for (namespace, name, revision, value) in rows {
-        let key = Key { kind, namespace, name };
-        let item = decode(&key, Revision(revision), &value)?;
-        items.insert(key, item);
+    for kind in kinds {
+        items.extend(selected(&transaction, *kind, &Query::default(), None)?.0);
     }
     Ok(Listing { revision, items })
 }
 
-/// Namespace, name, revision, value.
-type Row = (String, String, u64, String);
+/// Namespace and name of the last of a page.
+type Place = (String, String);
 
-fn list_rows(connection: &mut Connection, kind: Kind) -> rusqlite::Result<(Revision, Vec<Row>)> {
-    let transaction = connection.transaction()?;
-    let revision = revision(&transaction)?;
-    let sql = "SELECT namespace, name, revision, value FROM resources WHERE kind = ?1 AND value IS NOT NULL";
-    let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement
-        .query_map([kind.name()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok((revision, rows))
+fn encode_place(key: &Key) -> Continue {
+    Continue::new(json!([key.namespace, key.name]).to_string())
+}
+
+fn decode_place(text: &Continue) -> Result<Place, Error> {
+    serde_json::from_str(text.as_str()).map_err(|_| {
+        Error::Refused(format!(
+            "\"{text}\" is not where a page of this datastore ended; list from the beginning"
+        ))
+    })
+}
+
+/// What the query selects, by namespace and name, and where to go on if the limit cuts it off.
+fn selected(
+    transaction: &Transaction<'_>,
+    kind: Kind,
+    query: &Query,
+    after: Option<&Place>,
+) -> Result<(BTreeMap<Key, Versioned>, Option<Continue>), Error> {
+    let sql = format!(
+        "SELECT namespace, name, revision, value FROM resources WHERE kind = ?1 AND value IS NOT NULL{}{} \
+         ORDER BY namespace, name",
+        if query.namespace.is_some() { " AND namespace = ?2" } else { " AND ?2 IS NULL" },
+        if after.is_some() { " AND (namespace, name) > (?3, ?4)" } else { " AND ?3 IS NULL AND ?4 IS NULL" },
+    );
+    let (namespace, name) = after.map_or((None, None), |(namespace, name)| (Some(namespace), Some(name)));
+    let failed = |error| failure(&error);
+    let mut statement = transaction.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params![kind.name(), query.namespace, namespace, name]).map_err(failed)?;
+    let mut items = BTreeMap::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let (namespace, name) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
+        let (key, revision) = (Key { kind, namespace, name }, Revision(row.get(2).map_err(failed)?));
+        let item =
+            decode(&key, revision, row.get_ref(3).and_then(|value| Ok(value.as_str()?)).map_err(failed)?)?;
+        if !query.selects(&item.resource) {
+            continue;
+        }
+        // One more than the limit: there is a next page.
+        if query.limit() == Some(items.len()) {
+            let next = items.last_key_value().map(|(last, _)| encode_place(last));
+            return Ok((items, next));
+        }
+        items.insert(key, item);
+    }
+    Ok((items, None))
 }
 
 /// The next changes after `from`, in order; empty if there are none.

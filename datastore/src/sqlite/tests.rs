@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::contract::{self, Backend};
+use crate::{Precondition, Resource};
 
 struct InFile(TempDir);
 
@@ -26,6 +27,10 @@ impl Backend for InFile {
 
     fn compact(&self) -> BoxFuture<'_, ()> {
         async { SqliteStore::open(&self.path()).await.unwrap().compact().await.unwrap() }.boxed()
+    }
+
+    fn interrupt(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
     }
 }
 
@@ -167,6 +172,28 @@ async fn many_may_create_it_at_once() {
     let left: Vec<_> =
         fs::read_dir(directory.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".new")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opening_one_that_is_written_to_finds_it_whole() {
+    let directory = InFile::new();
+    let path = directory.path();
+    let store = SqliteStore::open(&path).await.unwrap();
+    // Long values, so that the log is moved into the file again and again.
+    let writing = tokio::spawn(async move {
+        let mut large = Namespace::default();
+        large.metadata.annotations = Some([("a".to_owned(), "x".repeat(100_000))].into());
+        for index in 0..600 {
+            large.metadata.name = Some(format!("n{}", index % 50));
+            let large = Resource::Namespace(Box::new(large.clone()));
+            store.put(large, Precondition::None).await.unwrap();
+        }
+    });
+    while !writing.is_finished() {
+        let path = path.clone();
+        blocking(move || file::open(&path).map(drop)).await.unwrap();
+    }
+    writing.await.unwrap();
 }
 
 const CHILD: &str = "FABRIC_TEST_DATASTORE";

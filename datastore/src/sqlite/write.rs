@@ -11,7 +11,7 @@ use super::follow::Signal;
 use super::{failure, read, writer_gone};
 use crate::error::Error;
 use crate::key::Key;
-use crate::store::{Precondition, Revision};
+use crate::store::{CommitError, Precondition, Revision};
 
 /// Jobs done in one transaction at most.
 const BATCH: usize = 256;
@@ -19,15 +19,20 @@ const BATCH: usize = 256;
 /// Revisions for which a tombstone is kept: who watches from further back must list again.
 const RETAINED: u64 = 10_000;
 
+/// A value to write, or a deletion (`None`).
+pub(super) struct Row {
+    pub(super) key: Key,
+    pub(super) precondition: Precondition,
+    pub(super) value: Option<String>,
+}
+
+/// Of a commit: a revision for each of its rows.
+type Committed = Result<Vec<Revision>, CommitError>;
+
 /// What the writer can be asked to do.
 pub(super) enum Job {
-    /// Write a value, or delete (`None`).
-    Write {
-        key: Key,
-        value: Option<String>,
-        precondition: Precondition,
-        reply: oneshot::Sender<Result<Revision, Error>>,
-    },
+    /// Write these rows, all or none.
+    Write { rows: Vec<Row>, reply: oneshot::Sender<Committed> },
     /// Drop all tombstones.
     Compact { reply: oneshot::Sender<Result<(), Error>> },
 }
@@ -80,28 +85,19 @@ pub(super) fn raise(head: &watch::Sender<Revision>, revision: Revision) -> bool 
 }
 
 /// Result of each job, and the revision after all of them.
-type Outcome = Result<(Revision, Vec<Result<Revision, Error>>), Error>;
+type Outcome = (Revision, Vec<Committed>);
 
-fn commit(connection: &mut Connection, batch: &[Job]) -> Outcome {
-    try_commit(connection, batch).map_err(|error| failure(&error))
-}
-
-fn try_commit(
-    connection: &mut Connection,
-    batch: &[Job],
-) -> rusqlite::Result<(Revision, Vec<Result<Revision, Error>>)> {
+fn commit(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<Outcome> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let before = read::revision(&transaction)?;
     let mut head = before;
     let mut results = Vec::with_capacity(batch.len());
     for job in batch {
         results.push(match job {
-            Job::Write { key, value, precondition, .. } => {
-                write(&transaction, &mut head, key, value.as_deref(), *precondition)?
-            }
+            Job::Write { rows, .. } => write_all(&transaction, &mut head, rows)?,
             Job::Compact { .. } => {
                 forget(&transaction, head)?;
-                Ok(head)
+                Ok(Vec::new())
             }
         });
     }
@@ -115,34 +111,49 @@ fn try_commit(
     Ok((head, results))
 }
 
-fn write(
+/// Looks at all preconditions before the first row is written. No key is in `rows` twice, so that is enough.
+fn write_all(
     transaction: &Transaction<'_>,
     head: &mut Revision,
-    key: &Key,
-    value: Option<&str>,
-    precondition: Precondition,
-) -> rusqlite::Result<Result<Revision, Error>> {
-    let name = params![key.kind.name(), key.namespace, key.name];
+    rows: &[Row],
+) -> rusqlite::Result<Committed> {
+    let mut found = Vec::with_capacity(rows.len());
+    for (index, Row { key, precondition, .. }) in rows.iter().enumerate() {
+        let there = revision_of(transaction, key)?;
+        if !precondition.holds(there) {
+            let error = Error::Conflict { key: key.clone(), found: there };
+            return Ok(Err(CommitError { index, done: 0, error }));
+        }
+        found.push(there);
+    }
+    let mut revisions = Vec::with_capacity(rows.len());
+    for (Row { key, value, .. }, found) in rows.iter().zip(found) {
+        if value.is_some() || found.is_some() {
+            *head = Revision(head.0 + 1);
+            write(transaction, *head, key, value.as_deref())?;
+        }
+        revisions.push(*head);
+    }
+    Ok(Ok(revisions))
+}
+
+fn revision_of(transaction: &Transaction<'_>, key: &Key) -> rusqlite::Result<Option<Revision>> {
     let sql = "SELECT revision FROM resources \
                WHERE kind = ?1 AND namespace = ?2 AND name = ?3 AND value IS NOT NULL";
-    let found = transaction.prepare_cached(sql)?.query_row(name, |row| row.get(0)).optional()?.map(Revision);
-    let holds = match precondition {
-        Precondition::None => true,
-        Precondition::Absent => found.is_none(),
-        Precondition::Unchanged(revision) => found == Some(revision),
-    };
-    if !holds {
-        return Ok(Err(Error::Conflict { key: key.clone(), found }));
-    }
-    if value.is_none() && found.is_none() {
-        return Ok(Ok(*head));
-    }
-    *head = Revision(head.0 + 1);
+    let name = params![key.kind.name(), key.namespace, key.name];
+    Ok(transaction.prepare_cached(sql)?.query_row(name, |row| row.get(0)).optional()?.map(Revision))
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    revision: Revision,
+    key: &Key,
+    value: Option<&str>,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO resources (kind, namespace, name, revision, value) VALUES (?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (kind, namespace, name) DO UPDATE SET revision = ?4, value = ?5";
-    let row = params![key.kind.name(), key.namespace, key.name, head.0, value];
-    transaction.prepare_cached(sql)?.execute(row)?;
-    Ok(Ok(*head))
+    let row = params![key.kind.name(), key.namespace, key.name, revision.0, value];
+    transaction.prepare_cached(sql)?.execute(row).map(drop)
 }
 
 /// Drops the tombstones up to `horizon`, and notes that if there were any.
@@ -157,15 +168,18 @@ fn forget(transaction: &Transaction<'_>, horizon: Revision) -> rusqlite::Result<
 }
 
 /// Tells everyone. Who no longer waits does not matter.
-fn answer(batch: Vec<Job>, outcome: Outcome) {
+fn answer(batch: Vec<Job>, outcome: rusqlite::Result<Outcome>) {
     let results = match outcome {
         Ok((_, results)) => results,
-        Err(error) => vec![Err(error); batch.len()],
+        Err(error) => {
+            let failed = CommitError { index: 0, done: 0, error: failure(&error) };
+            vec![Err(failed); batch.len()]
+        }
     };
     for (job, result) in batch.into_iter().zip(results) {
         match job {
             Job::Write { reply, .. } => drop(reply.send(result)),
-            Job::Compact { reply } => drop(reply.send(result.map(|_| ()))),
+            Job::Compact { reply } => drop(reply.send(result.map(drop).map_err(Error::from))),
         }
     }
 }
