@@ -11,6 +11,7 @@
 //! - [`document`]: YAML and JSON read into types without losing where each value stands;
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
 //! - [`spelling`]: what an unknown word was probably meant to be;
+//! - [`kubernetes`]: the backend that is a Kubernetes API server;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
 //! - `contract` (feature of the same name): what every backend must pass.
 //!
@@ -21,6 +22,7 @@ pub mod contract;
 pub mod document;
 pub mod error;
 pub mod key;
+pub mod kubernetes;
 pub mod manifest;
 pub mod resource;
 pub mod spelling;
@@ -29,6 +31,7 @@ pub mod store;
 
 pub use error::Error;
 pub use key::{Key, Kind};
+pub use kubernetes::KubernetesStore;
 pub use resource::{Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
 pub use store::{
