@@ -13,6 +13,8 @@
 //! - [`spelling`]: what an unknown word was probably meant to be;
 //! - [`kubernetes`]: the backend that is a Kubernetes API server;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
+//! - [`lease`]: electing a leader on any backend;
+//! - [`etcd`]: the backend that is etcd, shared by all agents of several machines;
 //! - `contract` (feature of the same name): what every backend must pass.
 //!
 //! Deliberately absent: what resources mean. Planning addresses is `ipam`'s, compiling policies `policy`'s.
@@ -21,8 +23,10 @@
 pub mod contract;
 pub mod document;
 pub mod error;
+pub mod etcd;
 pub mod key;
 pub mod kubernetes;
+pub mod lease;
 pub mod manifest;
 pub mod resource;
 pub mod spelling;
@@ -30,6 +34,7 @@ pub mod sqlite;
 pub mod store;
 
 pub use error::Error;
+pub use etcd::EtcdStore;
 pub use key::{Key, Kind};
 pub use kubernetes::KubernetesStore;
 pub use resource::{Resource, WorkloadEndpoint};

@@ -61,7 +61,10 @@ pub(super) fn judge_status(call: Call, status: &Status) -> Outcome {
             "the API server does not know who this is ({message}); check the credentials of the kubeconfig, or of the \
              service account"
         )),
-        403 => refused(format!("may not {verb} {resource}: {message}; grant it by a ClusterRole")),
+        // Forbidden by RBAC, and not by what the API server checks else: a namespace that is being deleted, say.
+        403 if message.contains(&format!("cannot {verb} resource")) => {
+            refused(format!("may not {verb} {resource}: {message}; grant it by a ClusterRole"))
+        }
         404 if details.is_none_or(|details| details.name.is_empty()) => refused(if is_ours(kind) {
             format!(
                 "the custom resource definition of {kind} is not installed; apply {DEFINITIONS} (kubectl apply -f {DEFINITIONS})"
@@ -86,7 +89,7 @@ pub(super) fn judge_status(call: Call, status: &Status) -> Outcome {
 
 /// An error on the way, or of the client itself.
 fn transport(error: &kube::Error) -> Error {
-    let whole = chain(error);
+    let whole = if let kube::Error::Service(cause) = error { chain(cause.as_ref()) } else { chain(error) };
     if let Some(certificate) = certificate_problem(error) {
         return Error::Refused(format!(
             "the API server's certificate is not accepted: {certificate}; check the server's name and \

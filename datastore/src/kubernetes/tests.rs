@@ -256,8 +256,10 @@ async fn a_position_that_is_lost_is_told() {
 
 #[tokio::test]
 async fn missing_rights_and_definitions_end_a_watch_at_once() {
-    let forbidden = step("GET /api/v1/pods", 403, &status(403, &json!({ "kind": "pods" })));
-    let (store, _) = follow(vec![forbidden]);
+    let message = "User \"x\" cannot list resource \"pods\"";
+    let mut forbidden = status(403, &json!({ "kind": "pods" }));
+    forbidden["message"] = json!(message);
+    let (store, _) = follow(vec![step("GET /api/v1/pods", 403, &forbidden)]);
     let Err(Error::Refused(what)) = watch_pods(&store, 9).await.map(drop) else { panic!("not refused") };
-    assert_eq!(what, "may not list pods: because; grant it by a ClusterRole");
+    assert_eq!(what, format!("may not list pods: {message}; grant it by a ClusterRole"));
 }

@@ -25,6 +25,13 @@ fn who_may_not_is_told_what_is_missing() {
         refused(call, &status(403, message, json!({ "kind": "pods" }))),
         format!("may not list pods: {message}; grant it by a ClusterRole")
     );
+    let ending =
+        "web is forbidden: unable to create new content in namespace shop because it is being terminated";
+    let create = Call { verb: "create", kind: Kind::Pod };
+    assert_eq!(
+        refused(create, &status(403, ending, json!({ "name": "web" }))),
+        format!("the API server refuses to create pods: {ending}")
+    );
     let unknown = refused(LIST, &status(401, "Unauthorized", json!(null)));
     assert!(unknown.contains("does not know who this is (Unauthorized); check the credentials"), "{unknown}");
 }
@@ -83,6 +90,6 @@ fn a_wrong_certificate_is_not_taken_for_an_absent_server() {
     assert!(what.contains("certificate is not accepted") && what.contains("Expired"), "{what}");
     let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
     let outcome = judge(GET, &kube::Error::Service(Box::new(away)));
-    let expected = "the API server cannot be reached: ServiceError: connection refused";
+    let expected = "the API server cannot be reached: connection refused";
     assert_eq!(outcome, Outcome::Failed(Error::Unavailable(expected.to_owned())));
 }
