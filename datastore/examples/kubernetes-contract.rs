@@ -4,9 +4,10 @@
 //! kubernetes-contract KUBECONFIG COMMAND
 //! ```
 //!
-//! The definitions of `deploy/crds` are installed there, and the kubeconfig's user may do everything. COMMAND makes the
-//! API server forget: it compacts etcd up to its newest revision and restarts the API server, whose memory of changes would
-//! hide that. Connections go through a relay on loopback, which cuts them when the suite asks for it.
+//! The definitions of `deploy/crds` are installed there, and the kubeconfig's user may do everything. COMMAND
+//! makes the API server forget: it compacts etcd up to its newest revision and restarts the API server, whose
+//! memory of changes would hide that. Connections go through a relay on loopback, which cuts them when the
+//! suite asks for it.
 
 #![allow(clippy::print_stdout, reason = "it reports to whoever runs it")]
 
@@ -63,8 +64,9 @@ impl Backend for Server {
 }
 
 impl Server {
-    /// Asks for every kind. An API server begins to remember the changes of a custom resource when it is first asked
-    /// for it, and the suite lists only what it writes. (Who uses the store lists everything before watching.)
+    /// Asks for every kind. An API server begins to remember the changes of a custom resource when it is
+    /// first asked for it, and the suite lists only what it writes. (Who uses the store lists everything
+    /// before watching.)
     async fn awake(&self) {
         let store = self.open().await;
         for kind in Kind::ALL {
@@ -88,7 +90,8 @@ async fn relay(listener: TcpListener, server: String, is_open: watch::Receiver<b
     }
 }
 
-/// The kubeconfig with the relay in the place of the server, whose certificate is still expected; and the server.
+/// The kubeconfig with the relay in the place of the server, whose certificate is still expected; and the
+/// server.
 fn through(kubeconfig: &Path, relay: &str, folder: &Path) -> Result<(PathBuf, String), Box<dyn Error>> {
     let mut kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let cluster = kubeconfig.clusters.first_mut().and_then(|cluster| cluster.cluster.as_mut());

@@ -1,22 +1,25 @@
 //! The backend that is a Kubernetes API server.
 //!
-//! Nodes, namespaces, pods, network policies and leases are its own objects; our kinds are custom resources of group
-//! `fabric.rs` (`deploy/crds`), with the resource as `spec`. A [`Revision`] is a `resourceVersion`: the number of a write among
-//! all writes of the etcd behind the API server.
+//! Nodes, namespaces, pods, network policies and leases are its own objects; our kinds are custom resources
+//! of group `fabric.rs` (`deploy/crds`), with the resource as `spec`. A [`Revision`] is a `resourceVersion`:
+//! the number of a write among all writes of the etcd behind the API server.
 //!
 //! What differs from other backends:
 //!
 //! - **A commit is not atomic.** It is done write by write, up to the first that fails.
-//! - **Others write too.** What a resource cannot say of its object (fields newer than our types, others' labels,
-//!   annotations, finalizers) stays as it is when the object is replaced (`object`). `status` is not written at all.
-//! - **Deletion may take time.** An object with finalizers, a pod that still runs, a namespace that still has content is there
-//!   until it is gone, with a `deletionTimestamp`.
-//! - **Names.** Those that Kubernetes does not take are mapped where the `spec` repeats them (`names`); elsewhere they
-//!   are refused.
-//! - **Each kind is watched by itself**, so that [`Change::resume`] may lag behind by a minute (`positions`). The history is
-//!   short: five minutes in etcd, and none from before an API server was started; [`Error::Compacted`] is common.
+//! - **Others write too.** What a resource cannot say of its object (fields newer than our types, others'
+//!   labels, annotations, finalizers) stays as it is when the object is replaced (`object`). `status` is not
+//!   written at all.
+//! - **Deletion may take time.** An object with finalizers, a pod that still runs, a namespace that still has
+//!   content is there until it is gone, with a `deletionTimestamp`.
+//! - **Names.** Those that Kubernetes does not take are mapped where the `spec` repeats them (`names`);
+//!   elsewhere they are refused.
+//! - **Each kind is watched by itself**, so that [`Change::resume`] may lag behind by a minute (`positions`).
+//!   The history is short: five minutes in etcd, and none from before an API server was started;
+//!   [`Error::Compacted`] is common.
 //!
-//! Deliberately absent: caches and informers (who watches keeps what it needs), and watching a part of a kind.
+//! Deliberately absent: caches and informers (who watches keeps what it needs), and watching a part of a
+//! kind.
 
 mod api;
 mod failure;
@@ -46,8 +49,9 @@ pub struct KubernetesStore {
 }
 
 impl KubernetesStore {
-    /// Gets ready to use the API server that the kubeconfig names (its current context), or without one that of the
-    /// cluster in which this runs as a pod. Asks nothing yet, and so does not fail if the API server is away.
+    /// Gets ready to use the API server that the kubeconfig names (its current context), or without one that
+    /// of the cluster in which this runs as a pod. Asks nothing yet, and so does not fail if the API server
+    /// is away.
     ///
     /// # Errors
     /// [`Error::Refused`] if the kubeconfig or the pod's service account cannot be used.

@@ -61,7 +61,8 @@ impl Objects {
 pub(super) type Events = BoxStream<'static, Result<WatchEvent<Value>, kube::Error>>;
 
 impl Api {
-    /// Gets ready to ask the API server that the file names, or the one of the cluster that this runs in. Asks nothing yet.
+    /// Gets ready to ask the API server that the file names, or the one of the cluster that this runs in.
+    /// Asks nothing yet.
     pub(super) async fn new(kubeconfig: Option<&Path>) -> Result<Self, Error> {
         // Only the first call of a process has an effect, and all TLS of ours is by ring.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -69,7 +70,8 @@ impl Api {
             Some(path) => read(path).await?,
             None => Config::incluster().map_err(|error| {
                 Error::Refused(format!(
-                    "this runs in no Kubernetes cluster ({}); name a kubeconfig, or run it as a pod with a service account",
+                    "this runs in no Kubernetes cluster ({}); name a kubeconfig, or run it as a pod with a service \
+                     account",
                     chain(&error)
                 ))
             })?,

@@ -1,7 +1,8 @@
 //! What the caller must do about an error of the API server, or of the way to it.
 //!
-//! Who may not, or asks for what is not installed, gets [`Error::Refused`] with what is missing; whatever may be over in a
-//! moment is [`Error::Unavailable`]. Conflicts are not judged here: they need a look at what is there ([`Outcome`]).
+//! Who may not, or asks for what is not installed, gets [`Error::Refused`] with what is missing; whatever may
+//! be over in a moment is [`Error::Unavailable`]. Conflicts are not judged here: they need a look at what is
+//! there ([`Outcome`]).
 
 use std::error::Error as StdError;
 
@@ -58,16 +59,17 @@ pub(super) fn judge_status(call: Call, status: &Status) -> Outcome {
     let refused = |what: String| Outcome::Failed(Error::Refused(what));
     match status.code {
         401 => refused(format!(
-            "the API server does not know who this is ({message}); check the credentials of the kubeconfig, or of the \
-             service account"
+            "the API server does not know who this is ({message}); check the credentials of the kubeconfig, or of \
+             the service account"
         )),
-        // Forbidden by RBAC, and not by what the API server checks else: a namespace that is being deleted, say.
+        // Forbidden by RBAC, and not by what the API server checks else: a namespace that is being deleted,
+        // say.
         403 if message.contains(&format!("cannot {verb} resource")) => {
             refused(format!("may not {verb} {resource}: {message}; grant it by a ClusterRole"))
         }
         404 if details.is_none_or(|details| details.name.is_empty()) => refused(if is_ours(kind) {
             format!(
-                "the custom resource definition of {kind} is not installed; apply {DEFINITIONS} (kubectl apply -f {DEFINITIONS})"
+                "the custom resource definition of {kind} is not installed; run: kubectl apply -f {DEFINITIONS}"
             )
         } else {
             format!("the API server does not serve {resource} ({message}); use a newer Kubernetes")

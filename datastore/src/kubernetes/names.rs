@@ -1,12 +1,14 @@
 //! Names and label values that Kubernetes takes, for those that it does not.
 //!
-//! The name of an object is a DNS subdomain of RFC 1123; a label's value has at most 63 characters of a few kinds. A handle
-//! is named after a container and an interface (`fab_0`, `Eth0`), an affinity after a node that may be virtual
-//! (`virtual:load-balancer`). What is legal stays as it is, so that people find it with `kubectl`. The rest becomes a
-//! legible remnant and a digest: `9f2c.fab_0` → `9f2c.fab-0.x` and 32 hexadecimal digits. What already looks like
-//! that is digested too, hence no two names become one. The original stands in the object's `spec`.
+//! The name of an object is a DNS subdomain of RFC 1123; a label's value has at most 63 characters of a few
+//! kinds. A handle is named after a container and an interface (`fab_0`, `Eth0`), an affinity after a node
+//! that may be virtual (`virtual:load-balancer`). What is legal stays as it is, so that people find it with
+//! `kubectl`. The rest becomes a legible remnant and a digest: `9f2c.fab_0` → `9f2c.fab-0.x` and 32
+//! hexadecimal digits. What already looks like that is digested too, hence no two names become one. The
+//! original stands in the object's `spec`.
 //!
-//! Only names that the `spec` repeats can be mapped. Of the others, an illegal one is an error of whoever chose it.
+//! Only names that the `spec` repeats can be mapped. Of the others, an illegal one is an error of whoever
+//! chose it.
 
 use sha2::{Digest as _, Sha256};
 
@@ -31,8 +33,8 @@ pub(super) fn object_name(kind: Kind, name: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     Err(format!(
-        "{kind} \"{name}\" cannot be named so in Kubernetes: use at most {NAME_LIMIT} lower-case letters, digits, '-' \
-         and '.', with a letter or digit at either end of each part"
+        "{kind} \"{name}\" cannot be named so in Kubernetes: use at most {NAME_LIMIT} lower-case letters, digits, \
+         '-' and '.', with a letter or digit at either end of each part"
     ))
 }
 

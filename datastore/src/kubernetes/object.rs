@@ -1,11 +1,11 @@
 //! Objects of the API server ↔ resources.
 //!
-//! Objects are JSON values here, never only types: the API server may be newer than our types, and people and other
-//! controllers put labels, annotations, owners and finalizers on any object. So an object is replaced by itself
-//! ([`overlaid`]) with what a resource can say of it taken from the resource: what a resource cannot say stays, and so
-//! does what only the API server may set. (Server-side apply would be one request less, but it creates what it does not
-//! find, whatever revision it is told; and it leaves what a value lacks to whoever wrote it: a rule that a policy no
-//! longer has would go on allowing.)
+//! Objects are JSON values here, never only types: the API server may be newer than our types, and people and
+//! other controllers put labels, annotations, owners and finalizers on any object. So an object is replaced
+//! by itself ([`overlaid`]) with what a resource can say of it taken from the resource: what a resource
+//! cannot say stays, and so does what only the API server may set. (Server-side apply would be one request
+//! less, but it creates what it does not find, whatever revision it is told; and it leaves what a value lacks
+//! to whoever wrote it: a rule that a policy no longer has would go on allowing.)
 
 use serde_json::{Map, Value};
 
@@ -69,8 +69,8 @@ pub(super) fn revision(object: &Value) -> Result<Revision, Error> {
 pub(super) fn parse_revision(text: &str) -> Result<Revision, Error> {
     text.parse().map(Revision).map_err(|_| {
         Error::Refused(format!(
-            "the API server numbers its writes as \"{text}\"; Fabric needs whole numbers that grow, as every API server \
-             on etcd gives them"
+            "the API server numbers its writes as \"{text}\"; Fabric needs whole numbers that grow, as every API \
+             server on etcd gives them"
         ))
     })
 }
@@ -100,9 +100,9 @@ pub(super) fn encode(resource: &Resource) -> Result<Value, Error> {
 
 /// What an object shall be that is `current` now.
 ///
-/// A resource of Kubernetes that was read from here has a uid, and says all: what it lacks shall go. One without is
-/// somebody's manifest: labels, annotations, owners, finalizers and whole sections that it does not name may be others',
-/// and stay.
+/// A resource of Kubernetes that was read from here has a uid, and says all: what it lacks shall go. One
+/// without is somebody's manifest: labels, annotations, owners, finalizers and whole sections that it does
+/// not name may be others', and stay.
 pub(super) fn overlaid(current: Value, resource: &Resource) -> Result<Value, Error> {
     let (_, known) = decode(resource.kind(), current.clone())?;
     let mut known = encode(&known.resource)?;
@@ -136,8 +136,8 @@ fn spare_others(known: &mut Value, wanted: &mut Value) {
     }
 }
 
-/// `current` with its `known` part replaced by `wanted`. An element of a list keeps what is not known of it if `wanted`
-/// has it unchanged.
+/// `current` with its `known` part replaced by `wanted`. An element of a list keeps what is not known of it
+/// if `wanted` has it unchanged.
 fn overlay(current: Value, known: &Value, wanted: Value) -> Value {
     match (current, known, wanted) {
         (current, known, wanted) if *known == wanted => current,

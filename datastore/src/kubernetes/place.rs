@@ -27,7 +27,8 @@ impl Place {
         }
         if kind.is_namespaced() && !names::is_dns_label(namespace) {
             return Err(Error::Refused(format!(
-                "{key}: no namespace can be named \"{namespace}\"; use at most 63 lower-case letters, digits and '-'"
+                "{key}: no namespace can be named \"{namespace}\"; use at most 63 lower-case letters, digits and \
+                 '-'"
             )));
         }
         let name = names::object_name(*kind, name).map_err(Error::Refused)?;

@@ -1,8 +1,8 @@
 //! How far the watches of all kinds have come.
 //!
-//! The API server numbers the writes of all kinds together, but is watched kind by kind, and each watch comes along at
-//! its own pace. So what all of it has been told up to is the least of their positions: a low watermark. A watch of a
-//! kind that nobody writes comes along by bookmarks, about once a minute.
+//! The API server numbers the writes of all kinds together, but is watched kind by kind, and each watch comes
+//! along at its own pace. So what all of it has been told up to is the least of their positions: a low
+//! watermark. A watch of a kind that nobody writes comes along by bookmarks, about once a minute.
 
 use std::collections::BTreeMap;
 

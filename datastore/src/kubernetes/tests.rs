@@ -1,5 +1,5 @@
-//! What is asked of an API server, and what is made of its answers, against one that follows a script. (A real one is for
-//! `examples/kubernetes-contract.rs`.)
+//! What is asked of an API server, and what is made of its answers, against one that follows a script. (A
+//! real one is for `examples/kubernetes-contract.rs`.)
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};

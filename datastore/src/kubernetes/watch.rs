@@ -1,11 +1,12 @@
 //! One watch of all kinds, made of one of each.
 //!
-//! The API server closes a watch every few minutes, a connection breaks, an API server restarts: each kind's watch is then
-//! opened again where it stood, and nobody outside hears of it. Only when that fails for some seconds does the whole end.
+//! The API server closes a watch every few minutes, a connection breaks, an API server restarts: each kind's
+//! watch is then opened again where it stood, and nobody outside hears of it. Only when that fails for some
+//! seconds does the whole end.
 //!
-//! A watch that is asked to begin where the API server has not come yet would wait for it in silence, and skip what happens
-//! until then: after a backup was restored, that is everything. So before a watch is opened, the API server is asked how
-//! far it has come.
+//! A watch that is asked to begin where the API server has not come yet would wait for it in silence, and
+//! skip what happens until then: after a backup was restored, that is everything. So before a watch is
+//! opened, the API server is asked how far it has come.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! Writing one object, if it is as the precondition says.
 //!
-//! An object is read, changed where a resource speaks of it, and replaced if nobody wrote it meanwhile (`overlaid`). So even a
-//! write without precondition undoes nothing of others: it is tried again on what they left.
+//! An object is read, changed where a resource speaks of it, and replaced if nobody wrote it meanwhile
+//! (`overlaid`). So even a write without precondition undoes nothing of others: it is tried again on what
+//! they left.
 
 use super::api::Api;
 use super::failure::{Call, Outcome, failed};
@@ -15,7 +16,8 @@ use crate::store::{Precondition, Revision, Write};
 /// Attempts at a write without precondition that others get ahead of.
 const ATTEMPTS: u32 = 16;
 
-/// Does one write. Returns its revision; of a deletion, which the API server does not tell, one that was before it.
+/// Does one write. Returns its revision; of a deletion, which the API server does not tell, one that was
+/// before it.
 pub(super) async fn write(api: &Api, write: &Write) -> Result<Revision, Error> {
     let place = Place::of(&write.key)?;
     match &write.value {

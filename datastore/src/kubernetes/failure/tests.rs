@@ -43,9 +43,9 @@ fn a_missing_kind_is_no_missing_object() {
     // As a text that is no Status is told.
     let page = status(404, "404 page not found", json!(null));
     let missing = refused(LIST, &page);
-    assert!(
-        missing.starts_with("the custom resource definition of IPPool is not installed; apply deploy/crds")
-    );
+    assert!(missing.starts_with(
+        "the custom resource definition of IPPool is not installed; run: kubectl apply -f deploy/crds"
+    ));
     assert!(refused(GET, &page).starts_with("the API server does not serve pods (404 page not found)"));
     let create = Call { verb: "create", kind: Kind::WorkloadEndpoint };
     let namespace =

@@ -13,8 +13,8 @@ fn the_slowest_decides() {
 }
 
 proptest! {
-    /// Writes of three kinds, told by three watches in any interleaving, broken off anywhere: what was not told comes after
-    /// where one is said to resume; and when all is told, that is the end.
+    /// Writes of three kinds, told by three watches in any interleaving, broken off anywhere: what was not
+    /// told comes after where one is said to resume; and when all is told, that is the end.
     #[test]
     fn resuming_misses_nothing(writes in vec(0usize..3, 1..40), steps in vec(0usize..3, 0..60)) {
         let kinds = [Kind::Pod, Kind::Node, Kind::Lease];
