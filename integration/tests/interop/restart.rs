@@ -62,7 +62,7 @@ fn ours(kind: Kind) {
     wait_until("we use the router's", || pair.ensure_used(theirs));
 }
 
-with_each!(ours: bird Bird, frr Frr, gobgp Gobgp);
+with_each!(ours: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
 /// We go in good order, and say that routes are to be kept; or that they are not.
 fn ours_in_good_order(kind: Kind) {
@@ -81,7 +81,7 @@ fn ours_in_good_order(kind: Kind) {
     wait_until("our prefix is gone", || pair.ensure_theirs_not(prefix));
 }
 
-with_each!(ours_in_good_order: bird Bird, frr Frr, gobgp Gobgp);
+with_each!(ours_in_good_order: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
 /// We keep the routes of a router that was killed, and have them fresh when it is back.
 fn theirs(kind: Kind) {
