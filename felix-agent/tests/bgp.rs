@@ -209,6 +209,7 @@ fn what_is_learned_is_routed_explained_and_counted() {
         for line in [
             "fabric_bgp_peer_up{peer=\"10.1.1.1\"} 1\n",
             "fabric_bgp_peer_prefixes_accepted{peer=\"10.1.1.1\",family=\"ipv4-unicast\"} 1\n",
+            "fabric_bgp_bfd_packets_sent_total 0\n",
             "fabric_agent_kernel_routes 1\n",
         ] {
             assert!(answer.contains(line), "{line} is not in {answer}");
