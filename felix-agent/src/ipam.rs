@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use datastore::{Key, Kind, Precondition, Resource, Revision, Store, Versioned};
 use ipam::plan::{self, AssignError, Assignment, Release, Wanted};
@@ -79,7 +79,14 @@ impl Allocator {
     pub async fn assign(&self, request: Request) -> Result<Vec<IpAddr>, Error> {
         let Request { handle, attributes, wanted } = request;
         let attributes = Attributes { node: self.node.clone(), ..attributes };
-        let request = plan::Request { node: self.node.clone(), handle, attributes, wanted };
+        let request = plan::Request {
+            node: self.node.clone(),
+            handle,
+            attributes,
+            wanted,
+            now: now(),
+            ..plan::Request::default()
+        };
         let mut known = self.known.lock().await;
         known.scope = Scope::Part;
         let is_new = self.read_handle(&mut known, &request.handle).await?.is_none();
@@ -145,7 +152,7 @@ impl Allocator {
         for attempt in 0..ATTEMPTS {
             pause(attempt).await;
             self.read_handle(known, handle).await?;
-            let Release::Commit { writes, addresses } = plan::release(known, handle) else {
+            let Release::Commit { writes, addresses } = plan::release(known, handle, now()) else {
                 return Ok(released.into_iter().collect());
             };
             released.extend(addresses);
@@ -239,6 +246,12 @@ impl Allocator {
         *known = all;
         Ok(())
     }
+}
+
+/// The moment, for records.
+pub(crate) fn now() -> ipam::Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    ipam::Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Waits before another attempt: longer each time, and by chance, so that those who collided part.

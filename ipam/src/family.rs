@@ -81,3 +81,12 @@ pub(crate) fn enclosing(address: IpAddr, length: u8) -> Option<IpNetwork> {
 pub(crate) fn overlap(a: &IpNetwork, b: &IpNetwork) -> bool {
     Family::of_network(a) == Family::of_network(b) && (a.contains(b.network()) || b.contains(a.network()))
 }
+
+/// Family, first and last address of a prefix, as numbers.
+pub(crate) fn bounds(cidr: &IpNetwork) -> (Family, u128, u128) {
+    let family = Family::of_network(cidr);
+    let first = to_number(cidr.network());
+    let host_bits = u32::from(family.bits().saturating_sub(cidr.prefix()));
+    let spread = 1u128.checked_shl(host_bits).map_or(u128::MAX, |size| size - 1);
+    (family, first, first | spread)
+}

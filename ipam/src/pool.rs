@@ -2,11 +2,18 @@
 //!
 //! Field names and limits follow `projectcalico.org/v3` IPPool where the meaning is the same.
 
+mod error;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use ipnetwork::IpNetwork;
+use selector::Selector;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::family::{self, Family};
+use crate::purpose::Use;
+pub use error::PoolError;
 
 /// A prefix from which addresses are given out, in blocks of one size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +32,50 @@ pub struct Pool {
     /// Who may get addresses from it.
     #[serde(skip_serializing_if = "AssignmentMode::is_automatic")]
     pub assignment_mode: AssignmentMode,
+    /// The nodes that it is for, by their labels; `None` for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<Selector>,
+    /// The namespaces that it is for, by their labels; `None` for all, and for what is in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<Selector>,
+    /// What its addresses are for: workloads and tunnels unless it is said.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allowed_uses: BTreeSet<Use>,
+    /// Whether somebody deleted it while addresses were in use: no new ones come from it, and it goes with the last.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
+}
+
+impl Pool {
+    /// A pool as it is if nothing but its name and prefix is said.
+    #[must_use]
+    pub fn new(name: impl Into<String>, cidr: IpNetwork) -> Self {
+        Self {
+            name: name.into(),
+            cidr,
+            block_size: default_block_size(Family::of_network(&cidr)),
+            disabled: false,
+            assignment_mode: AssignmentMode::default(),
+            node_selector: None,
+            namespace_selector: None,
+            allowed_uses: default_uses(),
+            deleting: false,
+        }
+    }
+
+    /// Its family.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        Family::of_network(&self.cidr)
+    }
+}
+
+fn default_uses() -> BTreeSet<Use> {
+    BTreeSet::from([Use::Workload, Use::Tunnel])
+}
+
+fn is_default(uses: &BTreeSet<Use>) -> bool {
+    *uses == default_uses()
 }
 
 /// Who may get addresses from a pool.
@@ -33,7 +84,7 @@ pub enum AssignmentMode {
     /// Everyone.
     #[default]
     Automatic,
-    /// Only who asks for a certain address.
+    /// Only who asks for the pool by its name, or for a certain address.
     Manual,
 }
 
@@ -55,6 +106,12 @@ struct PoolSpec {
     disabled: bool,
     #[serde(default)]
     assignment_mode: AssignmentMode,
+    node_selector: Option<Selector>,
+    namespace_selector: Option<Selector>,
+    #[serde(default = "default_uses")]
+    allowed_uses: BTreeSet<Use>,
+    #[serde(default)]
+    deleting: bool,
 }
 
 /// A prefix whose length is written out: an address alone is a slip, not a pool of one.
@@ -67,9 +124,28 @@ fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNetwork, D::Er
 
 impl From<PoolSpec> for Pool {
     fn from(spec: PoolSpec) -> Self {
-        let PoolSpec { cidr, block_size, disabled, assignment_mode } = spec;
+        let PoolSpec {
+            cidr,
+            block_size,
+            disabled,
+            assignment_mode,
+            node_selector,
+            namespace_selector,
+            allowed_uses,
+            deleting,
+        } = spec;
         let block_size = block_size.unwrap_or_else(|| default_block_size(Family::of_network(&cidr)));
-        Self { name: String::new(), cidr, block_size, disabled, assignment_mode }
+        Self {
+            name: String::new(),
+            cidr,
+            block_size,
+            disabled,
+            assignment_mode,
+            node_selector,
+            namespace_selector,
+            allowed_uses,
+            deleting,
+        }
     }
 }
 
@@ -88,96 +164,6 @@ pub const fn block_sizes(family: Family) -> std::ops::RangeInclusive<u8> {
     match family {
         Family::V4 => 20..=32,
         Family::V6 => 116..=128,
-    }
-}
-
-/// What is wrong with a pool. Each message ends in what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PoolError {
-    /// Host bits are set.
-    #[error("{cidr} has bits set beyond its prefix length; write {masked}")]
-    Unmasked {
-        /// As written.
-        cidr: IpNetwork,
-        /// As it should be.
-        masked: IpNetwork,
-    },
-    /// No pod can use these addresses.
-    #[error("{cidr} overlaps {range}, which is {what}; choose a unicast prefix outside of it")]
-    Unusable {
-        /// The pool's prefix.
-        cidr: IpNetwork,
-        /// The special range.
-        range: IpNetwork,
-        /// What the range is for.
-        what: &'static str,
-    },
-    /// Blocks of such a size are not supported.
-    #[error("/{size} is no block size for {family}; it must be between {min} and {max} (default {default})",
-        min = block_sizes(*family).start(), max = block_sizes(*family).end(), default = default_block_size(*family))]
-    BlockSize {
-        /// As written.
-        size: u8,
-        /// The pool's family.
-        family: Family,
-    },
-    /// The pool is smaller than one block.
-    #[error("{cidr} is too small for one block of /{size}; widen the pool to /{size} or shorter, \
-             or set blockSize to {prefix} or longer", prefix = cidr.prefix())]
-    TooSmall {
-        /// The pool's prefix.
-        cidr: IpNetwork,
-        /// Its block size.
-        size: u8,
-    },
-    /// It shares addresses with another pool.
-    #[error("{cidr} overlaps pool {other} ({other_cidr}); choose a prefix outside of it")]
-    Overlap {
-        /// The pool's prefix.
-        cidr: IpNetwork,
-        /// The other pool's name.
-        other: String,
-        /// The other pool's prefix.
-        other_cidr: IpNetwork,
-    },
-    /// The prefix of an existing pool would change.
-    #[error(
-        "the prefix of pool {name} cannot change from {old} to {new}; create another pool and disable this one"
-    )]
-    CidrChanged {
-        /// The pool.
-        name: String,
-        /// As stored.
-        old: IpNetwork,
-        /// As asked.
-        new: IpNetwork,
-    },
-    /// The block size of an existing pool would change.
-    #[error(
-        "the block size of pool {name} cannot change from {old} to {new}; create another pool and disable this one"
-    )]
-    BlockSizeChanged {
-        /// The pool.
-        name: String,
-        /// As stored.
-        old: u8,
-        /// As asked.
-        new: u8,
-    },
-}
-
-impl PoolError {
-    /// The field of the manifest that is to blame.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        match self {
-            Self::Unmasked { .. }
-            | Self::Unusable { .. }
-            | Self::TooSmall { .. }
-            | Self::Overlap { .. }
-            | Self::CidrChanged { .. } => "spec.cidr",
-            Self::BlockSize { .. } | Self::BlockSizeChanged { .. } => "spec.blockSize",
-        }
     }
 }
 
@@ -217,7 +203,22 @@ pub fn problems(pool: &Pool) -> Vec<PoolError> {
     } else if cidr.prefix() > pool.block_size {
         problems.push(PoolError::TooSmall { cidr, size: pool.block_size });
     }
+    problems.extend(problems_of_uses(pool));
     problems
+}
+
+fn problems_of_uses(pool: &Pool) -> Option<PoolError> {
+    if pool.allowed_uses.is_empty() {
+        return Some(PoolError::NoUses);
+    }
+    if !pool.allowed_uses.contains(&Use::LoadBalancer) {
+        return None;
+    }
+    if pool.allowed_uses.len() > 1 {
+        return Some(PoolError::MixedUses);
+    }
+    let selector = pool.node_selector.as_ref().filter(|selector| !selector.selects_all())?;
+    Some(PoolError::LoadBalancerNodes { selector: selector.clone() })
 }
 
 /// What is wrong with a pool among the others: overlaps, and changes of what cannot change. `others` may hold
@@ -243,6 +244,16 @@ pub fn conflicts<'a>(pool: &Pool, others: impl IntoIterator<Item = &'a Pool>) ->
         }
     }
     problems
+}
+
+/// Which pools share addresses with another of a lesser name, and with which first. Nobody may apply such a pool, but two may
+/// have done so at the same time.
+pub(crate) fn overlaps(pools: &BTreeMap<String, Pool>) -> BTreeMap<String, String> {
+    let overlapping = |(index, pool): (usize, &Pool)| {
+        let other = pools.values().take(index).find(|other| family::overlap(&other.cidr, &pool.cidr))?;
+        Some((pool.name.clone(), other.name.clone()))
+    };
+    pools.values().enumerate().filter_map(overlapping).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,12 @@ use ipnetwork::IpNetwork;
 
 use crate::affinity::Affinity;
 use crate::block::Block;
+use crate::configuration::Configuration;
 use crate::handle::Handle;
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
+use crate::purpose::LOAD_BALANCER_NODE;
+use crate::reservation::Reservation;
+use crate::reserved::Reserved;
 
 /// The store's count of writes at which a record was last written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -27,11 +31,15 @@ pub enum Key {
 
 impl Key {
     /// Name of the record in a store: unique among those of its kind, and for blocks and affinities a DNS-1123
-    /// subdomain if the node's name is one.
+    /// subdomain if the node's name is one. That of [`LOAD_BALANCER_NODE`] is not, on purpose; its claims have names that
+    /// end as those of no node do.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Block(cidr) => block_name(cidr),
+            Self::Affinity(node, cidr) if node == LOAD_BALANCER_NODE => {
+                format!("{}.virtual-load-balancer", block_name(cidr))
+            }
             Self::Affinity(node, cidr) => format!("{node}.{}", block_name(cidr)),
             Self::Handle(id) => id.clone(),
         }
@@ -109,7 +117,9 @@ pub struct Versioned<T> {
 /// How much of the store a snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// All pools, the asked handle and every block that it names, and any part of the rest, perhaps outdated.
+    /// All pools and reservations, the configuration, the asked handle, and every block that it names, read after it and
+    /// after the request came: what a handle holds already is answered without a write, hence without a comparison. Any
+    /// part of the rest, perhaps outdated.
     #[default]
     Part,
     /// Everything, read after the request came.
@@ -126,8 +136,12 @@ pub struct Snapshot {
     /// How much of the store this is.
     pub scope: Scope,
     pools: BTreeMap<String, Pool>,
+    /// Pools that share addresses with another of a lesser name, and which that is.
+    overlaps: BTreeMap<String, String>,
+    reserved: Reserved,
+    configuration: Configuration,
     blocks: BTreeMap<IpNetwork, Versioned<Block>>,
-    affinities: BTreeMap<(String, IpNetwork), Versioned<Affinity>>,
+    affinities: BTreeMap<String, BTreeMap<IpNetwork, Versioned<Affinity>>>,
     handles: BTreeMap<String, Versioned<Handle>>,
 }
 
@@ -138,14 +152,20 @@ impl Snapshot {
         Self { scope: Scope::All, ..Self::default() }
     }
 
-    /// Adds or replaces a pool.
-    pub fn put_pool(&mut self, pool: Pool) {
-        self.pools.insert(pool.name.clone(), pool);
-    }
-
     /// Replaces all pools.
     pub fn set_pools(&mut self, pools: impl IntoIterator<Item = Pool>) {
         self.pools = pools.into_iter().map(|pool| (pool.name.clone(), pool)).collect();
+        self.overlaps = pool::overlaps(&self.pools);
+    }
+
+    /// Replaces all reservations.
+    pub fn set_reservations(&mut self, reservations: impl IntoIterator<Item = Reservation>) {
+        self.reserved = Reserved::new(reservations);
+    }
+
+    /// Replaces what holds for all of IPAM.
+    pub fn set_configuration(&mut self, configuration: Configuration) {
+        self.configuration = configuration;
     }
 
     /// Adds or replaces a record as it is in the store at `revision`.
@@ -155,8 +175,8 @@ impl Snapshot {
                 self.blocks.insert(value.cidr(), Versioned { revision, value });
             }
             Record::Affinity(value) => {
-                let key = (value.node.clone(), value.cidr);
-                self.affinities.insert(key, Versioned { revision, value });
+                let of_node = self.affinities.entry(value.node.clone()).or_default();
+                of_node.insert(value.cidr, Versioned { revision, value });
             }
             Record::Handle(value) => {
                 self.handles.insert(value.id.clone(), Versioned { revision, value });
@@ -168,7 +188,7 @@ impl Snapshot {
     pub fn remove(&mut self, key: &Key) {
         match key {
             Key::Block(cidr) => drop(self.blocks.remove(cidr)),
-            Key::Affinity(node, cidr) => drop(self.affinities.remove(&(node.clone(), *cidr))),
+            Key::Affinity(node, cidr) => drop(self.affinities.get_mut(node).map(|own| own.remove(cidr))),
             Key::Handle(id) => drop(self.handles.remove(id)),
         }
     }
@@ -181,17 +201,42 @@ impl Snapshot {
         }
     }
 
-    /// Becomes [`Scope::Part`], keeping beside the pools only what is `node`'s: what it needs for its next requests.
+    /// Becomes [`Scope::Part`], keeping beside what people write only what is `node`'s: what it needs for its next requests.
     pub fn keep_own(&mut self, node: &str) {
         self.scope = Scope::Part;
         self.handles.clear();
-        self.affinities.retain(|(owner, _), _| owner == node);
+        self.affinities.retain(|owner, _| owner == node);
         self.blocks.retain(|_, block| block.value.node() == node);
     }
 
     /// Its pools, by name.
     pub fn pools(&self) -> impl Iterator<Item = &Pool> {
         self.pools.values()
+    }
+
+    /// The pool of this name.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.get(name)
+    }
+
+    /// The pool of lesser name that shares addresses with this one. Nothing is then given out from this one: an
+    /// address must not be in two blocks.
+    #[must_use]
+    pub fn overlapped_by(&self, pool: &str) -> Option<&Pool> {
+        self.pools.get(self.overlaps.get(pool)?)
+    }
+
+    /// What is reserved.
+    #[must_use]
+    pub const fn reserved(&self) -> &Reserved {
+        &self.reserved
+    }
+
+    /// What holds for all of IPAM.
+    #[must_use]
+    pub const fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Its blocks, ascending.
@@ -201,7 +246,12 @@ impl Snapshot {
 
     /// Its affinities, by node and block.
     pub fn affinities(&self) -> impl Iterator<Item = &Versioned<Affinity>> {
-        self.affinities.values()
+        self.affinities.values().flat_map(BTreeMap::values)
+    }
+
+    /// The claims of this node, ascending.
+    pub fn affinities_of(&self, node: &str) -> impl Iterator<Item = &Versioned<Affinity>> {
+        self.affinities.get(node).into_iter().flat_map(BTreeMap::values)
     }
 
     /// Its handles, by id.
@@ -218,7 +268,7 @@ impl Snapshot {
     /// This claim.
     #[must_use]
     pub fn affinity(&self, node: &str, cidr: &IpNetwork) -> Option<&Versioned<Affinity>> {
-        self.affinities.get(&(node.to_owned(), *cidr))
+        self.affinities.get(node)?.get(cidr)
     }
 
     /// This handle.
@@ -229,7 +279,10 @@ impl Snapshot {
 
     /// The blocks that share an address with `cidr`. Stored blocks never overlap each other, so at most one
     /// begins before `cidr` and reaches into it.
-    pub(crate) fn blocks_in(&self, cidr: &IpNetwork) -> impl Iterator<Item = &Versioned<Block>> {
+    pub(crate) fn blocks_in<'s>(
+        &'s self,
+        cidr: &IpNetwork,
+    ) -> impl Iterator<Item = &'s Versioned<Block>> + use<'s> {
         let cidr = *cidr;
         let before = self.blocks.range(..cidr).next_back();
         let from = self.blocks.range(cidr..).take_while(move |(start, _)| cidr.contains(start.network()));
@@ -240,3 +293,6 @@ impl Snapshot {
             .map(|(_, b)| b)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,19 @@
+use std::time::Duration;
+
 use super::*;
 
 fn samples() -> Vec<Resource> {
     let cidr = "10.0.0.64/26".parse().unwrap();
-    let allocation = ipam::Allocation { handle: "c1.eth0".into(), attributes: ipam::Attributes::default() };
-    let block =
-        ipam::Block::new(cidr, "n1").unwrap().taking("10.0.0.70".parse().unwrap(), allocation).unwrap();
+    let block = ipam::Block::new(cidr, "n1", ipam::Timestamp(5)).unwrap();
+    let block = block
+        .taking(
+            "10.0.0.70".parse().unwrap(),
+            "c1.eth0",
+            &ipam::Attributes::default(),
+            ipam::Timestamp(5),
+            Duration::ZERO,
+        )
+        .unwrap();
     let pool: ipam::Pool = serde_json::from_value(json!({ "cidr": "10.0.0.0/16" })).unwrap();
     let pool = ipam::Pool { name: "default".into(), ..pool };
     let endpoint = WorkloadEndpoint {

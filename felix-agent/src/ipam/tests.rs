@@ -16,13 +16,7 @@ async fn store(directory: &TempDir, cidrs: &[&str]) -> Arc<dyn Store> {
     let store = open(directory).await;
     for (index, cidr) in cidrs.iter().enumerate() {
         let cidr: ipnetwork::IpNetwork = cidr.parse().unwrap();
-        let pool = Pool {
-            name: format!("pool{index}"),
-            cidr,
-            block_size: ipam::pool::default_block_size(Family::of_network(&cidr)),
-            disabled: false,
-            assignment_mode: ipam::AssignmentMode::Automatic,
-        };
+        let pool = Pool::new(format!("pool{index}"), cidr);
         store.put(Resource::IpPool(Box::new(pool)), Precondition::Absent).await.unwrap();
     }
     store

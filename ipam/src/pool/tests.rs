@@ -1,13 +1,7 @@
 use super::*;
 
 fn pool(name: &str, cidr: &str, block_size: u8) -> Pool {
-    Pool {
-        name: name.into(),
-        cidr: cidr.parse().unwrap(),
-        block_size,
-        disabled: false,
-        assignment_mode: AssignmentMode::Automatic,
-    }
+    Pool { block_size, ..Pool::new(name, cidr.parse().unwrap()) }
 }
 
 #[test]
@@ -94,4 +88,49 @@ fn defaults_follow_the_family() {
     assert_eq!((v4.block_size, v6.block_size), (26, 122));
     assert_eq!(serde_json::to_string(&v4).unwrap(), r#"{"cidr":"10.0.0.0/16","blockSize":26}"#);
     assert_eq!(v6.assignment_mode, AssignmentMode::Manual);
+}
+
+#[test]
+fn selectors_and_uses() {
+    for (fields, complaints) in [
+        (r#""nodeSelector":"rack == 'a'","namespaceSelector":"has(team)""#, &[][..]),
+        (r#""allowedUses":["LoadBalancer"]"#, &[]),
+        (r#""allowedUses":["LoadBalancer"],"nodeSelector":"all()""#, &[]),
+        (
+            r#""allowedUses":["LoadBalancer"],"nodeSelector":"rack == 'a'""#,
+            &[
+                "a pool for LoadBalancer serves no node, so `rack == 'a'` selects none; leave nodeSelector out",
+            ],
+        ),
+        (
+            r#""allowedUses":["LoadBalancer","Tunnel"]"#,
+            &[
+                "LoadBalancer must be the only one of allowedUses; put the other uses into a pool of their own",
+            ],
+        ),
+        (
+            r#""allowedUses":[]"#,
+            &[
+                "allowedUses is empty, so nothing could have an address; leave it out, or list Workload, Tunnel or LoadBalancer",
+            ],
+        ),
+    ] {
+        let pool: Pool = serde_json::from_str(&format!(r#"{{"cidr":"10.0.0.0/16",{fields}}}"#)).unwrap();
+        let found: Vec<String> = problems(&pool).iter().map(ToString::to_string).collect();
+        assert_eq!(found, complaints, "{fields}");
+        let json = serde_json::to_string(&pool).unwrap();
+        assert_eq!(serde_json::from_str::<Pool>(&json).unwrap(), pool);
+    }
+    for (fields, complaint) in [
+        (r#""nodeSelector":"rack =""#, "character 6: found `=`, expected `==`"),
+        (
+            r#""allowedUses":["Cache"]"#,
+            "unknown variant `Cache`, expected one of `Workload`, `Tunnel`, `LoadBalancer`",
+        ),
+        (r#""nodeselector":"all()""#, "unknown field `nodeselector`"),
+    ] {
+        let json = format!(r#"{{"cidr":"10.0.0.0/16",{fields}}}"#);
+        let error = serde_json::from_str::<Pool>(&json).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
 }
