@@ -13,13 +13,19 @@
 //!   attempt (see [`plan`] for why *every*);
 //! - a block is never announced by two nodes, if nodes announce only what is [`AffinityState::Confirmed`].
 //!
-//! Deliberately absent: clocks, randomness, IO, and the check that a pod still exists.
+//! Beside the plans: [`Index`], all that the store says about addresses, kept change by change and asked; [`audit`], which
+//! compares that with who exists; and [`collector`], which says what nobody uses any more.
+//!
+//! Deliberately absent: clocks, randomness and IO. Who exists is an argument.
 
 mod affinity;
+pub mod audit;
 mod block;
+pub mod collector;
 pub mod configuration;
 mod family;
 mod handle;
+pub mod index;
 mod ordinals;
 pub mod plan;
 pub mod pool;
@@ -32,9 +38,11 @@ pub mod usage;
 
 pub use affinity::{Affinity, AffinityState};
 pub use block::{Allocation, Attributes, Block, CorruptBlock};
+pub use collector::Collector;
 pub use configuration::Configuration;
 pub use family::Family;
 pub use handle::Handle;
+pub use index::Index;
 pub use ordinals::{Ordinal, Ordinals};
 pub use pool::{AssignmentMode, Pool};
 pub use purpose::{LOAD_BALANCER_NODE, UnknownUse, Use};
