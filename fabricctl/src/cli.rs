@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::datastore::DatastoreCommand;
 use self::ipam::IpamCommand;
 use self::value::{Destination, PortSpec, Prefix, decode_duration, decode_ip_version};
 
+pub(crate) mod datastore;
 pub(crate) mod ipam;
 #[cfg(test)]
 mod tests;
@@ -78,6 +80,9 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Delete resources.
     Delete(DeleteArgs),
+    /// Take everything out of the datastore, or bring it in.
+    #[command(subcommand)]
+    Datastore(DatastoreCommand),
     /// Ask about this node.
     #[command(subcommand)]
     Node(NodeCommand),

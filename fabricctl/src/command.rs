@@ -1,6 +1,7 @@
 //! From a command to what is asked of the agent, and which view shows the answer.
 
 mod bgp;
+mod datastore;
 mod ipam;
 mod node;
 mod policy;
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => bgp::events(&agent().await?, &output, args).await,
         Command::Reset(args) => bgp::reset(&agent().await?, &output, args).await,
         Command::Ipam(command) => ipam::run(command, agent, &output).await,
+        Command::Datastore(command) => datastore::run(command, agent, &output).await,
         Command::Endpoints(args) => node::endpoints(&agent().await?, &output, args).await,
         Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,
         Command::Policy(PolicyCommand::List) => policy::list(&agent().await?, &output).await,

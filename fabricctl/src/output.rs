@@ -104,7 +104,7 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Writes to standard output, and says whether there is a reader for more.
-fn offer_stdout(bytes: &[u8]) -> Result<Reader, Failure> {
+pub(crate) fn offer_stdout(bytes: &[u8]) -> Result<Reader, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(Reader::Reads),

@@ -9,6 +9,8 @@ mod check;
 mod data;
 #[path = "cli/data_ipam.rs"]
 mod data_ipam;
+#[path = "cli/datastore.rs"]
+mod datastore;
 #[path = "cli/details.rs"]
 mod details;
 #[path = "cli/failures.rs"]

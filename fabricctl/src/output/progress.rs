@@ -27,6 +27,12 @@ impl Progress {
         Self { is_seen: std::io::stderr().is_terminal(), shown: None }
     }
 
+    /// The same beside an answer that is printed all the while: where both go to the terminal, the answer is enough.
+    pub(crate) fn beside_an_answer() -> Self {
+        let progress = Self::new();
+        Self { is_seen: progress.is_seen && !std::io::stdout().is_terminal(), ..progress }
+    }
+
     /// "Sending: 300 of 1200 (25%)"; without a total, "Sending: 300".
     pub(crate) fn show(&mut self, what: &str, done: u64, total: u64) {
         let age = self.shown.map(|shown| shown.elapsed());

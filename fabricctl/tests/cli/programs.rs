@@ -309,7 +309,9 @@ fn completions_name_the_commands() {
     let agent = Agent::start();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = agent.show(&format!("completions {shell}"));
-        for word in ["peers", "endpoints", "explain", "socket", "from-report", "unreserve"] {
+        for word in
+            ["peers", "endpoints", "explain", "socket", "from-report", "unreserve", "datastore", "export"]
+        {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

@@ -1,6 +1,6 @@
 //! Progress, which is for terminals only; and readers that go away.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -50,6 +50,36 @@ fn progress_is_gone_before_an_error_is_told() {
     );
 }
 
+#[test]
+fn an_export_shows_how_far_it_is() {
+    let agent = Agent::start();
+    let file = agent.path("all.jsonl");
+    let (status, stdout, seen) = run_on_a_terminal(&agent, &["datastore", "export", &file]);
+    assert_eq!(status, 0);
+    assert!(stdout.starts_with("File:"), "{stdout}");
+    assert!(seen.contains("Exporting: 3 of 3 (100%)\r\x1b[K"), "{seen:?}");
+}
+
+/// The agent has everything, and writes.
+#[test]
+fn an_import_shows_that_it_waits() {
+    let agent = Agent::start();
+    agent.hang();
+    let export: String = crate::serve_resources::export().concat().join("\n");
+    let file = agent.write("all.jsonl", &export);
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let mut command = agent.command(&["datastore", "import", "--timeout", "1ms", &file]);
+    let mut program = command.stderr(Stdio::from(terminal.slave)).spawn().expect("it runs");
+    drop(command);
+    let mut seen = Vec::new();
+    let mut terminal = BufReader::new(std::fs::File::from(terminal.master));
+    terminal.read_until(b':', &mut seen).expect("a line that goes on");
+    assert_eq!(String::from_utf8_lossy(&seen), "\r\x1b[KWaiting until it is written, seconds:");
+    assert!(program.try_wait().expect("a process").is_none(), "it waits longer than for other answers");
+    program.kill().expect("killed");
+    program.wait().expect("a process");
+}
+
 /// What takes no time shows nothing: not a byte is sent to the terminal.
 #[test]
 fn what_is_short_has_no_progress() {
@@ -66,6 +96,7 @@ fn a_reader_that_goes_away() {
         ("ipam check -o json", 1),
         ("ipam watch", 0),
         ("events --follow", 0),
+        ("datastore export", 0),
     ];
     let agent = Agent::start();
     for (line, status) in table {
