@@ -11,17 +11,48 @@
 //! handle, the release's deletion fails its comparison; and because a release rewrites every block that the handle
 //! names, even those where it finds nothing, a block write of an attempt older than the release fails too.
 //! Giving a block back ([`unclaim`]) obeys the same rule, with the affinity in the handle's place.
+//!
+//! **An attempt rewrites what its handle names already.** Two attempts for one handle, of an agent and the one that replaces
+//! it, would otherwise give it twice what it asked for. As handles are compared too, one of the two was planned when
+//! the other's was written, and so names the blocks that the other is about to write. It writes them itself, before any
+//! block that is new to the handle: whatever the other does before that fails this one, which then sees it, and what it does
+//! afterwards fails.
+//!
+//! **Merging keeps it.** A [`Batch`] writes each record once, in turns: handles, affinities that announce,
+//! blocks, affinities that state a result, deletions of handles. Each task alone keeps its order in that, so whatever
+//! prefix is committed is a prefix of every task. One block write carries what several tasks change in it; it is
+//! committed for all of them or for none, which only makes fewer states than one after the other. Two tasks that need the
+//! same handle or the same affinity are never in one batch, as one would have to be planned on the other's result.
+//!
+//! **All or none, across blocks.** Addresses of one request may lie in several blocks, which are several writes. Cut
+//! short between them, the handle holds fewer than it was to; its own record, written first, says how many those are.
+//! Asked again, the missing ones are added; released, all go. Only if it holds what it was to hold does a request for
+//! more fail.
 
 mod assign;
+mod batch;
+mod choose;
+mod claims;
+mod draft;
+mod eligible;
 mod error;
+mod prefetch;
 mod release;
+mod request;
+mod split;
 mod unclaim;
 mod walk;
 
-pub use assign::{Assignment, Request, Wanted, assign};
-pub use error::{AssignError, PoolFill};
-pub use release::{Release, release};
-pub use unclaim::{BlockInUse, unclaim};
+pub use assign::{Assignment, assign};
+pub use batch::{Answer, Batch, Outcome, Refusal, Task};
+pub use claims::settle;
+pub use eligible::{PassedOver, WhyNot};
+pub use error::{AssignError, ClaimRefused, PoolFill};
+pub use prefetch::{Prefetch, prefetch};
+pub use release::{Release, ReleaseError, ReleaseItem, release, release_address, release_addresses};
+pub use request::{Request, Wanted};
+pub use split::{MAX_PARTS, SplitError, split};
+pub use unclaim::{UnclaimError, surplus, unclaim};
 
 #[cfg(test)]
 mod tests;

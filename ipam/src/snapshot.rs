@@ -10,6 +10,7 @@ use crate::block::Block;
 use crate::configuration::Configuration;
 use crate::handle::Handle;
 use crate::pool::{self, Pool};
+use crate::purpose::LOAD_BALANCER_NODE;
 use crate::reservation::Reservation;
 use crate::reserved::Reserved;
 
@@ -30,11 +31,15 @@ pub enum Key {
 
 impl Key {
     /// Name of the record in a store: unique among those of its kind, and for blocks and affinities a DNS-1123
-    /// subdomain if the node's name is one.
+    /// subdomain if the node's name is one. That of [`LOAD_BALANCER_NODE`] is not, on purpose; its claims have names that
+    /// end as those of no node do.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Block(cidr) => block_name(cidr),
+            Self::Affinity(node, cidr) if node == LOAD_BALANCER_NODE => {
+                format!("{}.virtual-load-balancer", block_name(cidr))
+            }
             Self::Affinity(node, cidr) => format!("{node}.{}", block_name(cidr)),
             Self::Handle(id) => id.clone(),
         }
@@ -112,8 +117,9 @@ pub struct Versioned<T> {
 /// How much of the store a snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// All pools and reservations, the configuration, the asked handle and every block that it names, and any part of
-    /// the rest, perhaps outdated.
+    /// All pools and reservations, the configuration, the asked handle, and every block that it names, read after it and
+    /// after the request came: what a handle holds already is answered without a write, hence without a comparison. Any
+    /// part of the rest, perhaps outdated.
     #[default]
     Part,
     /// Everything, read after the request came.
@@ -273,7 +279,10 @@ impl Snapshot {
 
     /// The blocks that share an address with `cidr`. Stored blocks never overlap each other, so at most one
     /// begins before `cidr` and reaches into it.
-    pub(crate) fn blocks_in(&self, cidr: &IpNetwork) -> impl Iterator<Item = &Versioned<Block>> {
+    pub(crate) fn blocks_in<'s>(
+        &'s self,
+        cidr: &IpNetwork,
+    ) -> impl Iterator<Item = &'s Versioned<Block>> + use<'s> {
         let cidr = *cidr;
         let before = self.blocks.range(..cidr).next_back();
         let from = self.blocks.range(cidr..).take_while(move |(start, _)| cidr.contains(start.network()));
@@ -284,3 +293,6 @@ impl Snapshot {
             .map(|(_, b)| b)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,7 +140,12 @@ impl Service {
                     snapshot.put(record, revision.into());
                 }
             }
-            match plan::unclaim(&snapshot, node, cidr) {
+            // Of a pool that is gone nothing is given out again, so nothing need rest.
+            snapshot.set_configuration(ipam::Configuration {
+                ip_cooldown_seconds: 0,
+                ..ipam::Configuration::default()
+            });
+            match plan::unclaim(&snapshot, node, cidr, crate::ipam::now()) {
                 Ok(writes) if writes.is_empty() => return Ok(()),
                 Ok(writes) => self.commit(&writes).await?,
                 Err(in_use) => {

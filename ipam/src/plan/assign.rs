@@ -1,64 +1,18 @@
-//! Taking addresses, and claiming blocks to take them from.
+//! Taking addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::error::{AssignError, PoolFill};
-use super::walk;
-use crate::affinity::{Affinity, AffinityState};
-use crate::block::{Attributes, Block};
-use crate::family::{self, Family};
+use super::choose::{Choice, Chooser};
+use super::draft::{Change, Draft};
+use super::eligible;
+use super::error::AssignError;
+use super::request::{Request, Wanted};
+use crate::family::Family;
 use crate::handle::Handle;
-use crate::pool::{AssignmentMode, Pool};
-use crate::purpose::Use;
-use crate::snapshot::{Key, Record, Revision, Scope, Snapshot, Versioned, Write};
-use crate::timestamp::Timestamp;
-use crate::usage;
-
-/// Who wants which addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Request {
-    /// The node on which they will be used.
-    pub node: String,
-    /// The node's labels, by which pools select it.
-    pub node_labels: BTreeMap<String, String>,
-    /// The labels of the namespace, by which pools select it; none for what is in no namespace.
-    pub namespace_labels: BTreeMap<String, String>,
-    /// Who will hold them. Asked again for the same handle, the answer is the same.
-    pub handle: String,
-    /// For whom.
-    pub attributes: Attributes,
-    /// Which, at most one per family: all or none are given.
-    pub wanted: Vec<Wanted>,
-    /// The pools to take them from, by name; empty for all that serve the node and the namespace.
-    pub pools: Vec<String>,
-    /// What for.
-    pub usage: Use,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// One wanted address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Any of this family.
-    Any(Family),
-    /// This one.
-    Address(IpAddr),
-}
-
-impl Wanted {
-    /// The family of what is wanted.
-    #[must_use]
-    pub const fn family(self) -> Family {
-        match self {
-            Self::Any(family) => family,
-            Self::Address(address) => Family::of(address),
-        }
-    }
-}
+use crate::snapshot::{Record, Scope, Snapshot, Write};
 
 /// How an assignment goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,301 +32,197 @@ pub enum Assignment {
     ReadAll,
 }
 
-/// Where one wanted address comes from.
-enum Choice<'a> {
-    Held(IpAddr),
-    Free(&'a Versioned<Block>, IpAddr),
-    Prepare(Vec<Write>),
-    ReadAll,
-}
-
 /// Plans the next step towards giving `request` its addresses.
+///
+/// Of one family the lesser address comes first, wherever the request does not say which it wants.
 ///
 /// # Errors
 /// If they cannot be given. Only ever from a snapshot of [`Scope::All`]: a partial one gives
 /// [`Assignment::ReadAll`] instead, as what it has may be outdated.
 pub fn assign(snapshot: &Snapshot, request: &Request) -> Result<Assignment, AssignError> {
-    match (attempt(snapshot, request), snapshot.scope) {
-        (Ok(assignment), _) => Ok(assignment),
-        (Err(_), Scope::Part) => Ok(Assignment::ReadAll),
+    let mut draft = Draft::new(snapshot);
+    match (attempt(&mut draft, request), snapshot.scope) {
+        (Ok(Attempt::Held(addresses)), _) => Ok(Assignment::Done(addresses)),
+        (Ok(Attempt::Taken(addresses)), _) => {
+            Ok(Assignment::Commit { writes: draft.into_writes(), addresses })
+        }
+        (Ok(Attempt::Prepared), _) => Ok(Assignment::Prepare(draft.into_writes())),
+        (Ok(Attempt::ReadAll), _) | (Err(_), Scope::Part) => Ok(Assignment::ReadAll),
         (Err(error), Scope::All) => Err(error),
     }
 }
 
-fn attempt(snapshot: &Snapshot, request: &Request) -> Result<Assignment, AssignError> {
-    if let [first, second, ..] = request.wanted.as_slice()
-        && (first.family() == second.family() || request.wanted.len() > 2)
-    {
-        return Err(AssignError::TwoOfFamily { family: second.family() });
-    }
-    // All choices before any write: one that fails leaves nothing half done.
-    let choices = request
-        .wanted
-        .iter()
-        .map(|wanted| Chooser { snapshot, request, family: wanted.family() }.choose(*wanted))
-        .collect::<Result<Vec<_>, _>>()?;
-    let (mut prepare, mut free, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
-    for choice in choices {
-        match choice {
-            Choice::Held(address) => addresses.push(address),
-            Choice::Free(block, address) => {
-                free.push((block, address));
-                addresses.push(address);
-            }
-            Choice::Prepare(writes) => prepare.extend(writes),
-            Choice::ReadAll => return Ok(Assignment::ReadAll),
-        }
-    }
-    if !prepare.is_empty() {
-        return Ok(Assignment::Prepare(prepare));
-    }
-    if free.is_empty() {
-        return Ok(Assignment::Done(addresses));
-    }
-    let mut writes = vec![register(snapshot, request, &free)];
-    for (block, address) in free {
-        let cooldown = snapshot.configuration().cooldown();
-        // Never `None`: the chooser took the address from the block's free ones.
-        let Some(next) =
-            block.value.taking(address, &request.handle, &request.attributes, request.now, cooldown)
-        else {
-            return Ok(Assignment::ReadAll);
-        };
-        writes.push(rewrite(block.revision, Record::Block(next)));
-    }
-    Ok(Assignment::Commit { writes, addresses })
+/// What became of a request in a draft.
+pub(super) enum Attempt {
+    /// The handle holds these already.
+    Held(Vec<IpAddr>),
+    /// It will, by what the draft has changed.
+    Taken(Vec<IpAddr>),
+    /// Blocks must be made ready first. The draft has done what can be done now.
+    Prepared,
+    /// The snapshot does not tell.
+    ReadAll,
 }
 
-/// The write of the handle. Blocks that it names stay named unless they are gone: someone with the same handle may
-/// be about to write one of them.
-fn register(snapshot: &Snapshot, request: &Request, free: &[(&Versioned<Block>, IpAddr)]) -> Write {
-    let stored = snapshot.handle(&request.handle);
+/// Puts one request into the draft; into an error none of it.
+pub(super) fn attempt(draft: &mut Draft<'_>, request: &Request) -> Result<Attempt, AssignError> {
+    let standing = Standing::of(draft, request)?;
+    if standing.missing.is_empty() {
+        return Ok(Attempt::Held(standing.arrange(request, &BTreeSet::new())));
+    }
+    // All choices before any change: one that fails leaves nothing half done.
+    let (mut chosen, mut free, mut prepare) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let mut is_waiting = false;
+    for family in [Family::V4, Family::V6] {
+        // Certain ones first, so that no other gets them.
+        let mut of_family = standing.missing.iter().filter(|wanted| wanted.family() == family).peekable();
+        if of_family.peek().is_none() {
+            continue;
+        }
+        let pools = eligible::select(draft.snapshot(), request, family)?;
+        for wanted in of_family {
+            let chooser = Chooser { draft, request, family, pools: &pools, chosen: &chosen };
+            let choice = match wanted {
+                Wanted::Address(address) => chooser.this(*address)?,
+                Wanted::Any(_) => chooser.any()?,
+            };
+            match choice {
+                Choice::Free(block, address) => {
+                    chosen.insert(address);
+                    free.push((block, address));
+                }
+                Choice::ReadAll => return Ok(Attempt::ReadAll),
+                // The others of the family have their turn when this is done: two at once could exceed the budget.
+                Choice::Prepare(changes) => {
+                    prepare.extend(changes);
+                    is_waiting = true;
+                    break;
+                }
+                Choice::Wait => {
+                    is_waiting = true;
+                    break;
+                }
+            }
+        }
+    }
+    if is_waiting {
+        for change in prepare {
+            draft.apply(change);
+        }
+        return Ok(Attempt::Prepared);
+    }
+    if !take(draft, request, &free) {
+        return Ok(Attempt::Prepared);
+    }
+    Ok(Attempt::Taken(standing.arrange(request, &chosen)))
+}
+
+/// What a handle holds, and what it lacks of a request.
+struct Standing {
+    held: BTreeSet<IpAddr>,
+    /// Certain ones first.
+    missing: Vec<Wanted>,
+}
+
+impl Standing {
+    /// A handle that holds something gets more only where an attempt at this same request was cut short: the handle's own
+    /// record then says that it was to hold as many.
+    fn of(draft: &Draft<'_>, request: &Request) -> Result<Self, AssignError> {
+        let stored = draft.handle(&request.handle);
+        let named = || stored.into_iter().flat_map(|handle| &handle.blocks);
+        let blocks = named().filter_map(|(cidr, _)| draft.block(cidr));
+        let held: BTreeSet<IpAddr> = blocks.flat_map(|block| block.held_by(&request.handle)).collect();
+        let mut asked = BTreeSet::new();
+        for address in request.wanted.iter().filter_map(|wanted| wanted.address()) {
+            if !asked.insert(address) {
+                return Err(AssignError::Repeated { address });
+            }
+        }
+        let mut missing: Vec<Wanted> = asked.difference(&held).copied().map(Wanted::Address).collect();
+        for family in [Family::V4, Family::V6] {
+            let of_family = |address: &&IpAddr| Family::of(**address) == family;
+            let spare = held.difference(&asked).filter(of_family).count();
+            let any = request.count(family) - asked.iter().filter(of_family).count();
+            missing.extend(std::iter::repeat_n(Wanted::Any(family), any.saturating_sub(spare)));
+            let lacks = missing.iter().any(|wanted| wanted.family() == family);
+            let meant = |(cidr, count): (&IpNetwork, &u32)| {
+                if Family::of_network(cidr) == family {
+                    usize::try_from(*count).unwrap_or(usize::MAX)
+                } else {
+                    0
+                }
+            };
+            let was_cut_short = spare <= any && request.count(family) <= named().map(meant).sum::<usize>();
+            if lacks && !held.is_empty() && !was_cut_short {
+                let (handle, asked) = (request.handle.clone(), request.count(family));
+                let other =
+                    held.difference(&asked_of(request)).copied().find(|held| Family::of(*held) == family);
+                let certain = missing.iter().copied().find(|w| w.family() == family && w.address().is_some());
+                return Err(match (other, certain) {
+                    (Some(held), Some(asked)) => AssignError::HoldsOther { handle, held, asked },
+                    _ => {
+                        let held = held.iter().filter(of_family).count();
+                        AssignError::HoldsFewer { handle, family, held, asked }
+                    }
+                });
+            }
+        }
+        Ok(Self { held, missing })
+    }
+
+    /// What is held and what was chosen, in the order of the request.
+    fn arrange(&self, request: &Request, chosen: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
+        let asked = asked_of(request);
+        let rest: Vec<IpAddr> =
+            self.held.union(chosen).filter(|address| !asked.contains(address)).copied().collect();
+        let mut rest: BTreeMap<Family, std::vec::IntoIter<IpAddr>> = [Family::V4, Family::V6]
+            .map(|family| {
+                let of_family: Vec<IpAddr> =
+                    rest.iter().filter(|a| Family::of(**a) == family).copied().collect();
+                (family, of_family.into_iter())
+            })
+            .into();
+        let place = |wanted: &Wanted| match wanted {
+            Wanted::Address(address) => Some(*address),
+            Wanted::Any(family) => rest.get_mut(family)?.next(),
+        };
+        request.wanted.iter().filter_map(place).collect()
+    }
+}
+
+fn asked_of(request: &Request) -> BTreeSet<IpAddr> {
+    request.wanted.iter().filter_map(|wanted| wanted.address()).collect()
+}
+
+/// Takes what was chosen, and lets the handle name it. Blocks that the handle names already stay named unless they are
+/// gone, and are written too, and first: someone with the same handle may be about to write one of them, and must fail,
+/// or have been seen, before there is more in another block. False, and nothing done, if earlier tasks need it the other
+/// way round.
+fn take(draft: &mut Draft<'_>, request: &Request, free: &[(IpNetwork, IpAddr)]) -> bool {
+    let id = &request.handle;
+    let named = draft.handle(id).into_iter().flat_map(|handle| handle.blocks.keys());
+    let named: BTreeSet<IpNetwork> = named.filter(|cidr| draft.block(cidr).is_some()).copied().collect();
+    let fresh = free.iter().map(|(cidr, _)| *cidr).filter(|cidr| !named.contains(cidr)).collect();
+    if !draft.fence(&named, &fresh) {
+        return false;
+    }
     let mut blocks: BTreeMap<IpNetwork, u32> = BTreeMap::new();
-    for cidr in stored.iter().flat_map(|stored| stored.value.blocks.keys()) {
-        if let Some(block) = snapshot.block(cidr) {
-            let held = block.value.held_by(&request.handle).count();
+    for cidr in &named {
+        let held = draft.change_block(cidr, |block| {
+            block.touch(request.now);
+            block.held_by(id).count()
+        });
+        if let Some(held) = held {
             blocks.insert(*cidr, u32::try_from(held).unwrap_or(u32::MAX));
         }
     }
-    for (block, _) in free {
-        *blocks.entry(block.value.cidr()).or_default() += 1;
+    let cooldown = draft.snapshot().configuration().cooldown();
+    for (cidr, address) in free {
+        *blocks.entry(*cidr).or_default() += 1;
+        // Never refused: the chooser took the address from the block's free ones.
+        draft
+            .change_block(cidr, |block| block.take(*address, id, &request.attributes, request.now, cooldown));
     }
-    let handle = Handle { id: request.handle.clone(), blocks };
-    Write {
-        key: Key::Handle(request.handle.clone()),
-        expected: stored.map(|stored| stored.revision),
-        value: Some(Record::Handle(handle)),
-    }
-}
-
-fn rewrite(expected: Revision, record: Record) -> Write {
-    Write { key: record.key(), expected: Some(expected), value: Some(record) }
-}
-
-fn create(record: Record) -> Write {
-    Write { key: record.key(), expected: None, value: Some(record) }
-}
-
-/// Chooses an address of one family.
-#[derive(Clone, Copy)]
-struct Chooser<'a> {
-    snapshot: &'a Snapshot,
-    request: &'a Request,
-    family: Family,
-}
-
-impl<'a> Chooser<'a> {
-    fn choose(self, wanted: Wanted) -> Result<Choice<'a>, AssignError> {
-        let held = self.named_blocks().find_map(|block| block.value.held_by(&self.request.handle).next());
-        match (wanted, held) {
-            (Wanted::Any(_), Some(held)) => Ok(Choice::Held(held)),
-            (Wanted::Any(_), None) => self.any(),
-            (Wanted::Address(asked), Some(held)) if asked == held => Ok(Choice::Held(held)),
-            (Wanted::Address(asked), Some(held)) => {
-                let handle = self.request.handle.clone();
-                Err(AssignError::HoldsOther { handle, held, asked })
-            }
-            (Wanted::Address(asked), None) => self.this(asked),
-        }
-    }
-
-    /// The blocks of the family that the handle names: where an earlier attempt took or wanted an address.
-    fn named_blocks(self) -> impl Iterator<Item = &'a Versioned<Block>> {
-        let stored = self.snapshot.handle(&self.request.handle);
-        let named = stored.into_iter().flat_map(|stored| stored.value.blocks.keys());
-        named
-            .filter(move |cidr| Family::of_network(cidr) == self.family)
-            .filter_map(move |cidr| self.snapshot.block(cidr))
-    }
-
-    fn any(self) -> Result<Choice<'a>, AssignError> {
-        if let Some(free) = self.named_blocks().find_map(|block| self.free_in(block)) {
-            return Ok(free);
-        }
-        let of_family =
-            || self.snapshot.pools().filter(move |pool| Family::of_network(&pool.cidr) == self.family);
-        let pools: Vec<&Pool> = of_family()
-            .filter(|pool| !pool.disabled && pool.assignment_mode == AssignmentMode::Automatic)
-            .collect();
-        if pools.is_empty() {
-            let passed_over = of_family().map(|pool| pool.name.clone()).collect();
-            return Err(AssignError::NoPool { family: self.family, passed_over });
-        }
-        if let Some(free) = pools.iter().find_map(|pool| self.own_free(pool)) {
-            return Ok(free);
-        }
-        if let Some(writes) = pools.iter().find_map(|pool| self.unfinished(pool)) {
-            return Ok(Choice::Prepare(writes));
-        }
-        if self.snapshot.scope == Scope::Part {
-            return Ok(Choice::ReadAll);
-        }
-        for pool in &pools {
-            if let Some(cidr) = self.unclaimed(pool) {
-                return self.claim(pool, cidr);
-            }
-        }
-        pools
-            .iter()
-            .find_map(|pool| self.borrowed(pool))
-            .ok_or_else(|| AssignError::Full { family: self.family, pools: self.fills(&pools) })
-    }
-
-    /// A certain address: from whichever block has it, whoever owns that.
-    fn this(self, address: IpAddr) -> Result<Choice<'a>, AssignError> {
-        let Some(pool) = self.snapshot.pools().find(|pool| pool.cidr.contains(address)) else {
-            let of_family = |pool: &&Pool| Family::of_network(&pool.cidr) == self.family;
-            let pools: Vec<&Pool> = self.snapshot.pools().filter(of_family).collect();
-            return Err(AssignError::OutsidePools { address, pools: self.fills(&pools) });
-        };
-        if pool.disabled {
-            return Err(AssignError::PoolDisabled { address, pool: pool.name.clone() });
-        }
-        let broken = || AssignError::BrokenPool { pool: pool.name.clone(), block_size: pool.block_size };
-        let cidr = family::enclosing(address, pool.block_size).ok_or_else(broken)?;
-        let Some(block) = self.snapshot.blocks_in(&cidr).find(|block| block.value.cidr().contains(address))
-        else {
-            return match self.snapshot.scope {
-                Scope::Part => Ok(Choice::ReadAll),
-                Scope::All => self.claim(pool, cidr),
-            };
-        };
-        match block.value.allocation(address) {
-            None => Ok(Choice::Free(block, address)),
-            Some(allocation) => {
-                let Attributes { namespace, pod, .. } = &allocation.attributes;
-                let holder =
-                    if pod.is_empty() { allocation.handle.clone() } else { format!("pod {namespace}/{pod}") };
-                Err(AssignError::InUse { address, holder })
-            }
-        }
-    }
-
-    /// A free address of a block that this node owns and has confirmed.
-    fn own_free(self, pool: &Pool) -> Option<Choice<'a>> {
-        self.snapshot
-            .blocks_in(&pool.cidr)
-            .filter(|block| block.value.node() == self.request.node)
-            .filter(|block| {
-                let affinity = self.snapshot.affinity(&self.request.node, &block.value.cidr());
-                affinity.is_some_and(|affinity| affinity.value.state == AffinityState::Confirmed)
-            })
-            .find_map(|block| self.free_in(block))
-    }
-
-    /// The next step of a claim of this node that someone, perhaps a former life, has begun.
-    fn unfinished(self, pool: &Pool) -> Option<Vec<Write>> {
-        let node = &self.request.node;
-        let claims = self.snapshot.affinities().filter(|affinity| affinity.value.node == *node);
-        let mut claims = claims.filter(|affinity| pool.cidr.contains(affinity.value.cidr.network()));
-        let step = claims.find_map(|affinity| {
-            let Affinity { cidr, state, .. } = affinity.value;
-            let key = Key::Affinity(node.clone(), cidr);
-            let drop_claim = Write { key, expected: Some(affinity.revision), value: None };
-            match (self.snapshot.block(&cidr), state) {
-                // Someone else was faster.
-                (Some(block), _) if block.value.node() != *node => Some(vec![drop_claim]),
-                (Some(_), AffinityState::Confirmed) => None,
-                // Rewriting the block first makes a concurrent `unclaim` fail.
-                (Some(block), AffinityState::Pending | AffinityState::PendingDeletion) => {
-                    let confirmed = Affinity { node: node.clone(), cidr, state: AffinityState::Confirmed };
-                    Some(vec![
-                        rewrite(block.revision, Record::Block(block.value.touched(self.request.now))),
-                        rewrite(affinity.revision, Record::Affinity(confirmed)),
-                    ])
-                }
-                // A partial snapshot does not tell whether there is such a block.
-                (None, _) if self.snapshot.scope == Scope::Part => None,
-                (None, AffinityState::PendingDeletion | AffinityState::Confirmed) => Some(vec![drop_claim]),
-                (None, AffinityState::Pending) => match Block::new(cidr, node, self.request.now) {
-                    Ok(block) if self.snapshot.blocks_in(&cidr).next().is_none() => {
-                        Some(vec![create(Record::Block(block))])
-                    }
-                    Ok(_) | Err(_) => Some(vec![drop_claim]),
-                },
-            }
-        });
-        step.or_else(|| self.adopted(pool))
-    }
-
-    /// The claim to a block that is this node's although no affinity says so.
-    fn adopted(self, pool: &Pool) -> Option<Vec<Write>> {
-        let node = &self.request.node;
-        let mut own = self.snapshot.blocks_in(&pool.cidr).filter(|block| block.value.node() == *node);
-        let orphan = own.find(|block| {
-            self.snapshot.scope == Scope::All && self.snapshot.affinity(node, &block.value.cidr()).is_none()
-        })?;
-        let state = AffinityState::Pending;
-        Some(vec![create(Record::Affinity(Affinity {
-            node: node.clone(),
-            cidr: orphan.value.cidr(),
-            state,
-        }))])
-    }
-
-    /// The first block on this node's way that nobody has.
-    fn unclaimed(self, pool: &Pool) -> Option<IpNetwork> {
-        // Ends after at most one more candidate than there are blocks.
-        walk::blocks(pool, &self.request.node).find(|cidr| self.snapshot.blocks_in(cidr).next().is_none())
-    }
-
-    /// The first two steps of a claim; confirming follows when these are committed.
-    fn claim(self, pool: &Pool, cidr: IpNetwork) -> Result<Choice<'a>, AssignError> {
-        let node = self.request.node.clone();
-        let broken = |_| AssignError::BrokenPool { pool: pool.name.clone(), block_size: pool.block_size };
-        let block = Block::new(cidr, &node, self.request.now).map_err(broken)?;
-        let affinity = self.snapshot.affinity(&node, &cidr);
-        let pending = Record::Affinity(Affinity { node, cidr, state: AffinityState::Pending });
-        let pending = Write {
-            key: pending.key(),
-            expected: affinity.map(|affinity| affinity.revision),
-            value: Some(pending),
-        };
-        Ok(Choice::Prepare(vec![pending, create(Record::Block(block))]))
-    }
-
-    /// A free address of another node's block, each node beginning with another block.
-    fn borrowed(self, pool: &Pool) -> Option<Choice<'a>> {
-        let lenders: Vec<_> =
-            self.snapshot.blocks_in(&pool.cidr).filter(|block| self.free_in(block).is_some()).collect();
-        let count = u64::try_from(lenders.len()).ok().filter(|count| *count > 0)?;
-        let start = usize::try_from(walk::hash(&self.request.node) % count).ok()?;
-        lenders.get(start).copied().and_then(|block| self.free_in(block))
-    }
-
-    fn fills(self, pools: &[&Pool]) -> Vec<PoolFill> {
-        let fill = |pool: &&Pool| {
-            let used = usage::pool_usage(pool, self.snapshot.blocks().map(|block| &block.value));
-            let (name, cidr) = (pool.name.clone(), pool.cidr);
-            PoolFill { name, cidr, used: used.addresses_used, total: used.addresses_total }
-        };
-        pools.iter().map(fill).collect()
-    }
-
-    fn free_in(self, block: &'a Versioned<Block>) -> Option<Choice<'a>> {
-        let cooldown = self.snapshot.configuration().cooldown();
-        let reserved = |address| self.snapshot.reserved().covers(address);
-        let address = block.value.next_free(self.request.now, cooldown, reserved)?;
-        Some(Choice::Free(block, address))
-    }
+    draft.apply(Change::Put(Record::Handle(Handle { id: id.clone(), blocks })));
+    true
 }

@@ -1,134 +1,27 @@
-//! Plans against a store in memory: tables of single cases here, interleavings in `model`.
+//! Plans against a store in memory: single cases here and beside, interleavings in `model` and `crowd`.
 
+mod blocks;
+mod crowd;
 mod model;
+mod pools;
+mod refusals;
+mod releases;
+mod sharing;
+mod splits;
+mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
 
 use super::*;
 use crate::{
     Affinity, AffinityState, AssignmentMode, Attributes, Block, Configuration, Family, Handle, Key, Pool,
-    Record, Revision, Snapshot, Timestamp, Write,
+    Record, Reservation, Revision, Scope, Snapshot, Timestamp, Use, Write,
 };
-
-/// A store that can compare and swap.
-#[derive(Default)]
-struct Store {
-    pools: Vec<Pool>,
-    records: BTreeMap<Key, (Revision, Record)>,
-    writes: u64,
-}
-
-#[derive(Debug)]
-struct Conflict;
-
-impl Store {
-    fn new(pools: &[(&str, u8)]) -> Self {
-        let pool = |(index, (cidr, block_size)): (usize, &(&str, u8))| Pool {
-            block_size: *block_size,
-            ..Pool::new(format!("pool{index}"), cidr.parse().unwrap())
-        };
-        Self { pools: pools.iter().enumerate().map(pool).collect(), ..Self::default() }
-    }
-
-    fn commit(&mut self, write: &Write) -> Result<Revision, Conflict> {
-        if self.records.get(&write.key).map(|(revision, _)| *revision) != write.expected {
-            return Err(Conflict);
-        }
-        self.writes += 1;
-        let revision = Revision(self.writes);
-        match &write.value {
-            Some(record) => {
-                assert_eq!(record.key(), write.key);
-                self.records.insert(write.key.clone(), (revision, record.clone()));
-            }
-            None => drop(self.records.remove(&write.key)),
-        }
-        Ok(revision)
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::all();
-        snapshot.set_pools(self.pools.iter().cloned());
-        snapshot.set_configuration(Configuration { ip_cooldown_seconds: 0, ..Configuration::default() });
-        for (revision, record) in self.records.values() {
-            snapshot.put(record.clone(), *revision);
-        }
-        snapshot
-    }
-
-    /// Alone, from start to end.
-    fn assign(&mut self, request: &Request) -> Result<Vec<IpAddr>, AssignError> {
-        for _ in 0..20 {
-            match assign(&self.snapshot(), request)? {
-                Assignment::Done(addresses) => return Ok(addresses),
-                Assignment::Commit { writes, addresses } => {
-                    self.commit_all(&writes);
-                    return Ok(addresses);
-                }
-                Assignment::Prepare(writes) => self.commit_all(&writes),
-                Assignment::ReadAll => panic!("everything was read"),
-            }
-        }
-        panic!("{request:?} makes no progress");
-    }
-
-    fn release(&mut self, handle: &str) -> Vec<IpAddr> {
-        match release(&self.snapshot(), handle, Timestamp(0)) {
-            Release::Nothing => Vec::new(),
-            Release::Commit { writes, addresses } => {
-                self.commit_all(&writes);
-                addresses
-            }
-        }
-    }
-
-    fn commit_all(&mut self, writes: &[Write]) {
-        for write in writes {
-            self.commit(write).unwrap();
-        }
-    }
-
-    fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.records.values().filter_map(|(_, record)| match record {
-            Record::Block(block) => Some(block),
-            Record::Affinity(_) | Record::Handle(_) => None,
-        })
-    }
-
-    fn affinities(&self) -> impl Iterator<Item = &Affinity> {
-        self.records.values().filter_map(|(_, record)| match record {
-            Record::Affinity(affinity) => Some(affinity),
-            Record::Block(_) | Record::Handle(_) => None,
-        })
-    }
-
-    fn handles(&self) -> impl Iterator<Item = &Handle> {
-        self.records.values().filter_map(|(_, record)| match record {
-            Record::Handle(handle) => Some(handle),
-            Record::Block(_) | Record::Affinity(_) => None,
-        })
-    }
-}
-
-fn request(node: &str, handle: &str, wanted: &[Wanted]) -> Request {
-    let attributes =
-        Attributes { node: node.into(), pod: handle.into(), namespace: "shop".into(), ..Default::default() };
-    Request {
-        node: node.into(),
-        handle: handle.into(),
-        attributes,
-        wanted: wanted.to_vec(),
-        ..Request::default()
-    }
-}
-
-const V4: Wanted = Wanted::Any(Family::V4);
-const V6: Wanted = Wanted::Any(Family::V6);
-
-fn this(address: &str) -> Wanted {
-    Wanted::Address(address.parse().unwrap())
-}
+use store::{NOW, Store, V4, V6, ip, labels, request, texts, this};
 
 #[test]
 fn a_node_claims_one_block_and_stays_in_it() {
@@ -140,7 +33,7 @@ fn a_node_claims_one_block_and_stays_in_it() {
     assert_eq!(store.blocks().count(), 2);
     assert!(store.affinities().all(|affinity| affinity.state == AffinityState::Confirmed));
     assert_eq!(store.assign(&request("n1", "a", &[V4, V6])).unwrap(), first);
-    assert_eq!(store.blocks().map(Block::used).sum::<u32>(), 4);
+    assert_eq!(store.used(), 4);
     assert_eq!(store.release("a").len(), 2);
     assert_eq!(store.release("a"), Vec::<IpAddr>::new());
     assert_eq!(store.handles().map(|handle| handle.id.as_str()).collect::<Vec<_>>(), ["b"]);
@@ -151,7 +44,7 @@ fn an_ordinary_assignment_is_one_commit_from_what_a_node_has_in_memory() {
     let mut store = Store::new(&[("10.0.0.0/16", 26)]);
     store.assign(&request("n1", "a", &[V4])).unwrap();
     let mut cached = store.snapshot();
-    cached.scope = crate::Scope::Part;
+    cached.scope = Scope::Part;
     let Ok(Assignment::Commit { writes, .. }) = assign(&cached, &request("n1", "b", &[V4])) else {
         panic!("needs no more than that")
     };
@@ -184,40 +77,6 @@ fn nodes_start_at_different_blocks_and_borrow_only_when_none_is_left() {
 }
 
 #[test]
-fn requested_addresses() {
-    let mut store = Store::new(&[("10.0.0.0/16", 26), ("10.1.0.0/16", 26)]);
-    store.pools[1].disabled = true;
-    let asked = store.assign(&request("n1", "a", &[this("10.0.3.7")])).unwrap();
-    assert_eq!(asked, ["10.0.3.7".parse::<IpAddr>().unwrap()]);
-    assert_eq!(store.assign(&request("n1", "a", &[this("10.0.3.7")])).unwrap(), asked);
-    assert_eq!(store.assign(&request("n1", "a", &[V4])).unwrap(), asked);
-    for (handle, wanted, complaint) in [
-        ("b", this("10.0.3.7"), "10.0.3.7 is in use by pod shop/a; ask for another, or delete that first"),
-        ("a", this("10.0.3.8"), "10.0.3.8 was asked for, but a holds 10.0.3.7 already; release that first"),
-        (
-            "b",
-            this("10.1.0.1"),
-            "10.1.0.1 lies in pool pool1, which is disabled; enable it, or ask for an address of another pool",
-        ),
-        (
-            "b",
-            this("192.0.2.1"),
-            "192.0.2.1 lies in no pool; ask for one within pool pool0 (10.0.0.0/16) has 1 of 65536 addresses in use, \
-             pool pool1 (10.1.0.0/16) has 0 of 65536 addresses in use",
-        ),
-        (
-            "b",
-            V6,
-            "no pool gives out IPv6 addresses (there is none of that family); apply an enabled IPPool with an IPv6 cidr",
-        ),
-    ] {
-        let before = store.writes;
-        assert_eq!(store.assign(&request("n2", handle, &[wanted])).unwrap_err().to_string(), complaint);
-        assert_eq!(store.writes, before);
-    }
-}
-
-#[test]
 fn both_families_or_none() {
     let mut store = Store::new(&[("10.0.0.0/16", 26), ("fd00::/128", 128)]);
     store.assign(&request("n1", "a", &[V4, V6])).unwrap();
@@ -227,22 +86,75 @@ fn both_families_or_none() {
         Err(AssignError::Full { family: Family::V6, .. })
     ));
     assert_eq!(store.writes, before);
-    assert_eq!(
-        store.assign(&request("n1", "c", &[V4, this("10.0.0.1")])),
-        Err(AssignError::TwoOfFamily { family: Family::V4 })
-    );
 }
 
 #[test]
-fn manual_pools_give_only_what_is_asked_for() {
-    let mut store = Store::new(&[("10.0.0.0/16", 26)]);
-    store.pools[0].assignment_mode = AssignmentMode::Manual;
-    let error = store.assign(&request("n1", "a", &[V4])).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no pool gives out IPv4 addresses (disabled or manual: pool0); apply an enabled IPPool with an IPv4 cidr"
-    );
-    assert!(store.assign(&request("n1", "a", &[this("10.0.0.9")])).is_ok());
+fn several_of_a_family_across_blocks_or_none() {
+    let mut store = Store::new(&[("10.0.0.0/29", 31), ("fd00::/126", 127)]);
+    let wanted = [V4, V6, V4, V4, V6];
+    let first = store.assign(&request("n1", "a", &wanted)).unwrap();
+    assert_eq!(first.iter().map(|a| a.is_ipv4()).collect::<Vec<_>>(), [true, false, true, true, false]);
+    assert!(first[0] < first[2] && first[2] < first[3] && first[1] < first[4]);
+    assert_eq!(store.assign(&request("n1", "a", &wanted)).unwrap(), first);
+    assert_eq!(store.used(), 5);
+    // Six more than there are: none of them.
+    assert!(matches!(store.assign(&request("n1", "b", &[V4; 6])), Err(AssignError::Full { .. })));
+    assert_eq!(store.used(), 5);
+    assert_eq!(store.assign(&request("n1", "c", &[V4; 5])).unwrap().len(), 5);
+    // Fewer than it holds are its first.
+    assert_eq!(store.assign(&request("n1", "a", &[V4])).unwrap(), first[..1]);
+    let last = Wanted::Address(first[3]);
+    assert_eq!(store.assign(&request("n1", "a", &[V4, last])).unwrap(), [first[0], first[3]]);
+}
+
+#[test]
+fn a_request_cut_short_between_its_blocks_is_completed_and_never_exceeded() {
+    let wanted = [V4, V4, V4];
+    let mut whole = Store::new(&[("10.0.0.0/28", 32)]);
+    for index in 0..3 {
+        whole.assign(&request("n1", &format!("x{index}"), &[V4])).unwrap();
+    }
+    for index in 0..3 {
+        whole.release(&format!("x{index}"));
+    }
+    let Ok(Assignment::Commit { writes, .. }) = assign(&whole.snapshot(), &request("n1", "a", &wanted))
+    else {
+        panic!("the node has three blocks")
+    };
+    assert_eq!(writes.len(), 4);
+    for cut in 0..=4 {
+        let mut store = whole.clone();
+        for write in writes.iter().take(cut) {
+            store.commit(write).unwrap();
+        }
+        let given = store.assign(&request("n1", "a", &wanted)).unwrap();
+        assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), 3, "after {cut} writes");
+        // What the first attempt has left to do comes too late.
+        let late = writes.iter().skip(cut).filter(|write| store.commit(write).is_ok()).count();
+        assert_eq!((late, store.used()), (0, 3), "after {cut} writes");
+        store.release("a");
+        assert_eq!((store.used(), store.handles().count()), (0, 0));
+    }
+}
+
+#[test]
+fn services_have_blocks_of_a_node_that_is_none() {
+    let mut store = Store::new(&[("10.0.0.0/24", 26), ("10.1.0.0/24", 26)]);
+    store.pools[1].allowed_uses = BTreeSet::from([Use::LoadBalancer]);
+    // What bounds nodes does not bound services.
+    store.configuration.max_blocks_per_host = 1;
+    store.configuration.auto_allocate_blocks = false;
+    for index in 0..65 {
+        let service = Request { usage: Use::LoadBalancer, ..request("n1", &format!("lb-{index}"), &[V4]) };
+        let given = store.assign(&service).unwrap();
+        assert!(texts(&given)[0].starts_with("10.1.0."), "{given:?}");
+    }
+    assert_eq!(store.blocks_of("virtual:load-balancer").len(), 2);
+    assert_eq!(store.blocks().count(), 2);
+    store.configuration.auto_allocate_blocks = true;
+    let tunnel = Request { usage: Use::Tunnel, ..request("n1", "tunnel-n1", &[V4]) };
+    assert!(texts(&store.assign(&tunnel).unwrap())[0].starts_with("10.0.0."));
+    assert_eq!(store.blocks_of("n1").len(), 1);
 }
 
 #[test]
@@ -250,15 +162,19 @@ fn a_block_goes_back_when_it_is_empty() {
     let mut store = Store::new(&[("10.0.0.0/16", 26)]);
     store.assign(&request("n1", "a", &[V4])).unwrap();
     let cidr = store.blocks().next().unwrap().cidr();
-    assert_eq!(unclaim(&store.snapshot(), "n1", cidr), Err(BlockInUse { block: cidr, used: 1 }));
+    assert_eq!(store.unclaim("n1", cidr), Err(UnclaimError::InUse { block: cidr, used: 1 }));
     store.release("a");
-    for _ in 0..2 {
-        let writes = unclaim(&store.snapshot(), "n1", cidr).unwrap();
-        assert!(!writes.is_empty());
+    let mut steps = 0;
+    loop {
+        let writes = unclaim(&store.snapshot(), "n1", cidr, NOW).unwrap();
+        if writes.is_empty() {
+            break;
+        }
         store.commit_all(&writes);
+        steps += 1;
     }
+    assert_eq!(steps, 2);
     assert!(store.records.is_empty());
-    assert_eq!(unclaim(&store.snapshot(), "n1", cidr), Ok(Vec::new()));
 }
 
 #[test]

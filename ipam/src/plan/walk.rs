@@ -31,9 +31,15 @@ pub(super) fn blocks(pool: &Pool, node: &str) -> impl Iterator<Item = IpNetwork>
     })
 }
 
+/// The place among so many at which `node` begins, so that nodes that look at the same list take different things from it.
+pub(super) fn place(node: &str, count: usize) -> Option<usize> {
+    let count = u64::try_from(count).ok().filter(|count| *count > 0)?;
+    usize::try_from(hash(node) % count).ok()
+}
+
 /// FNV-1a with a final mix (the finaliser of `MurmurHash3`). Fixed for all time and on all machines, unlike the standard
 /// library's hashers: a node that comes back with an empty memory walks the same way.
-pub(super) fn hash(text: &str) -> u64 {
+fn hash(text: &str) -> u64 {
     let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

@@ -47,12 +47,12 @@ pub(super) fn address_error(error: &ipam::Error) -> Status {
     let code = match error {
         ipam::Error::Store(error) => return datastore_error(error),
         ipam::Error::Contended => Code::Unavailable,
-        ipam::Error::Impossible(AssignError::TwoOfFamily { .. } | AssignError::OutsidePools { .. }) => {
-            Code::InvalidArgument
-        }
-        ipam::Error::Impossible(AssignError::InUse { .. } | AssignError::HoldsOther { .. }) => {
-            Code::AlreadyExists
-        }
+        ipam::Error::Impossible(
+            AssignError::Repeated { .. } | AssignError::UnknownPool { .. } | AssignError::OutsidePools { .. },
+        ) => Code::InvalidArgument,
+        ipam::Error::Impossible(
+            AssignError::InUse { .. } | AssignError::HoldsOther { .. } | AssignError::HoldsFewer { .. },
+        ) => Code::AlreadyExists,
         ipam::Error::Impossible(_) => Code::ResourceExhausted,
     };
     Status::new(code, error.to_string())
