@@ -13,7 +13,10 @@
 //!   attempt (see [`plan`] for why *every*);
 //! - a block is never announced by two nodes, if nodes announce only what is [`AffinityState::Confirmed`].
 //!
-//! Deliberately absent: clocks, randomness, IO, and the check that a pod still exists.
+//! Beside the plans: [`Index`], all that the store says about addresses, kept change by change and asked; [`audit`], which
+//! compares that with who exists; and [`collector`], which says what nobody uses any more.
+//!
+//! Deliberately absent: clocks, randomness and IO. Who exists is an argument.
 
 mod affinity;
 pub mod audit;
