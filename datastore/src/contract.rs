@@ -7,6 +7,7 @@
 //! - [`commit`]: several writes at once;
 //! - [`pages`]: listings with limits and selectors;
 //! - [`watch`]: watching, resuming, compaction, disconnection;
+//! - [`lease`]: elections, among clocks that disagree;
 //! - [`scale`]: many objects.
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@
 )]
 
 pub mod commit;
+pub mod lease;
 pub mod pages;
 pub mod scale;
 pub mod single;
@@ -65,6 +67,7 @@ pub async fn run_all(backend: &dyn Backend) {
     watch::handles_see_each_others_changes(backend).await;
     watch::compaction_is_told(backend).await;
     watch::a_disconnection_loses_nothing(backend).await;
+    lease::electors_take_turns(backend).await;
     scale::ten_thousand_objects(backend, 10_000).await;
 }
 
