@@ -12,12 +12,14 @@
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
 //! - [`spelling`]: what an unknown word was probably meant to be;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
+//! - [`archive`]: a store's content as text, for backups and other backends;
 //! - [`lease`]: electing a leader on any backend;
 //! - [`etcd`]: the backend that is etcd, shared by all agents of several machines;
 //! - `contract` (feature of the same name): what every backend must pass.
 //!
 //! Deliberately absent: what resources mean. Planning addresses is `ipam`'s, compiling policies `policy`'s.
 
+pub mod archive;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod document;

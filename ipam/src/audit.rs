@@ -26,7 +26,7 @@ mod report;
 
 pub use facts::{Corrupt, Endpoint, Facts};
 pub(crate) use judge::Judge;
-pub use report::{Counts, Kind, Problem, Progress, ReleaseItem, Report, Stage};
+pub use report::{Counts, Kind, Problem, Progress, Report, Stage};
 
 use crate::index::Index;
 

@@ -1,10 +1,11 @@
 //! Blocks and the addresses in use of them.
 
 use super::judge::{Judge, Known, Life};
-use super::report::{Kind, Problem, ReleaseItem};
+use super::report::{Kind, Problem};
 use super::{Audit, Progress, Stage, count};
 use crate::block::{Allocation, Block};
 use crate::index::Holding;
+use crate::plan::ReleaseItem;
 use crate::usage;
 
 /// What may mend a block that garbage collection has to leave alone.
@@ -158,5 +159,5 @@ pub(super) fn user(holding: &Holding<'_>) -> String {
 
 fn item(holding: &Holding<'_>) -> ReleaseItem {
     let Allocation { handle, sequence, .. } = holding.allocation;
-    ReleaseItem { address: holding.address, handle: handle.clone(), sequence: *sequence }
+    ReleaseItem { address: holding.address, handle: handle.clone(), sequence: Some(*sequence) }
 }

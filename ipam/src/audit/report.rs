@@ -1,7 +1,8 @@
 //! What a check says.
 
 use std::fmt;
-use std::net::IpAddr;
+
+use crate::plan::ReleaseItem;
 
 /// Everything that was compared, and what does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,7 +26,7 @@ impl Report {
 type Identity<'a> = (Kind, &'a str, Option<u64>);
 
 fn identity(problem: &Problem) -> Identity<'_> {
-    (problem.kind, &problem.subject, problem.release.as_ref().map(|release| release.sequence))
+    (problem.kind, &problem.subject, problem.release.as_ref().and_then(|release| release.sequence))
 }
 
 fn owned((kind, subject, sequence): Identity<'_>) -> (Kind, String, Option<u64>) {
@@ -58,17 +59,6 @@ pub struct Problem {
     pub remedy: String,
     /// What to release to mend it, where that would, and hurt nobody.
     pub release: Option<ReleaseItem>,
-}
-
-/// An address to give back, if it still is what it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseItem {
-    /// The address.
-    pub address: IpAddr,
-    /// Who held it.
-    pub handle: String,
-    /// The allocation's sequence.
-    pub sequence: u64,
 }
 
 /// Kinds of problems.

@@ -71,29 +71,30 @@ impl Collect {
         if !self.is_unchanged(snapshot) {
             return Err(Changed);
         }
-        self.next(snapshot, now)
+        let release = match self {
+            Self::Handle { handle, .. } => Ok(plan::release(snapshot, handle, now)),
+            Self::Address { address, handle, sequence, .. } => {
+                plan::release_address(snapshot, *address, handle, Some(*sequence), now)
+            }
+            Self::Unclaim(_) | Self::Finish(_) => return self.next(snapshot, now),
+        };
+        match release {
+            Ok(Release::Commit { writes, .. }) => Ok(writes),
+            Ok(Release::Nothing | Release::ReadAll) | Err(_) => Err(Changed),
+        }
     }
 
-    /// The next step after [`Collect::plan`], until there is nothing to write.
+    /// The next step after [`Collect::plan`], until there is nothing to write. Only claims take more than one:
+    /// a handle that is there again is somebody's.
     ///
     /// # Errors
     /// If it has changed.
     pub fn next(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Vec<Write>, Changed> {
         match self {
-            Self::Handle { handle, .. } => match plan::release(snapshot, handle, now) {
-                Release::Nothing => Ok(Vec::new()),
-                Release::Commit { writes, .. } => Ok(writes),
-            },
-            Self::Address { block, address, .. } => {
-                let block = snapshot.block(block);
-                let released = block.and_then(|block| {
-                    let (next, _) = block.value.releasing_address(*address, now)?;
-                    Some(rewrite(block.revision, Record::Block(next)))
-                });
-                Ok(released.into_iter().collect())
+            Self::Handle { .. } | Self::Address { .. } => Ok(Vec::new()),
+            Self::Unclaim(claim) => {
+                plan::unclaim(snapshot, &claim.node, claim.cidr, now).map_err(|_| Changed)
             }
-            Self::Unclaim(claim) if claim.rests(snapshot, now) => Err(Changed),
-            Self::Unclaim(claim) => plan::unclaim(snapshot, &claim.node, claim.cidr).map_err(|_| Changed),
             Self::Finish(claim) => Ok(claim.finish(snapshot, now)),
         }
     }
@@ -133,15 +134,6 @@ impl Claim {
     fn is_unchanged(&self, snapshot: &Snapshot) -> bool {
         let stored = snapshot.affinity(&self.node, &self.cidr);
         stored.map(|affinity| affinity.revision) == self.affinity
-    }
-
-    /// Whether addresses of the block still rest: that is forgotten with the block, and another node could
-    /// give them out. A rest that begins in the future is some clock's mistake: nothing of the block was
-    /// written for a whole grace.
-    fn rests(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let cooldown = snapshot.configuration().cooldown();
-        self.own_block(snapshot)
-            .is_some_and(|block| block.value.cooling(now, cooldown) > 0 && !block.value.is_ahead_of(now))
     }
 
     /// As its node would do it: the claim is there before it is confirmed, and the block is written once more

@@ -71,8 +71,11 @@ fn a_leak_is_collected_after_the_grace_and_not_before() {
     assert_eq!(fabric.problems(), []);
     assert_eq!(watch.look(&fabric), []);
     assert_eq!(watch.collector.suspects(), 0);
-    // A second time there is nothing left of it.
+    // A second time there is nothing left of it, nor is it taken from whoever has the handle then.
     assert!(!fabric.collect(&collect[0]));
+    fabric.start("n0", "leaked", &[V4]);
+    assert_eq!(collect[0].next(&fabric.snapshot(), fabric.now()), Ok(Vec::new()));
+    assert_eq!(collect[0].plan(&fabric.snapshot(), fabric.now()), Err(Changed));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::sample::Index as Pick;
 use super::fabric::{Fabric, V4, V6, node};
 use crate::audit::{Corrupt, Kind};
 use crate::index::Filter;
-use crate::plan::unclaim;
+use crate::plan::{settle, unclaim};
 use crate::{Affinity, AffinityState, Block, Handle, Key, Record, Timestamp};
 
 const NODES: usize = 3;
@@ -54,7 +54,7 @@ fn history(steps: &[Step]) -> Fabric {
                     fabric.index.blocks(Some(&node(*on)), None, None).map(|b| b.value.cidr()).collect();
                 if !own.is_empty() {
                     let cidr = *which.get(&own);
-                    while let Ok(writes) = unclaim(&fabric.snapshot(), &node(*on), cidr) {
+                    while let Ok(writes) = unclaim(&fabric.snapshot(), &node(*on), cidr, fabric.now()) {
                         if writes.is_empty() {
                             break;
                         }
@@ -63,6 +63,16 @@ fn history(steps: &[Step]) -> Fabric {
                 }
             }
             Step::Wait => fabric.clock += 60,
+        }
+    }
+    // Each agent drops the claims to blocks that others took.
+    for node in (0..NODES).map(node) {
+        loop {
+            let writes = settle(&fabric.snapshot(), &node, fabric.now());
+            if writes.is_empty() {
+                break;
+            }
+            writes.iter().for_each(|write| fabric.commit(write).unwrap());
         }
     }
     fabric

@@ -148,7 +148,7 @@ impl World {
             return;
         }
         let cidr = *which.get(&own);
-        while let Ok(writes) = unclaim(&self.fabric.snapshot(), on, cidr) {
+        while let Ok(writes) = unclaim(&self.fabric.snapshot(), on, cidr, self.fabric.now()) {
             for write in &writes {
                 if lifetime == 0 {
                     return;
