@@ -1,4 +1,5 @@
-//! Compiles the part of etcd's API that is used, with a protobuf compiler written in Rust, so that no `protoc` is needed.
+//! Compiles the part of etcd's API that is used, with a protobuf compiler written in Rust, so that no `protoc` is
+//! needed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");

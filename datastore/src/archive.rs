@@ -6,15 +6,15 @@
 //! {"apiVersion":"fabric.rs/v1","kind":"IPPool","metadata":{"name":"default"},"spec":{"cidr":"10.0.0.0/16"}}
 //! ```
 //!
-//! A header, and then one manifest a line, sorted by kind, namespace and name, all as they were at one moment: two exports
-//! of the same differ in the header's revision only. An archive is read as a whole and found good before anything is
-//! written; the counts tell when its end is missing.
+//! A header, and then one manifest a line, sorted by kind, namespace and name, all as they were at one moment: two
+//! exports of the same differ in the header's revision only. An archive is read as a whole and found good before
+//! anything is written; the counts tell when its end is missing.
 //!
-//! Importing ([`import`]) creates what is missing, and leaves alone what is there already and the same. What is there and
-//! different is replaced only if that was asked for; nothing is ever deleted. Everything is written with
+//! Importing ([`import`]) creates what is missing, and leaves alone what is there already and the same. What is
+//! there and different is replaced only if that was asked for; nothing is ever deleted. Everything is written with
 //! preconditions, in an order ([`KINDS`]) in which it may stop anywhere: policies before whom they protect, pods
-//! before the addresses that are collected without them, handles before the blocks that name them, and pools, out of which
-//! addresses are given, last. An import that was interrupted is simply repeated. Replacing what running agents
+//! before the addresses that are collected without them, handles before the blocks that name them, and pools, out of
+//! which addresses are given, last. An import that was interrupted is simply repeated. Replacing what running agents
 //! use is not made safe by this; stop them first.
 //!
 //! Left out are leases, which say who leads *there*, and of the metadata of Kubernetes what holds in one cluster only:

@@ -1,19 +1,20 @@
 //! The backend that is etcd, version 3.4 or newer: several machines without Kubernetes.
 //!
-//! - **Keys** are `/<prefix>/<kind>/<namespace>/<name>` (`keys`), values the manifests as JSON. A revision is etcd's own:
-//!   `mod_revision` of a key, the header's of a listing. Beside them is one key, `/<prefix>/format`, which says that
-//!   the prefix is Fabric's and in which version; a prefix where others keep their keys is refused.
-//! - **Commits** are transactions of at most [`ATOMIC_WRITES`] writes and a mebibyte, which is what etcd accepts unless it is
-//!   told otherwise. A larger commit becomes several, in order. All writes of a transaction have the same revision.
-//! - **Listings** are read in pieces at one revision. If that is compacted meanwhile, they are read anew; so only watching
-//!   ever says [`Error::Compacted`]. Pages of a listing with a limit are read each at its own moment.
+//! - **Keys** are `/<prefix>/<kind>/<namespace>/<name>` (`keys`), values the manifests as JSON. A revision is etcd's
+//!   own: `mod_revision` of a key, the header's of a listing. Beside them is one key, `/<prefix>/format`, which says
+//!   that the prefix is Fabric's and in which version; a prefix where others keep their keys is refused.
+//! - **Commits** are transactions of at most [`ATOMIC_WRITES`] writes and a mebibyte, which is what etcd accepts
+//!   unless it is told otherwise. A larger commit becomes several, in order. All writes of a transaction have the
+//!   same revision.
+//! - **Listings** are read in pieces at one revision. If that is compacted meanwhile, they are read anew; so only
+//!   watching ever says [`Error::Compacted`]. Pages of a listing with a limit are read each at its own moment.
 //! - **Calls** take a bounded time, whatever the members do (`client`); when they are back, so is the store. What
 //!   went wrong is told apart by what the caller must do (`failure`).
 //! - **Clocks** of members or clients play no part.
 //!
-//! Deliberately absent: compaction, which is the matter of whoever runs etcd (`--auto-compaction-retention`), its leases, and
-//! everything else that administers it. The crate `etcd-client` is not used: it needs `protoc` to be built, hides
-//! whether a call was sent, and cannot put watch answers together again that come in pieces.
+//! Deliberately absent: compaction, which is the matter of whoever runs etcd (`--auto-compaction-retention`), its
+//! leases, and everything else that administers it. The crate `etcd-client` is not used: it needs `protoc` to be
+//! built, hides whether a call was sent, and cannot put watch answers together again that come in pieces.
 
 /// What `proto/etcd.proto` says.
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
@@ -73,8 +74,8 @@ impl EtcdStore {
     /// Opens the store, and begins it if the prefix is empty. Needs a tokio runtime with time and IO.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the options are wrong, if etcd does not want us or we do not trust it, and if under the prefix
-    /// is something else, or Fabric's of a newer version; [`Error::Unavailable`] if nobody answers.
+    /// [`Error::Refused`] if the options are wrong, if etcd does not want us or we do not trust it, and if under the
+    /// prefix is something else, or Fabric's of a newer version; [`Error::Unavailable`] if nobody answers.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let root = Root(options.root()?);
         let etcd = Etcd { client: Client::new(options)?, root };

@@ -5,14 +5,15 @@
 //!
 //! At no time two lead, whatever wall clocks say, as long as the monotonic clocks of all run about equally fast:
 //! - A leader may act until a *deadline*, counted from the moment before it *sent* its last renewal that succeeded.
-//! - Others wait for the whole *duration*, counted from the moment after they first *saw* that renewal. That is later, and
-//!   the duration is longer than the deadline by a third of it, which is what clocks may differ by.
+//! - Others wait for the whole *duration*, counted from the moment after they first *saw* that renewal. That is
+//!   later, and the duration is longer than the deadline by half of that, which is what clocks may differ by.
 //! - Taking over is a compare-and-swap of the very record that was seen for so long.
 //!
 //! So whoever leads must ask [`Elector::is_leader`] before each step that only a leader may take, and the steps
 //! must be short against the difference, or harmless if somebody else does them too. A write with a precondition is.
 //!
-//! The record is that of Kubernetes (`coordination.k8s.io/v1`), so that `kubectl` shows who leads; its times are for people.
+//! The record is that of Kubernetes (`coordination.k8s.io/v1`), so that `kubectl` shows who leads; its times are for
+//! people.
 
 pub mod election;
 
@@ -63,8 +64,8 @@ impl fmt::Debug for Elector {
 }
 
 impl Elector {
-    /// Stands for election to the lease of this name, in [`NAMESPACE`], on behalf of a node; needs a tokio runtime with time,
-    /// and keeps a task on it until stopped or dropped. Dropped, it lets the lease expire.
+    /// Stands for election to the lease of this name, in [`NAMESPACE`], on behalf of a node; needs a tokio runtime
+    /// with time, and keeps a task on it until stopped or dropped. Dropped, it lets the lease expire.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, name: &str, node: &str, timing: Timing) -> Self {
         Self::start_with_clock(store, name, node, timing, wall_clock)
@@ -106,8 +107,8 @@ impl Elector {
         self.leadership.clone()
     }
 
-    /// Stands no longer, and gives the lease back if it is held, so that the next need not wait. Whatever the leader does
-    /// must have ended before.
+    /// Stands no longer, and gives the lease back if it is held, so that the next need not wait. Whatever the leader
+    /// does must have ended before.
     pub async fn stop(mut self) {
         let (stop, _) = oneshot::channel();
         let _ = std::mem::replace(&mut self.stop, stop).send(());

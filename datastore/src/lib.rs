@@ -1,8 +1,9 @@
 //! Typed resources and one trait over them, with one contract test for every backend.
 //!
 //! A backend holds a map from [`Key`] to [`Resource`], where every write gets the next [`Revision`] of the whole
-//! store. Writers compare and swap; readers list once and then watch from the revision of the listing. A watcher
-//! is told what *is*, never what happened: `(Key, Option<Versioned>)`, so that coalesced or repeated changes do no harm.
+//! store. Writers compare and swap; readers list once and then watch from the revision of the listing. A watcher is
+//! told what *is*, never what happened: `(Key, Option<Versioned>)`, so that coalesced or repeated changes do no
+//! harm.
 //!
 //! - [`resource`]: what there is, and its form as a manifest, which is also its form in every backend;
 //! - [`key`]: how it is named, and what people may call its kind;

@@ -81,7 +81,8 @@ impl WorkloadEndpoint {
 pub const NODE_LABEL: &str = "fabric.rs/node";
 
 impl Resource {
-    /// What one can look for: the labels of its metadata; of our kinds, [`NODE_LABEL`], and of an endpoint also its pod's.
+    /// What one can look for: the labels of its metadata; of our kinds, [`NODE_LABEL`], and of an endpoint also its
+    /// pod's.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<&str, &str> {
         match self {

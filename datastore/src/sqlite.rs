@@ -47,8 +47,8 @@ impl SqliteStore {
     /// until dropped.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is a file that is no store of ours, damaged or of a newer version (it is not touched
-    /// then), or if it can neither be opened nor created; [`Error::Unavailable`] if it is locked for long.
+    /// [`Error::Refused`] if there is a file that is no store of ours, damaged or of a newer version (it is not
+    /// touched then), or if it can neither be opened nor created; [`Error::Unavailable`] if it is locked for long.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();
         let opening = path.clone();

@@ -1,8 +1,8 @@
 //! The one trait over all backends.
 //!
-//! A backend says how it reads ([`Store::get`], [`Store::list_page`]), writes ([`Store::commit`]) and watches; all else is
-//! made of that. Nothing here depends on a clock of the store's or of a client's: what is newer is said by revisions
-//! alone.
+//! A backend says how it reads ([`Store::get`], [`Store::list_page`]), writes ([`Store::commit`]) and watches; all
+//! else is made of that. Nothing here depends on a clock of the store's or of a client's: what is newer is said by
+//! revisions alone.
 
 mod page;
 mod write;
@@ -53,8 +53,9 @@ pub struct Change {
     pub key: Key,
     /// The value; `None` if it is gone.
     pub value: Option<Versioned>,
-    /// The store's revision that this change brings the watcher to: a watch from here misses nothing. Of several changes
-    /// that were made in one write, only the last brings it to the revision of that write, which `value` has already.
+    /// The store's revision that this change brings the watcher to: a watch from here misses nothing. Of several
+    /// changes that were made in one write, only the last brings it to the revision of that write, which `value` has
+    /// already.
     pub revision: Revision,
 }
 
@@ -78,8 +79,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Unavailable`] and [`Error::Refused`].
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Versioned>, Error>>;
 
-    /// Reads the resources of a kind that the query selects: all of them as they were at one moment, or with a limit so many
-    /// of them and where to go on.
+    /// Reads the resources of a kind that the query selects: all of them as they were at one moment, or with a limit
+    /// so many of them and where to go on.
     ///
     /// Page after page, whatever is written meanwhile: what was there all the time is listed once, neither skipped nor
     /// repeated; what came, went or changed since the first page may be listed as it was or as it is. A watch from
@@ -89,23 +90,23 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Unavailable`]; [`Error::Refused`], also if `after` is not of a page of such a query.
     fn list_page(&self, kind: Kind, query: &Query) -> BoxFuture<'_, Result<Page, Error>>;
 
-    /// Does the writes in order, up to the first that fails, and returns the new revision of each. When this returns, all
-    /// of them survive a power failure. A key may stand in it once.
+    /// Does the writes in order, up to the first that fails, and returns the new revision of each. When this
+    /// returns, all of them survive a power failure. A key may stand in it once.
     ///
-    /// Where the store [is atomic](Store::is_atomic), up to [`ATOMIC_WRITES`] are all done or none is, and nobody ever sees
-    /// some of them; more may be cut into several such groups. Deleting what is not there succeeds, and changes nothing,
-    /// unless the precondition demands it to be there.
+    /// Where the store [is atomic](Store::is_atomic), up to [`ATOMIC_WRITES`] are all done or none is, and nobody
+    /// ever sees some of them; more may be cut into several such groups. Deleting what is not there succeeds, and
+    /// changes nothing, unless the precondition demands it to be there.
     ///
     /// # Errors
-    /// The first write that failed, and how many were done nevertheless. [`Error::Conflict`] if its precondition does not
-    /// hold; [`Error::Unavailable`] and [`Error::Refused`].
+    /// The first write that failed, and how many were done nevertheless. [`Error::Conflict`] if its precondition
+    /// does not hold; [`Error::Unavailable`] and [`Error::Refused`].
     fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<Vec<Revision>, CommitError>>;
 
     /// Whether [`Store::commit`] does up to [`ATOMIC_WRITES`] writes all or none, in one durable transaction.
     fn is_atomic(&self) -> bool;
 
-    /// Every change after `from`, of all kinds, in the order of their revisions, without end. Changes of one resource may
-    /// be merged into the last. An error ends the stream; watch again from the last change seen.
+    /// Every change after `from`, of all kinds, in the order of their revisions, without end. Changes of one
+    /// resource may be merged into the last. An error ends the stream; watch again from the last change seen.
     ///
     /// # Errors
     /// [`Error::Compacted`] if `from` lies too far back, then or later in the stream; [`Error::Unavailable`] and
@@ -126,8 +127,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Reads all resources of these kinds, as they were at one moment.
     ///
-    /// Unless a backend knows better, by listing all of it until two listings in a row are the same: then there was a moment
-    /// between them. A store that is written all the time is unavailable for that.
+    /// Unless a backend knows better, by listing all of it until two listings in a row are the same: then there was
+    /// a moment between them. A store that is written all the time is unavailable for that.
     ///
     /// # Errors
     /// [`Error::Unavailable`] and [`Error::Refused`].
@@ -161,8 +162,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         async move { Ok(committed.await?.first().copied().unwrap_or_default()) }.boxed()
     }
 
-    /// Deletes one resource: [`Store::commit`] of one. Deleting what is not there succeeds unless the precondition demands
-    /// it to be there.
+    /// Deletes one resource: [`Store::commit`] of one. Deleting what is not there succeeds unless the precondition
+    /// demands it to be there.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the precondition does not hold; [`Error::Unavailable`] and [`Error::Refused`].

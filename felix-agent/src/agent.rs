@@ -51,6 +51,8 @@ const QUEUE: usize = 1024;
 /// The owner of everything that this node knows and has in its kernel.
 pub struct Agent {
     config: Arc<Config>,
+    /// The same, for everyone else.
+    in_force: watch::Sender<Arc<Config>>,
     inputs: Inputs,
     dataplane: Dataplane,
     speaker: Speaker,
@@ -95,7 +97,8 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
     let (status, status_receiver) = watch::channel(Arc::new(Status::starting(&config)));
     let node = Node { name: config.node.name.clone(), addresses: config.node.addresses.clone() };
     let speaker = Speaker::new(&events);
-    let handle = Handle::new(events, status_receiver, speaker.view());
+    let (in_force, config_receiver) = watch::channel(Arc::clone(&config));
+    let handle = Handle::new(events, status_receiver, config_receiver, speaker.view());
     let now = Instant::now();
     let agent = Agent {
         inputs: Inputs::new(node),
@@ -115,6 +118,7 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         leaving: Vec::new(),
         started: now,
         status,
+        in_force,
         config,
     };
     (agent, handle, receiver)

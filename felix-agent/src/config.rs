@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bgp/ peer/ filter/   the speaker's part, as it is written      value   what is written in more than one way
+//! datastore ipam       where resources are kept; addresses
 //! validate             what the types cannot say                 secret  passwords, from files too
 //! overrides            environment and flags                     reload  what a new file may change in a running agent
 //! ```
@@ -12,7 +13,9 @@
 //! Deliberately absent: anything that belongs to the whole fabric (pools, policies): that is the datastore's.
 
 pub mod bgp;
+pub mod datastore;
 pub mod filter;
+pub mod ipam;
 mod overrides;
 pub mod peer;
 pub mod reload;
@@ -22,13 +25,16 @@ mod tests;
 mod validate;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use datastore::document::{Document, Problem};
+use ::datastore::document::{Document, Problem};
 use serde::Deserialize;
 
-pub use bgp::Bgp;
+pub use self::bgp::Bgp;
+pub use self::datastore::Datastore;
+pub use self::ipam::Ipam;
 pub use overrides::Overrides;
 pub use peer::Peer;
 
@@ -43,6 +49,9 @@ pub struct Config {
     /// How the agent is asked.
     #[serde(default)]
     pub api: Api,
+    /// Addresses.
+    #[serde(default)]
+    pub ipam: Ipam,
     /// The BGP speaker.
     pub bgp: Bgp,
     /// Counters for Prometheus.
@@ -63,22 +72,9 @@ pub struct Node {
     /// as /32 and /128 unless `bgp.advertiseNodeAddresses` is false.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
-}
-
-/// Where resources are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Datastore {
-    /// An SQLite file; several agents on one machine may share it.
-    pub sqlite: Sqlite,
-}
-
-/// The SQLite backend.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sqlite {
-    /// Absolute path of the file; made if it is missing.
-    pub path: PathBuf,
+    /// What selectors of pools choose it by; written into its Node object.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How the agent is asked.
@@ -162,7 +158,7 @@ pub struct Reading {
 }
 
 impl Config {
-    /// Reads `file`, lays `overrides` over it and checks the result; then reads the files of passwords that it names.
+    /// Reads `file`, lays `overrides` over it and checks the result; then reads the files of secrets that it names.
     ///
     /// # Errors
     /// Everything that is wrong, each with its place.
@@ -174,7 +170,8 @@ impl Config {
             )])
         })?;
         let (mut reading, document) = Self::decode(&name, &text, overrides)?;
-        let problems = secret::read(&mut reading.config.bgp, &document);
+        let mut problems = secret::read(&mut reading.config.bgp, &document);
+        problems.extend(reading.config.datastore.read(&document));
         if problems.is_empty() { Ok(reading) } else { Err(problems.into()) }
     }
 
@@ -223,6 +220,6 @@ impl Config {
             let ao = peer.tcp_ao.as_ref().and_then(|ao| ao.password_file.clone());
             peer.password_file.clone().into_iter().chain(ao)
         });
-        std::iter::once(file.to_owned()).chain(passwords).collect()
+        std::iter::once(file.to_owned()).chain(passwords).chain(self.datastore.files()).collect()
     }
 }

@@ -7,6 +7,7 @@
 //! diff        actual ↔ desired              [pure]   dataplane/  netlink, routes, links, sysctl, nftables
 //! ipam/       assigns addresses by CAS               cni/        makes and removes the pods' links
 //! api/        gRPC                                   metrics/    counters for Prometheus
+//! registration  the node's own object       [pure]
 //! ```
 //!
 //! Invariants: data flows one way; every kernel object of ours is recognisable from the kernel alone; nothing is swept
@@ -22,6 +23,7 @@ pub mod inputs;
 pub mod ipam;
 pub mod metrics;
 pub mod plan;
+pub mod registration;
 pub mod shell;
 pub mod telemetry;
 
@@ -49,11 +51,9 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     // A second agent must not touch anything.
     let socket = &config.api.socket;
     let bound = api::Socket::bind(socket).with_context(|| format!("socket {}", socket.display()))?;
-    let store: Arc<dyn datastore::Store> = Arc::new(
-        datastore::SqliteStore::open(&config.datastore.sqlite.path)
-            .await
-            .with_context(|| format!("datastore {}", config.datastore.sqlite.path.display()))?,
-    );
+    let store = shell::store::open(&config.datastore)
+        .await
+        .with_context(|| format!("datastore {}", config.datastore))?;
     let metrics = match config.metrics.listen {
         Some(address) => {
             let bound = tokio::net::TcpListener::bind(address).await;
@@ -64,10 +64,14 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     let dataplane = dataplane::Dataplane::connect().context("netlink")?;
     let listeners = dataplane.watch().context("netlink")?;
     let (agent, handle, events) = agent::new(Arc::clone(&config), dataplane);
-    tokio::spawn(shell::store::follow(Arc::clone(&store), handle.clone()));
+    let known = ipam::Known::new(config.node.name.clone());
+    let audience = shell::store::Audience { known: known.clone(), agent: Some(handle.clone()) };
+    tokio::spawn(shell::store::follow(Arc::clone(&store), audience));
+    tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
     let services = api::Services {
         agent: handle.clone(),
-        allocator: Arc::new(ipam::Allocator::new(Arc::clone(&store), config.node.name.clone())),
+        allocator: Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone())),
+        known,
         store,
         netlink: dataplane::netlink::Netlink::connect().context("netlink")?,
         node: config.node.name.clone(),

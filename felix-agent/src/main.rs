@@ -22,9 +22,15 @@ struct Arguments {
     /// This node's addresses, comma-separated (FABRIC_NODE_ADDRESSES).
     #[arg(long)]
     node_addresses: Option<String>,
+    /// This node's labels, comma-separated key=value (FABRIC_NODE_LABELS).
+    #[arg(long)]
+    node_labels: Option<String>,
     /// The SQLite file (FABRIC_DATASTORE_PATH).
     #[arg(long)]
     datastore_path: Option<String>,
+    /// URLs of etcd's members, comma-separated (FABRIC_ETCD_ENDPOINTS).
+    #[arg(long)]
+    etcd_endpoints: Option<String>,
     /// The socket to serve on (FABRIC_SOCKET).
     #[arg(long)]
     socket: Option<String>,
@@ -79,7 +85,9 @@ fn overrides(arguments: Arguments) -> Overrides {
     let mut overrides = Overrides::from_environment(std::env::vars());
     overrides.set("FABRIC_NODE_NAME", arguments.node_name);
     overrides.set("FABRIC_NODE_ADDRESSES", arguments.node_addresses);
+    overrides.set("FABRIC_NODE_LABELS", arguments.node_labels);
     overrides.set("FABRIC_DATASTORE_PATH", arguments.datastore_path);
+    overrides.set("FABRIC_ETCD_ENDPOINTS", arguments.etcd_endpoints);
     overrides.set("FABRIC_SOCKET", arguments.socket);
     overrides.set("FABRIC_LOCAL_AS", arguments.local_as);
     overrides.set("FABRIC_ROUTER_ID", arguments.router_id);

@@ -2,6 +2,7 @@
 
 pub mod history;
 pub mod kernel;
+pub mod registration;
 pub mod reload;
 pub mod speaker;
 pub mod store;

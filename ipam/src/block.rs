@@ -21,6 +21,7 @@ mod resting;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -67,7 +68,8 @@ pub struct Allocation {
 pub struct Block {
     cidr: IpNetwork,
     node: String,
-    allocations: BTreeMap<Ordinal, Allocation>,
+    /// Shared by the states of a block, as a rewrite changes one of them and memory holds several.
+    allocations: BTreeMap<Ordinal, Arc<Allocation>>,
     unallocated: Ordinals,
     sequence: u64,
     claimed_at: Timestamp,
@@ -82,7 +84,7 @@ struct StoredBlock {
     cidr: IpNetwork,
     node: String,
     #[serde(default)]
-    allocations: BTreeMap<Ordinal, Allocation>,
+    allocations: BTreeMap<Ordinal, Arc<Allocation>>,
     unallocated: Ordinals,
     sequence: u64,
     #[serde(default)]
@@ -174,13 +176,13 @@ impl Block {
 
     /// Addresses in use, ascending.
     pub fn allocations(&self) -> impl Iterator<Item = (IpAddr, &Allocation)> {
-        self.allocations.iter().map(|(ordinal, allocation)| (self.address(*ordinal), allocation))
+        self.allocations.iter().map(|(ordinal, allocation)| (self.address(*ordinal), allocation.as_ref()))
     }
 
     /// Who holds this address.
     #[must_use]
     pub fn allocation(&self, address: IpAddr) -> Option<&Allocation> {
-        self.allocations.get(&self.ordinal(address)?)
+        self.allocations.get(&self.ordinal(address)?).map(Arc::as_ref)
     }
 
     /// The addresses that `handle` holds here.
@@ -295,7 +297,8 @@ impl Block {
         self.released.end(ordinal);
         self.released.prune(now, cooldown);
         let (handle, attributes) = (handle.to_owned(), attributes.clone());
-        self.allocations.insert(ordinal, Allocation { handle, attributes, sequence: self.sequence });
+        let allocation = Allocation { handle, attributes, sequence: self.sequence };
+        self.allocations.insert(ordinal, Arc::new(allocation));
         true
     }
 
@@ -313,7 +316,7 @@ impl Block {
     pub(crate) fn release_address(&mut self, address: IpAddr, now: Timestamp) -> Option<Allocation> {
         let released = self.free(address, now)?;
         self.touch(now);
-        Some(released)
+        Some(Arc::unwrap_or_clone(released))
     }
 
     /// [`Block::touched`], in place. A count that old records began anywhere wraps rather than stops.
@@ -322,7 +325,7 @@ impl Block {
         self.released.clamp(now);
     }
 
-    fn free(&mut self, address: IpAddr, now: Timestamp) -> Option<Allocation> {
+    fn free(&mut self, address: IpAddr, now: Timestamp) -> Option<Arc<Allocation>> {
         let ordinal = self.ordinal(address)?;
         let allocation = self.allocations.remove(&ordinal)?;
         self.unallocated.push(ordinal);

@@ -40,6 +40,7 @@ mod prefetch;
 mod release;
 mod request;
 mod split;
+mod standing;
 mod unclaim;
 mod walk;
 

@@ -53,3 +53,6 @@ impl FromStr for Use {
         Self::ALL.into_iter().find(|usage| usage.name() == text).ok_or_else(|| UnknownUse(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

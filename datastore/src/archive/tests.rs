@@ -270,19 +270,19 @@ async fn an_import_may_stop_anywhere_and_be_repeated() {
 
 const ATOMIC: usize = crate::ATOMIC_WRITES;
 
+fn good() -> String {
+    text(&Archive::new(Revision(7), resources(2, "x")))
+}
+
+fn problems(text: &str) -> String {
+    let problems = Archive::parse(text.lines()).unwrap_err();
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn all_that_is_wrong_is_said_by_line() {
-    let good = text(&Archive::new(Revision(7), resources(2, "x")));
-    assert!(
-        good.starts_with("{\"fabricExport\":1,\"revision\":7,\"counts\":{\"BlockAffinity\":2,"),
-        "{good}"
-    );
-    assert!(Archive::parse(good.replace('\n', "\r\n\n").lines()).is_ok());
-    let problems = |text: &str| {
-        let problems = Archive::parse(text.lines()).unwrap_err();
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
-    let last = good.lines().count();
+    let good = good();
+    assert_eq!(good.lines().count(), 17);
     for (line, complaint) in [
         (
             "",
@@ -321,7 +321,16 @@ fn all_that_is_wrong_is_said_by_line() {
         assert!(found.starts_with(complaint), "{found}");
         assert_eq!(found.lines().count(), 1, "{found}");
     }
-    assert_eq!(last, 17);
+}
+
+#[test]
+fn what_is_wrong_with_the_whole_is_said_too() {
+    let good = good();
+    assert!(
+        good.starts_with("{\"fabricExport\":1,\"revision\":7,\"counts\":{\"BlockAffinity\":2,"),
+        "{good}"
+    );
+    assert!(Archive::parse(good.replace('\n', "\r\n\n").lines()).is_ok());
     let twice = format!("{good}{}\n", good.lines().nth(4).unwrap());
     assert!(problems(&twice).contains("is in line 5 already"), "{}", problems(&twice));
     let renamed = good.replace("\"name\":\"10-0-0-64-26\"", "\"name\":\"10-0-9-64-26\"");

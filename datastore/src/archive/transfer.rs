@@ -90,8 +90,8 @@ pub async fn compare(store: &dyn Store, archive: &Archive, kinds: &[Kind]) -> Re
     Ok(difference)
 }
 
-/// Writes what is in the archive, of these kinds, and is not the same in the store; what is there and differs only if it
-/// is to `overwrite`. `progress` is told after each group of writes. Returns what was done.
+/// Writes what is in the archive, of these kinds, and is not the same in the store; what is there and differs only
+/// if it is to `overwrite`. `progress` is told after each group of writes. Returns what was done.
 ///
 /// # Errors
 /// See [`ImportError`].

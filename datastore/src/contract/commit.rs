@@ -115,7 +115,8 @@ pub async fn what_makes_no_sense_is_refused(backend: &dyn Backend) {
     }
 }
 
-/// Many move ones from a key to another. Where that is atomic nobody ever sees one missing; and none is lost at the end.
+/// Many move ones from a key to another. Where that is atomic nobody ever sees one missing; and none is lost at the
+/// end.
 pub async fn sums_are_kept_between_two_keys(backend: &dyn Backend) {
     const MOVES: u32 = 20;
     let first = backend.open().await;

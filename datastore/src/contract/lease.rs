@@ -18,8 +18,8 @@ pub(crate) async fn led(elector: &Elector) {
     tokio::time::timeout(PATIENCE, leads).await.expect("never leads");
 }
 
-/// One leads, and while it renews nobody else does, though their wall clocks are days apart. When it stops, the next one
-/// does; when that dies, another, after the lease has expired.
+/// One leads, and while it renews nobody else does, though their wall clocks are days apart. When it stops, the next
+/// one does; when that dies, another, after the lease has expired.
 pub async fn electors_take_turns(backend: &dyn Backend) {
     let start = |node: &'static str, name: &'static str, hours: i64, store| {
         let wall = move || Timestamp::from_second(wall_clock().as_second() + hours * 3600).unwrap();

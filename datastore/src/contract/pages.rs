@@ -43,7 +43,8 @@ async fn pages(store: &dyn Store, kind: Kind, query: &Query) -> (Revision, Vec<P
     }
 }
 
-/// Namespace and labels choose, alone and together, in pages of any size; what is chosen comes with value and revision.
+/// Namespace and labels choose, alone and together, in pages of any size; what is chosen comes with value and
+/// revision.
 pub async fn selectors_choose(backend: &dyn Backend) {
     let store = backend.open().await;
     let mut written = BTreeMap::new();

@@ -122,8 +122,8 @@ pub async fn compaction_is_told(backend: &dyn Backend) {
     assert_eq!(next(&mut changes).await.revision, after);
 }
 
-/// Cut off and let in again: a watch goes on, or ends as unavailable and is resumed. What was written while it could not
-/// hear is told then; reading and writing work again with the handles that there were.
+/// Cut off and let in again: a watch goes on, or ends as unavailable and is resumed. What was written while it could
+/// not hear is told then; reading and writing work again with the handles that there were.
 pub async fn a_disconnection_loses_nothing(backend: &dyn Backend) {
     let (store, other) = (backend.open().await, backend.open().await);
     let start = store.put(namespace("cut-0", "before"), Precondition::Absent).await.unwrap();

@@ -1,7 +1,7 @@
 //! Calls to whichever member answers, each within a bounded time.
 //!
-//! There is a connection to each member, made when it is first used and made anew when it was lost. Calls go to the member
-//! that answered last. If it does not, calls that read ask the others in turn; calls that write do so only
+//! There is a connection to each member, made when it is first used and made anew when it was lost. Calls go to the
+//! member that answered last. If it does not, calls that read ask the others in turn; calls that write do so only
 //! while nothing can have been sent, since else they might be done twice.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

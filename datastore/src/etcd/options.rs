@@ -13,8 +13,8 @@ use crate::error::Error;
 /// Which etcd, and how to get into it. Plain values: files are read by who makes this.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where its members listen for clients, `https://10.0.0.1:2379`; `http://` without TLS. The one that answered last is
-    /// asked first.
+    /// Where its members listen for clients, `https://10.0.0.1:2379`; `http://` without TLS. The one that answered
+    /// last is asked first.
     pub endpoints: Vec<String>,
     /// Under which all keys are, such as `fabric`. One fabric has one, and nothing else is there.
     pub prefix: String,

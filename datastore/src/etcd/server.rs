@@ -1,8 +1,8 @@
 //! An etcd of one's own, for tests.
 //!
-//! Its members listen on a loopback address that no other process's tests use, keep everything in a temporary directory,
-//! and are killed by their ids when it is dropped. What a test process that was killed has left behind, the next one
-//! removes. Needs Debian's `etcd-server` and `etcd-client`.
+//! Its members listen on a loopback address that no other process's tests use, keep everything in a temporary
+//! directory, and are killed by their ids when it is dropped. What a test process that was killed has left behind,
+//! the next one removes. Needs Debian's `etcd-server` and `etcd-client`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

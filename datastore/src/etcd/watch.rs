@@ -1,9 +1,9 @@
 //! Watching all keys of the prefix.
 //!
-//! A watch begins *at* the revision from which it is resumed, and passes over what it already knows: then etcd itself
-//! says for certain whether anything in between is no longer kept. (Asked for the revision after it, etcd 3.4 may have
-//! dropped exactly the deletion that was made there.) All changes of one revision come in one answer, which may come in
-//! pieces (`fragment`); only the last of them brings the watcher to that revision.
+//! A watch begins *at* the revision from which it is resumed, and passes over what it already knows: then etcd
+//! itself says for certain whether anything in between is no longer kept. (Asked for the revision after it, etcd 3.4
+//! may have dropped exactly the deletion that was made there.) All changes of one revision come in one answer, which
+//! may come in pieces (`fragment`); only the last of them brings the watcher to that revision.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

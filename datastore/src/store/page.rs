@@ -41,8 +41,8 @@ impl Query {
     }
 }
 
-/// Where a listing goes on. Only the backend that gave it knows what it says; it stays good while things are written and
-/// after a restart.
+/// Where a listing goes on. Only the backend that gave it knows what it says; it stays good while things are written
+/// and after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Continue(String);
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::Status;
-use crate::config::{Invalid, Reading};
+use crate::config::{Config, Invalid, Reading};
 use crate::dataplane::netlink::NetlinkEvent;
 use crate::inputs::Inputs;
 use crate::plan::desired::InterfaceName;
@@ -84,6 +84,7 @@ pub struct Stopped;
 pub struct Handle {
     events: mpsc::Sender<Event>,
     status: watch::Receiver<Arc<Status>>,
+    config: watch::Receiver<Arc<Config>>,
     speaker: SpeakerView,
 }
 
@@ -91,9 +92,10 @@ impl Handle {
     pub(super) fn new(
         events: mpsc::Sender<Event>,
         status: watch::Receiver<Arc<Status>>,
+        config: watch::Receiver<Arc<Config>>,
         speaker: SpeakerView,
     ) -> Self {
-        Self { events, status, speaker }
+        Self { events, status, config, speaker }
     }
 
     /// Hands an event in, waiting while the queue is full.
@@ -131,6 +133,12 @@ impl Handle {
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
+    }
+
+    /// Follows the configuration in force.
+    #[must_use]
+    pub fn watch_config(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.clone()
     }
 
     /// The BGP speaker's tables, once it runs.

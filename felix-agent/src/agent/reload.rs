@@ -41,6 +41,7 @@ impl Agent {
         self.peers = keys(&config);
         self.inputs.node.addresses.clone_from(&config.node.addresses);
         self.config = Arc::new(config);
+        self.in_force.send_replace(Arc::clone(&self.config));
         match self.speaker.configure(&self.config).await {
             Ok(()) => tracing::info!("the configuration was read again and is in force"),
             Err(error) => tracing::error!(%error, "the new configuration does not reach BGP"),

@@ -8,15 +8,15 @@
 mod answer;
 mod attachment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::ipam::Attributes;
 use ::ipam::plan::Wanted;
-use ::ipam::{AssignmentMode, Attributes, Family};
-use datastore::{Precondition, Resource, Revision, Store, WorkloadEndpoint};
+use datastore::{Key, Precondition, Resource, Revision, Store, WorkloadEndpoint};
 use policy::program::EndpointId;
 use proto::v1;
 use proto::v1::cni_server::Cni;
@@ -27,7 +27,7 @@ use crate::agent::{Event, Handle};
 use crate::cni::{self, AttachRequest, Attached};
 use crate::dataplane::netlink::Netlink;
 use crate::inputs::Inputs;
-use crate::ipam::{self, Allocator};
+use crate::ipam::{self, Allocator, Known};
 use answer::{address_error, link_error, mac_text, reply};
 use attachment::{Attachment, requested};
 
@@ -45,10 +45,17 @@ struct Attacher {
     agent: Handle,
     store: Arc<dyn Store>,
     allocator: Arc<Allocator>,
+    known: Known,
     netlink: Netlink,
     node: String,
     /// One call at a time for each container; a runtime may repeat an ADD that it gave up on.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    /// Endpoints that may have been written, or not, by host end.
+    unsure: Mutex<BTreeMap<String, Key>>,
+}
+
+fn endpoint_key(endpoint: &EndpointId) -> Key {
+    Key::namespaced(datastore::Kind::WorkloadEndpoint, &endpoint.namespace, &endpoint.name)
 }
 
 impl Service {
@@ -56,10 +63,12 @@ impl Service {
         agent: Handle,
         store: Arc<dyn Store>,
         allocator: Arc<Allocator>,
+        known: Known,
         netlink: Netlink,
         node: String,
     ) -> Self {
-        Self(Arc::new(Attacher { agent, store, allocator, netlink, node, busy: Mutex::default() }))
+        let (busy, unsure) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Attacher { agent, store, allocator, known, netlink, node, busy, unsure }))
     }
 }
 
@@ -138,13 +147,19 @@ impl Attacher {
         };
         let link = cni::attach(&self.netlink, &link).await.map_err(|error| link_error(&error))?;
         let workload = self.workload(attachment, request, &addresses, &link);
-        let written = self
-            .store
-            .put(Resource::WorkloadEndpoint(Box::new(workload.clone())), Precondition::None)
-            .await
-            .map_err(|error| super::datastore_error(&error))?;
+        let written = self.write(attachment, &workload).await?;
         self.program(workload, written).await?;
         Ok(reply(attachment, &addresses, &link))
+    }
+
+    async fn write(&self, attachment: &Attachment, workload: &WorkloadEndpoint) -> Result<Revision, Status> {
+        let resource = Resource::WorkloadEndpoint(Box::new(workload.clone()));
+        let written = self.store.put(resource, Precondition::None).await;
+        if written.is_err() {
+            let key = endpoint_key(&attachment.endpoint);
+            self.unsure.lock().await.insert(attachment.host_interface.clone(), key);
+        }
+        written.map_err(|error| super::datastore_error(&error))
     }
 
     /// As asked, else what every uplink carries: any of them may carry any pod's packets.
@@ -170,34 +185,11 @@ impl Attacher {
                 pod: request.pod_name.clone(),
                 interface: attachment.interface.clone(),
             },
-            wanted: self.wanted(&requested).await?,
+            wanted: requested.into_iter().map(Wanted::Address).collect(),
+            every_family: true,
+            ..ipam::Request::default()
         };
         self.allocator.assign(request).await.map_err(|error| address_error(&error))
-    }
-
-    /// One address of each family: the one asked for, or any where there is a pool to take it from.
-    async fn wanted(&self, requested: &[IpAddr]) -> Result<Vec<Wanted>, Status> {
-        let pools =
-            self.store.list(datastore::Kind::IpPool).await.map_err(|error| super::datastore_error(&error))?;
-        let gives_out = |family: Family| {
-            pools.items.values().any(|item| {
-                let Resource::IpPool(pool) = &item.resource else { return false };
-                !pool.disabled
-                    && pool.assignment_mode == AssignmentMode::Automatic
-                    && Family::of_network(&pool.cidr) == family
-            })
-        };
-        let mut wanted: Vec<Wanted> = requested.iter().copied().map(Wanted::Address).collect();
-        for family in [Family::V4, Family::V6] {
-            if gives_out(family) && !wanted.iter().any(|wanted| wanted.family() == family) {
-                wanted.push(Wanted::Any(family));
-            }
-        }
-        if wanted.is_empty() {
-            // Let the planner say what is missing.
-            wanted.push(Wanted::Any(Family::V4));
-        }
-        Ok(wanted)
     }
 
     fn workload(
@@ -250,7 +242,9 @@ impl Attacher {
     }
 
     async fn remove(&self, attachment: &Attachment) -> Result<(), Status> {
+        let mut written = self.written(attachment).await;
         for (endpoint, workload) in self.endpoints_of(attachment).await? {
+            written.insert(endpoint_key(&endpoint));
             let (reply, done) = oneshot::channel();
             let WorkloadEndpoint { container_id, host_interface, .. } = workload;
             let event = Event::Withdraw { endpoint, container_id, host_interface, reply };
@@ -263,7 +257,9 @@ impl Attacher {
             }
         }
         cni::detach(&self.netlink, &attachment.host_interface).await.map_err(|error| link_error(&error))?;
-        self.forget(attachment).await?;
+        for key in written {
+            self.forget(attachment, key).await?;
+        }
         self.allocator.release(&attachment.handle).await.map_err(|error| address_error(&error))?;
         Ok(())
     }
@@ -287,23 +283,28 @@ impl Attacher {
             .map_err(super::stopped)
     }
 
+    /// Where the attachment may be written, as far as the loop does not know: it forgets an endpoint before it is deleted,
+    /// which may not have come about, and it never hears of one whose write may or may not have been done.
+    async fn written(&self, attachment: &Attachment) -> BTreeSet<Key> {
+        let told = self.known.read().endpoints_behind(&attachment.host_interface);
+        let unsure = self.unsure.lock().await.get(&attachment.host_interface).cloned();
+        told.into_iter().chain(unsure).collect()
+    }
+
     /// Takes the endpoint out of the datastore, unless its name belongs to another container by now.
-    async fn forget(&self, attachment: &Attachment) -> Result<(), Status> {
-        let listing = self
-            .store
-            .list(datastore::Kind::WorkloadEndpoint)
-            .await
-            .map_err(|error| super::datastore_error(&error))?;
-        for (key, versioned) in listing.items {
-            let Resource::WorkloadEndpoint(endpoint) = &versioned.resource else { continue };
-            if endpoint.node != self.node || endpoint.host_interface != attachment.host_interface {
-                continue;
-            }
-            match self.store.delete(&key, Precondition::Unchanged(versioned.revision)).await {
+    async fn forget(&self, attachment: &Attachment, key: Key) -> Result<(), Status> {
+        let is_it = |resource: &Resource| {
+            matches!(resource, Resource::WorkloadEndpoint(endpoint)
+                if endpoint.node == self.node && endpoint.host_interface == attachment.host_interface)
+        };
+        let found = self.store.get(&key).await.map_err(|error| super::datastore_error(&error))?;
+        if let Some(found) = found.filter(|found| is_it(&found.resource)) {
+            match self.store.delete(&key, Precondition::Unchanged(found.revision)).await {
                 Ok(()) | Err(datastore::Error::Conflict { .. }) => {}
                 Err(error) => return Err(super::datastore_error(&error)),
             }
         }
+        self.unsure.lock().await.remove(&attachment.host_interface);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use tonic_health::ServingStatus;
 
 use crate::agent::Handle;
 use crate::dataplane::netlink::Netlink;
-use crate::ipam::Allocator;
+use crate::ipam::{Allocator, Known};
 
 /// What the services need.
 pub struct Services {
@@ -30,6 +30,8 @@ pub struct Services {
     pub store: Arc<dyn Store>,
     /// Addresses for pods.
     pub allocator: Arc<Allocator>,
+    /// What the datastore says of addresses.
+    pub known: Known,
     /// For the pods' links, and questions to the kernel.
     pub netlink: Netlink,
     /// This node's name.
@@ -49,9 +51,9 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let Socket { listener, _lock } = socket;
-    let Services { agent, store, allocator, netlink, node } = services;
+    let Services { agent, store, allocator, known, netlink, node } = services;
     let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
-    let cni = super::cni::Service::new(agent.clone(), Arc::clone(&store), allocator, netlink, node);
+    let cni = super::cni::Service::new(agent.clone(), Arc::clone(&store), allocator, known, netlink, node);
     Server::builder()
         .add_service(health)
         .add_service(reflection)

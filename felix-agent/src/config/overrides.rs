@@ -25,15 +25,23 @@ enum ValueKind {
     Number,
     /// Comma-separated.
     List,
+    /// Comma-separated, each `key=value`.
+    Map,
 }
 
-const SETTINGS: [Setting; 8] = [
+const SETTINGS: [Setting; 10] = [
     Setting { variable: "FABRIC_NODE_NAME", path: &["node", "name"], kind: ValueKind::Text },
     Setting { variable: "FABRIC_NODE_ADDRESSES", path: &["node", "addresses"], kind: ValueKind::List },
+    Setting { variable: "FABRIC_NODE_LABELS", path: &["node", "labels"], kind: ValueKind::Map },
     Setting {
         variable: "FABRIC_DATASTORE_PATH",
         path: &["datastore", "sqlite", "path"],
         kind: ValueKind::Text,
+    },
+    Setting {
+        variable: "FABRIC_ETCD_ENDPOINTS",
+        path: &["datastore", "etcd", "endpoints"],
+        kind: ValueKind::List,
     },
     Setting { variable: "FABRIC_SOCKET", path: &["api", "socket"], kind: ValueKind::Text },
     Setting { variable: "FABRIC_LOCAL_AS", path: &["bgp", "localAS"], kind: ValueKind::Number },
@@ -102,11 +110,21 @@ impl ValueKind {
                 .parse::<u32>()
                 .map(Value::from)
                 .map_err(|_| format!("is the text \"{text}\"; write a whole number from 1 to 4294967295")),
-            Self::List => {
-                Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
-            }
+            Self::List => Ok(items(text).map(Value::from).collect()),
+            Self::Map => items(text)
+                .map(|item| match item.split_once('=') {
+                    Some((key, value)) => Ok((key.trim().to_owned(), Value::from(value.trim()))),
+                    None => Err(format!("\"{item}\" has no '='; write key=value, and ',' between several")),
+                })
+                .collect::<Result<serde_json::Map<_, _>, _>>()
+                .map(Value::Object),
         }
     }
+}
+
+/// What stands between commas.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 fn unknown(variable: &str) -> String {

@@ -4,8 +4,10 @@ use super::value::RemoteAs;
 use super::{Config, Overrides};
 
 mod bgp;
+mod datastore;
 mod documentation;
 mod filter;
+mod node;
 mod reload;
 
 const GOOD: &str = r#"

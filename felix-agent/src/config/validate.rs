@@ -1,11 +1,13 @@
 //! What the types cannot say: ranges, names that must exist, and settings that contradict each other.
 
-use datastore::document::{Document, Problem};
+use ::datastore::document::{Document, Problem};
 
 use super::Config;
 
+mod datastore;
 mod filter;
 mod idle;
+mod labels;
 mod peer;
 
 /// RFC 4724 §3: the restart time has 12 bits.
@@ -20,6 +22,8 @@ pub(super) fn problems(config: &Config, document: &Document) -> Vec<Problem> {
     let mut found = Vec::new();
     let say: Say<'_> = &mut |path, what| found.push(document.problem(path, what));
     node(config, say);
+    datastore::check(&config.datastore, say);
+    addresses(config, say);
     speaker(config, say);
     for (name, filter) in &config.bgp.filters {
         filter::check(name, filter, say);
@@ -57,14 +61,18 @@ fn node(config: &Config, say: Say<'_>) {
             );
         }
     }
-    if !config.datastore.sqlite.path.is_absolute() {
-        say("datastore.sqlite.path", "is no absolute path; start it with '/'");
-    }
+    labels::check(&config.node.labels, say);
     if !config.api.socket.is_absolute() {
         say("api.socket", "is no absolute path; start it with '/'");
     }
     if config.metrics.listen.is_some_and(|listen| listen.port() == 0) {
         say("metrics.listen", "0 is no port that anybody could find; write one such as 9091");
+    }
+}
+
+fn addresses(config: &Config, say: Say<'_>) {
+    if config.ipam.garbage_collection.interval_secs == 0 {
+        say("ipam.garbageCollection.intervalSecs", "0 would leave no pause; give at least 1");
     }
 }
 

@@ -1,37 +1,102 @@
-//! Follows the datastore: lists once, then watches from there; lists again when the watch cannot go on.
+//! Opens the datastore and follows it: lists once, then watches from there; lists again when the watch cannot go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datastore::{Error, Key, Kind, Revision, Store, Versioned};
+use datastore::{Change, Error, EtcdStore, Key, Kind, Revision, SqliteStore, Store, Versioned, etcd};
 use futures_util::StreamExt;
 
 use crate::agent::{Event, Handle};
+use crate::config::datastore::{Datastore, Etcd};
+use crate::ipam::Known;
 
 /// The pause before the datastore is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs until the loop has ended.
-pub async fn follow(store: Arc<dyn Store>, agent: Handle) {
-    loop {
-        match list(store.as_ref()).await {
-            Ok((revision, items)) => {
-                if agent.send(Event::Listed(revision, items)).await.is_err() {
-                    return;
-                }
-                match watch(store.as_ref(), revision, &agent).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::warn!(%error, "the datastore's watch ended; listing again"),
-                }
-            }
-            Err(error) => {
-                if agent.send(Event::DatastoreLost(error.to_string())).await.is_err() {
-                    return;
-                }
-            }
+/// Who is told what the datastore says.
+pub struct Audience {
+    /// Who assigns addresses, and everyone who asks about them.
+    pub known: Known,
+    /// The loop, where there is one.
+    pub agent: Option<Handle>,
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+impl Audience {
+    async fn listed(&self, revision: Revision, items: BTreeMap<Key, Versioned>) -> Result<(), Gone> {
+        self.known.reset(revision, &items);
+        self.send(|| Event::Listed(revision, items)).await
+    }
+
+    async fn changed(&self, change: Change) -> Result<(), Gone> {
+        self.known.change(&change);
+        self.send(|| Event::Changed(change)).await
+    }
+
+    async fn lost(&self, error: &Error) -> Result<(), Gone> {
+        self.send(|| Event::DatastoreLost(error.to_string())).await
+    }
+
+    async fn send(&self, event: impl FnOnce() -> Event) -> Result<(), Gone> {
+        match &self.agent {
+            Some(agent) => agent.send(event()).await.map_err(|_| Gone),
+            None => Ok(()),
         }
+    }
+}
+
+/// Opens the configured backend.
+///
+/// # Errors
+/// As the backend's.
+pub async fn open(datastore: &Datastore) -> Result<Arc<dyn Store>, Error> {
+    Ok(match datastore {
+        Datastore::Sqlite(sqlite) => Arc::new(SqliteStore::open(&sqlite.path).await?),
+        Datastore::Etcd(etcd) => Arc::new(EtcdStore::open(&options(etcd)).await?),
+    })
+}
+
+fn options(etcd: &Etcd) -> etcd::Options {
+    let octets = |text: &str| text.as_bytes().to_owned();
+    etcd::Options {
+        endpoints: etcd.endpoints.clone(),
+        prefix: etcd.prefix.clone(),
+        tls: etcd.tls.as_ref().map(|tls| etcd::Tls {
+            ca: octets(&tls.pem.ca),
+            identity: tls
+                .pem
+                .identity
+                .as_ref()
+                .map(|(certificate, key)| (octets(certificate), octets(&key.0))),
+        }),
+        credentials: etcd
+            .username
+            .clone()
+            .zip(etcd.password.as_ref())
+            .map(|(username, password)| etcd::Credentials { username, password: password.0.to_string() }),
+    }
+}
+
+/// Runs until the loop has ended; without one, for ever.
+pub async fn follow(store: Arc<dyn Store>, audience: Audience) {
+    while follow_once(store.as_ref(), &audience).await.is_ok() {
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Lists and watches until the datastore cannot go on.
+async fn follow_once(store: &dyn Store, audience: &Audience) -> Result<(), Gone> {
+    match list(store).await {
+        Ok((revision, items)) => {
+            audience.listed(revision, items).await?;
+            let error = watch(store, revision, audience).await?;
+            tracing::warn!(%error, "the datastore's watch ended; listing again");
+            Ok(())
+        }
+        Err(error) => audience.lost(&error).await,
     }
 }
 
@@ -48,13 +113,17 @@ async fn list(store: &dyn Store) -> Result<(Revision, BTreeMap<Key, Versioned>),
     Ok((oldest.unwrap_or_default(), items))
 }
 
-/// Passes changes on; ends well only when the loop has ended.
-async fn watch(store: &dyn Store, from: Revision, agent: &Handle) -> Result<(), Error> {
-    let mut changes = store.watch(from).await?;
+/// Passes changes on; ends well with what ended the watch.
+async fn watch(store: &dyn Store, from: Revision, audience: &Audience) -> Result<Error, Gone> {
+    let mut changes = match store.watch(from).await {
+        Ok(changes) => changes,
+        Err(error) => return Ok(error),
+    };
     while let Some(change) = changes.next().await {
-        if agent.send(Event::Changed(change?)).await.is_err() {
-            return Ok(());
+        match change {
+            Ok(change) => audience.changed(change).await?,
+            Err(error) => return Ok(error),
         }
     }
-    Err(Error::Unavailable("the watch ended".to_owned()))
+    Ok(Error::Unavailable("the watch ended".to_owned()))
 }

@@ -10,6 +10,7 @@ use super::draft::{Change, Draft};
 use super::eligible;
 use super::error::AssignError;
 use super::request::{Request, Wanted};
+use super::standing::Standing;
 use crate::family::Family;
 use crate::handle::Handle;
 use crate::snapshot::{Record, Scope, Snapshot, Write};
@@ -67,23 +68,22 @@ pub(super) enum Attempt {
 /// Puts one request into the draft; into an error none of it.
 pub(super) fn attempt(draft: &mut Draft<'_>, request: &Request) -> Result<Attempt, AssignError> {
     let standing = Standing::of(draft, request)?;
-    if standing.missing.is_empty() {
-        return Ok(Attempt::Held(standing.arrange(request, &BTreeSet::new())));
+    if standing.is_complete() {
+        return Ok(Attempt::Held(standing.arrange(&BTreeSet::new())));
     }
     // All choices before any change: one that fails leaves nothing half done.
     let (mut chosen, mut free, mut prepare) = (BTreeSet::new(), Vec::new(), Vec::new());
     let mut is_waiting = false;
     for family in [Family::V4, Family::V6] {
-        // Certain ones first, so that no other gets them.
-        let mut of_family = standing.missing.iter().filter(|wanted| wanted.family() == family).peekable();
-        if of_family.peek().is_none() {
+        let mut missing = standing.missing_of(family).peekable();
+        if missing.peek().is_none() {
             continue;
         }
         let pools = eligible::select(draft.snapshot(), request, family)?;
-        for wanted in of_family {
+        for wanted in missing {
             let chooser = Chooser { draft, request, family, pools: &pools, chosen: &chosen };
             let choice = match wanted {
-                Wanted::Address(address) => chooser.this(*address)?,
+                Wanted::Address(address) => chooser.this(address)?,
                 Wanted::Any(_) => chooser.any()?,
             };
             match choice {
@@ -114,84 +114,7 @@ pub(super) fn attempt(draft: &mut Draft<'_>, request: &Request) -> Result<Attemp
     if !take(draft, request, &free) {
         return Ok(Attempt::Prepared);
     }
-    Ok(Attempt::Taken(standing.arrange(request, &chosen)))
-}
-
-/// What a handle holds, and what it lacks of a request.
-struct Standing {
-    held: BTreeSet<IpAddr>,
-    /// Certain ones first.
-    missing: Vec<Wanted>,
-}
-
-impl Standing {
-    /// A handle that holds something gets more only where an attempt at this same request was cut short: the handle's own
-    /// record then says that it was to hold as many.
-    fn of(draft: &Draft<'_>, request: &Request) -> Result<Self, AssignError> {
-        let stored = draft.handle(&request.handle);
-        let named = || stored.into_iter().flat_map(|handle| &handle.blocks);
-        let blocks = named().filter_map(|(cidr, _)| draft.block(cidr));
-        let held: BTreeSet<IpAddr> = blocks.flat_map(|block| block.held_by(&request.handle)).collect();
-        let mut asked = BTreeSet::new();
-        for address in request.wanted.iter().filter_map(|wanted| wanted.address()) {
-            if !asked.insert(address) {
-                return Err(AssignError::Repeated { address });
-            }
-        }
-        let mut missing: Vec<Wanted> = asked.difference(&held).copied().map(Wanted::Address).collect();
-        for family in [Family::V4, Family::V6] {
-            let of_family = |address: &&IpAddr| Family::of(**address) == family;
-            let spare = held.difference(&asked).filter(of_family).count();
-            let any = request.count(family) - asked.iter().filter(of_family).count();
-            missing.extend(std::iter::repeat_n(Wanted::Any(family), any.saturating_sub(spare)));
-            let lacks = missing.iter().any(|wanted| wanted.family() == family);
-            let meant = |(cidr, count): (&IpNetwork, &u32)| {
-                if Family::of_network(cidr) == family {
-                    usize::try_from(*count).unwrap_or(usize::MAX)
-                } else {
-                    0
-                }
-            };
-            let was_cut_short = spare <= any && request.count(family) <= named().map(meant).sum::<usize>();
-            if lacks && !held.is_empty() && !was_cut_short {
-                let (handle, asked) = (request.handle.clone(), request.count(family));
-                let other =
-                    held.difference(&asked_of(request)).copied().find(|held| Family::of(*held) == family);
-                let certain = missing.iter().copied().find(|w| w.family() == family && w.address().is_some());
-                return Err(match (other, certain) {
-                    (Some(held), Some(asked)) => AssignError::HoldsOther { handle, held, asked },
-                    _ => {
-                        let held = held.iter().filter(of_family).count();
-                        AssignError::HoldsFewer { handle, family, held, asked }
-                    }
-                });
-            }
-        }
-        Ok(Self { held, missing })
-    }
-
-    /// What is held and what was chosen, in the order of the request.
-    fn arrange(&self, request: &Request, chosen: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
-        let asked = asked_of(request);
-        let rest: Vec<IpAddr> =
-            self.held.union(chosen).filter(|address| !asked.contains(address)).copied().collect();
-        let mut rest: BTreeMap<Family, std::vec::IntoIter<IpAddr>> = [Family::V4, Family::V6]
-            .map(|family| {
-                let of_family: Vec<IpAddr> =
-                    rest.iter().filter(|a| Family::of(**a) == family).copied().collect();
-                (family, of_family.into_iter())
-            })
-            .into();
-        let place = |wanted: &Wanted| match wanted {
-            Wanted::Address(address) => Some(*address),
-            Wanted::Any(family) => rest.get_mut(family)?.next(),
-        };
-        request.wanted.iter().filter_map(place).collect()
-    }
-}
-
-fn asked_of(request: &Request) -> BTreeSet<IpAddr> {
-    request.wanted.iter().filter_map(|wanted| wanted.address()).collect()
+    Ok(Attempt::Taken(standing.arrange(&chosen)))
 }
 
 /// Takes what was chosen, and lets the handle name it. Blocks that the handle names already stay named unless they are

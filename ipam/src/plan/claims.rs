@@ -24,6 +24,7 @@ use crate::pool::Pool;
 use crate::purpose::LOAD_BALANCER_NODE;
 use crate::snapshot::{Key, Record, Scope, Snapshot, Write};
 use crate::timestamp::Timestamp;
+use crate::usage;
 
 /// How long an empty block is left to its node after the claim: that claimed it to use it, and is about to.
 pub(super) const RECLAIM_AFTER: Duration = Duration::from_secs(60);
@@ -139,6 +140,11 @@ impl<'d, 'a> Claims<'d, 'a> {
 
     /// The first block on this node's way that nobody has, and that is not wholly reserved.
     pub(super) fn unclaimed(self, pool: &Pool) -> Option<IpNetwork> {
+        let fitting = |block: &&Block| block.cidr().prefix() == pool.block_size;
+        let existing = self.draft.blocks_in(&pool.cidr).filter(fitting).count();
+        if u128::try_from(existing).is_ok_and(|existing| existing >= usage::blocks_total(pool)) {
+            return None;
+        }
         let reserved = self.snapshot().reserved();
         let mut walk = walk::blocks(pool, self.node);
         let free = |cidr: &IpNetwork| !reserved.covers_all(cidr) && !self.draft.is_occupied(cidr);

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::eligible::{PassedOver, WhyNot};
-use super::request::Wanted;
 use crate::family::Family;
 
 /// Why no address can be given. Nothing of the request has been or will be written, other than claims to blocks.
@@ -160,7 +159,7 @@ pub enum AssignError {
         /// What it holds.
         held: IpAddr,
         /// What was asked for.
-        asked: Wanted,
+        asked: IpAddr,
     },
     /// The handle holds fewer addresses than were asked for, and was not meant to hold more.
     #[error(

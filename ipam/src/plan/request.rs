@@ -1,7 +1,6 @@
 //! Who wants which addresses.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::block::Attributes;
@@ -70,15 +69,6 @@ impl Wanted {
         match self {
             Self::Any(_) => None,
             Self::Address(address) => Some(address),
-        }
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any(family) => write!(formatter, "any {family} address"),
-            Self::Address(address) => write!(formatter, "{address}"),
         }
     }
 }

@@ -101,7 +101,13 @@ async fn commits_are_cut_where_etcd_wants_it() {
     assert_eq!((failed.index, failed.done), (1, 1));
     assert!(store.get(&key("large-7")).await.unwrap().is_some());
     assert!(store.get(&key("large-9")).await.unwrap().is_none());
-    // A listing that is longer than one piece.
+    // All of it is more than etcd puts into one answer of a watch.
+    let mut changes = store.watch(Revision(1)).await.unwrap();
+    let mut heard = std::collections::BTreeSet::new();
+    while heard.len() < 306 {
+        assert!(heard.insert(contract::next(&mut changes).await.key));
+    }
+    // A listing of which one page is a part.
     let query = Query { limit: Some(1), ..Query::default() };
     assert_eq!(store.list_page(Kind::Namespace, &query).await.unwrap().items.len(), 1);
     assert_eq!(store.list(Kind::Namespace).await.unwrap().items.len(), 306);

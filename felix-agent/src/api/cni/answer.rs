@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ::ipam::plan::AssignError;
+use ::ipam::plan::{AssignError, Refusal};
 use ipnetwork::IpNetwork;
 use proto::v1;
 use tonic::{Code, Status};
@@ -46,14 +46,26 @@ pub(super) fn mac_text(mac: [u8; 6]) -> String {
 pub(super) fn address_error(error: &ipam::Error) -> Status {
     let code = match error {
         ipam::Error::Store(error) => return datastore_error(error),
-        ipam::Error::Contended => Code::Unavailable,
-        ipam::Error::Impossible(
-            AssignError::Repeated { .. } | AssignError::UnknownPool { .. } | AssignError::OutsidePools { .. },
-        ) => Code::InvalidArgument,
-        ipam::Error::Impossible(
-            AssignError::InUse { .. } | AssignError::HoldsOther { .. } | AssignError::HoldsFewer { .. },
-        ) => Code::AlreadyExists,
-        ipam::Error::Impossible(_) => Code::ResourceExhausted,
+        ipam::Error::Contended | ipam::Error::Stopping => Code::Unavailable,
+        ipam::Error::Refused(Refusal::Assign(error)) => match error {
+            AssignError::Repeated { .. }
+            | AssignError::UnknownPool { .. }
+            | AssignError::OutsidePools { .. } => Code::InvalidArgument,
+            AssignError::InUse { .. } | AssignError::HoldsOther { .. } | AssignError::HoldsFewer { .. } => {
+                Code::AlreadyExists
+            }
+            AssignError::NoPool { .. }
+            | AssignError::Full { .. }
+            | AssignError::NoBlock { .. }
+            | AssignError::NotToBorrow { .. }
+            | AssignError::Resting { .. }
+            | AssignError::OthersBlock { .. }
+            | AssignError::BlockRefused { .. }
+            | AssignError::Misfit { .. }
+            | AssignError::PoolRefuses { .. }
+            | AssignError::Reserved { .. } => Code::ResourceExhausted,
+        },
+        ipam::Error::Refused(Refusal::Release(_)) => Code::FailedPrecondition,
     };
     Status::new(code, error.to_string())
 }

@@ -54,12 +54,20 @@ impl Attachment {
     }
 }
 
-/// Bare addresses or with a prefix length, as the plugin passes them on.
+/// Bare addresses or with a prefix length, as the plugin passes them on: at most one of each family, as the policy for a pod
+/// knows one.
 pub(super) fn requested(texts: &[String]) -> Result<Vec<IpAddr>, Status> {
     let parse = |text: &String| {
         let address = text.split('/').next().unwrap_or_default().parse();
         address
             .map_err(|_| Status::invalid_argument(format!("requested address \"{text}\": not an IP address")))
     };
-    texts.iter().map(parse).collect()
+    let addresses = texts.iter().map(parse).collect::<Result<Vec<IpAddr>, Status>>()?;
+    for (family, is_it) in [("IPv4", true), ("IPv6", false)] {
+        if addresses.iter().filter(|address| address.is_ipv4() == is_it).count() > 1 {
+            let message = format!("two {family} addresses were asked for; ask for at most one per family");
+            return Err(Status::invalid_argument(message));
+        }
+    }
+    Ok(addresses)
 }

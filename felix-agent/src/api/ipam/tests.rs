@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use super::*;
-use crate::ipam::{Allocator, Request as Wish};
+use crate::ipam::Request as Wish;
+use crate::ipam::testing::node;
 
 /// Two pools; pod shop/web on n1 has one address of each, and n2 has an address that is no pod's.
 async fn service(directory: &TempDir) -> (Service, Vec<IpAddr>) {
@@ -19,11 +20,14 @@ async fn service(directory: &TempDir) -> (Service, Vec<IpAddr>) {
     }
     let both = vec![Wanted::Any(Family::V4), Wanted::Any(Family::V6)];
     let attributes = Attributes { namespace: "shop".into(), pod: "web".into(), ..Attributes::default() };
-    let first = Allocator::new(Arc::clone(&store), "n1");
-    let addresses = first.assign(Wish { handle: "web".into(), attributes, wanted: both }).await.unwrap();
-    let second = Allocator::new(Arc::clone(&store), "n2");
+    let first = node(&store, "n1");
+    let addresses = first
+        .assign(Wish { handle: "web".into(), attributes, wanted: both, ..Wish::default() })
+        .await
+        .unwrap();
+    let second = node(&store, "n2");
     let wanted = vec![Wanted::Any(Family::V4)];
-    second.assign(Wish { handle: "host".into(), attributes: Attributes::default(), wanted }).await.unwrap();
+    second.assign(Wish { handle: "host".into(), wanted, ..Wish::default() }).await.unwrap();
     (Service::new(store), addresses)
 }
 

@@ -4,7 +4,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ipam::{Allocator, Request as Wish};
+use crate::ipam::Request as Wish;
+use crate::ipam::testing::node;
 
 async fn service(directory: &TempDir) -> Service {
     Service::new(Arc::new(SqliteStore::open(&directory.path().join("fabric.db")).await.unwrap()))
@@ -161,12 +162,9 @@ async fn a_pool_goes_when_it_is_empty_and_takes_its_blocks_along() {
     let service = service(&directory).await;
     let text = format!("{}{POLICY}", pool("default", "10.0.0.0/16"));
     service.apply_text(&text).await.unwrap();
-    let allocator = Allocator::new(Arc::clone(&service.store), "n1");
+    let allocator = node(&service.store, "n1");
     let wanted = vec![plan::Wanted::Any(ipam::Family::V4)];
-    allocator
-        .assign(Wish { handle: "h".into(), attributes: ipam::Attributes::default(), wanted })
-        .await
-        .unwrap();
+    allocator.assign(Wish { handle: "h".into(), wanted, ..Wish::default() }).await.unwrap();
     let by_manifest = v1::DeleteRequest { manifest: text, ..Default::default() };
     let refused = service.delete_what(by_manifest.clone()).await.unwrap_err();
     assert_eq!(
