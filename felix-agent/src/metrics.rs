@@ -1,8 +1,8 @@
-//! Counters for Prometheus: what the speaker, the kernel side and the loop say of themselves, as text.
+//! Counters for Prometheus: what the speaker, the kernel side, the loop and the allocator say of themselves, as text.
 //!
 //! Nothing is counted here. Each scrape takes one [`View`] of the speaker and the newest [`Status`], and writes them
 //! out; that is why no client library keeps registries of counters of its own. Labels are a peer's name, an address
-//! family and a few fixed words: as many series as there are peers, never one a route.
+//! family, a pool's name and a few fixed words: as many series as there are peers and pools, never one a route or address.
 
 use ::bgp::bfd;
 use ::bgp::session::State;
@@ -12,6 +12,7 @@ use crate::agent::Status;
 use crate::agent::meter::{BOUNDS_MS, Meter};
 
 pub mod exposition;
+pub mod ipam;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,11 @@ use exposition::{Exposition, Kind};
 
 /// Everything; without `view` (BGP does not run yet) only what is known without it.
 #[must_use]
-pub fn render(status: &Status, view: Option<&View>) -> String {
+pub fn render(status: &Status, view: Option<&View>, addresses: &ipam::View<'_>) -> String {
     let mut out = Exposition::default();
     agent(&mut out, status);
     meter(&mut out, &status.meter);
+    ipam::render(&mut out, addresses);
     if let Some(view) = view {
         speaker(&mut out, view);
         sessions(&mut out, &view.peers);
