@@ -18,10 +18,10 @@ use crate::config::{Config, Overrides};
 use crate::ipam::Counts;
 use crate::leader::summary::{Collected, Summary};
 
-fn render(status: &Status, view: Option<&View>) -> String {
+fn render(status: &Status, running: Option<&(View, net::Counters)>) -> String {
     let (index, counts, upkeep) = (::ipam::Index::default(), Counts::default(), Summary::default());
     let addresses = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
-    super::render(status, view, &addresses)
+    super::render(status, running, &addresses)
 }
 
 fn status() -> Status {
