@@ -14,6 +14,8 @@ use tonic::{Response, Status, Streaming};
 
 use crate::failure::Failure;
 
+pub(crate) mod pages;
+
 /// A full table of a million routes is some hundred megabytes; tonic's own limit of 4 would cut it off.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 

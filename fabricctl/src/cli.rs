@@ -1,13 +1,16 @@
 //! What can be typed. The doc comments here are the help texts.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::datastore::DatastoreCommand;
+use self::ipam::IpamCommand;
 use self::value::{Destination, PortSpec, Prefix, decode_duration, decode_ip_version};
 
+pub(crate) mod datastore;
+pub(crate) mod ipam;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
@@ -19,7 +22,7 @@ pub(crate) struct Cli {
     /// The agent's Unix socket.
     #[arg(long, global = true, help_heading = "Global options", env = "FABRIC_SOCKET", default_value = proto::DEFAULT_SOCKET, value_name = "PATH")]
     pub(crate) socket: PathBuf,
-    /// How to print: `table` for people, `json` or `yaml` for programs.
+    /// How to print: `table` or `wide` for people, `json` or `yaml` for programs.
     #[arg(
         long,
         short,
@@ -42,6 +45,8 @@ pub(crate) struct Cli {
 pub(crate) enum Format {
     /// Columns for people.
     Table,
+    /// The same, with more columns where a command has them.
+    Wide,
     /// JSON, indented.
     Json,
     /// YAML of the same shape.
@@ -61,7 +66,7 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Reset a BGP peer: end its session, or softly exchange its routes anew.
     Reset(ResetArgs),
-    /// Ask about pools, blocks and addresses.
+    /// Ask about pools, blocks and addresses, and give, take back, keep and check addresses.
     #[command(subcommand)]
     Ipam(IpamCommand),
     /// List attached pods.
@@ -75,6 +80,9 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Delete resources.
     Delete(DeleteArgs),
+    /// Take everything out of the datastore, or bring it in.
+    #[command(subcommand)]
+    Datastore(DatastoreCommand),
     /// Ask about this node.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -194,36 +202,6 @@ pub(crate) enum Direction {
     In,
     /// What we tell it.
     Out,
-}
-
-/// `ipam`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum IpamCommand {
-    /// Show pools and how full they are; or blocks, or addresses.
-    Show(IpamShowArgs),
-}
-
-/// `ipam show`.
-#[derive(Debug, Args)]
-pub(crate) struct IpamShowArgs {
-    /// Show blocks.
-    #[arg(long)]
-    pub(crate) blocks: bool,
-    /// Show addresses in use.
-    #[arg(long)]
-    pub(crate) allocations: bool,
-    /// Only what this node has; alone, it shows both blocks and addresses.
-    #[arg(long)]
-    pub(crate) node: Option<String>,
-    /// Only what is of this pool.
-    #[arg(long)]
-    pub(crate) pool: Option<String>,
-    /// Only addresses of pods of this Kubernetes namespace.
-    #[arg(long, short, conflicts_with = "blocks")]
-    pub(crate) namespace: Option<String>,
-    /// Show who has this address.
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["blocks", "allocations", "node", "pool", "namespace"])]
-    pub(crate) ip: Option<IpAddr>,
 }
 
 /// `endpoints`.

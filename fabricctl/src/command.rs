@@ -1,6 +1,7 @@
 //! From a command to what is asked of the agent, and which view shows the answer.
 
 mod bgp;
+mod datastore;
 mod ipam;
 mod node;
 mod policy;
@@ -9,7 +10,7 @@ mod resources;
 use clap::CommandFactory as _;
 
 use crate::agent::Agent;
-use crate::cli::{Cli, Command, IpamCommand, NodeCommand, PolicyCommand};
+use crate::cli::{Cli, Command, NodeCommand, PolicyCommand};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 
@@ -26,7 +27,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Why(args) => bgp::why(&agent().await?, &output, args).await,
         Command::Events(args) => bgp::events(&agent().await?, &output, args).await,
         Command::Reset(args) => bgp::reset(&agent().await?, &output, args).await,
-        Command::Ipam(IpamCommand::Show(args)) => ipam::show(&agent().await?, &output, args).await,
+        Command::Ipam(command) => ipam::run(command, agent, &output).await,
+        Command::Datastore(command) => datastore::run(command, agent, &output).await,
         Command::Endpoints(args) => node::endpoints(&agent().await?, &output, args).await,
         Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,
         Command::Policy(PolicyCommand::List) => policy::list(&agent().await?, &output).await,

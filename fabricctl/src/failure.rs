@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use self::details::Details;
+
+mod details;
+
 /// Ends the program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -23,12 +27,18 @@ pub(crate) enum Failure {
     #[error("no permission to talk to the agent at {}: run as root, or as a member of the socket's group", .0.display())]
     Forbidden(PathBuf),
     /// The agent is there, but cannot answer now, or went away while it was asked.
-    #[error("agent not available: {0}; try again in a moment")]
+    #[error("agent not available: {0}")]
     Unavailable(String),
     /// The manifest is wrong: one line per problem, each with file, line and field.
     #[error("{0}")]
     InvalidManifest(String),
-    /// Anything else, as one sentence.
+    /// A check found problems. They are the answer, and told already.
+    #[error("there are problems")]
+    Problems,
+    /// A check could not be finished: nobody knows whether there are problems.
+    #[error("{0}")]
+    Unchecked(String),
+    /// Anything else, as one sentence; details of it in a line each.
     #[error("{0}")]
     Failed(String),
     /// Standard output cannot be written.
@@ -37,12 +47,26 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// 1 failed, 2 usage, 3 agent unreachable.
+    /// 1 failed, or problems were found; 2 usage; 3 agent unreachable; 4 a check was not finished.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Unreachable { .. } | Self::Forbidden(_) | Self::Unavailable(_) => 3,
-            Self::InvalidManifest(_) | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Unchecked(_) => 4,
+            Self::InvalidManifest(_) | Self::Problems | Self::Failed(_) | Self::Output(_) => 1,
+        }
+    }
+
+    /// The same where it ends a check, whose exit status 1 says that there are problems.
+    pub(crate) fn of_check(self) -> Self {
+        match self {
+            Self::InvalidManifest(_) | Self::Failed(_) | Self::Output(_) => Self::Unchecked(self.to_string()),
+            Self::Usage(_)
+            | Self::Unreachable { .. }
+            | Self::Forbidden(_)
+            | Self::Unavailable(_)
+            | Self::Problems
+            | Self::Unchecked(_) => self,
         }
     }
 
@@ -59,8 +83,13 @@ impl Failure {
     /// The agent answered with an error.
     pub(crate) fn of_status(status: &Status, timeout: Duration) -> Self {
         let message = status.message().to_owned();
+        let details = Details::of(status);
         match status.code() {
-            Code::Unavailable => Self::Unavailable(message),
+            Code::Unavailable => Self::Unavailable(format!(
+                "{message}; try again {}{}",
+                details.render_when().as_deref().unwrap_or("in a moment"),
+                details.render()
+            )),
             Code::DeadlineExceeded | Code::Cancelled => Self::of_timeout(timeout),
             Code::Unimplemented => Self::Failed(format!(
                 "the agent does not know this request: it is of another version than this fabricctl ({}); \
@@ -79,7 +108,11 @@ impl Failure {
             | Code::ResourceExhausted
             | Code::FailedPrecondition
             | Code::Aborted
-            | Code::OutOfRange => Self::Failed(message),
+            | Code::OutOfRange => {
+                let when =
+                    details.render_when().map(|when| format!("; try again {when}")).unwrap_or_default();
+                Self::Failed(message + &when + &details.render())
+            }
         }
     }
 

@@ -8,7 +8,8 @@
 //! - Standard output carries the answer and nothing else; remarks and errors go to standard error.
 //! - JSON and YAML of a view have the same shape, which is a promise: fields are added, not renamed or removed.
 //! - The exit status says who must act: 0 nobody, 1 something failed, 2 the command line is wrong, 3 the agent
-//!   is not reachable.
+//!   is not reachable. Of a check, 1 says that there are problems, and 4 that it could not be finished.
+//! - Standard error gets a line that moves only where it is a terminal.
 //!
 //! Deliberately absent: any decision. What a route, a policy or an address *means* is the agent's to say.
 
@@ -16,7 +17,9 @@ mod agent;
 mod cli;
 mod command;
 mod failure;
+mod file;
 mod output;
+mod report;
 mod view;
 
 use std::ffi::OsString;

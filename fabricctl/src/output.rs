@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::failure::Failure;
 
+pub(crate) mod progress;
 pub(crate) mod quantity;
 pub(crate) mod table;
 #[cfg(test)]
@@ -20,6 +21,11 @@ mod tests;
 pub(crate) trait View: Serialize {
     /// What people see, closed by a newline; empty if there is nothing to show.
     fn render(&self) -> String;
+
+    /// The same for those who want all of it.
+    fn render_wide(&self) -> String {
+        self.render()
+    }
 
     /// What to remark when [`Self::render`] has nothing to show.
     fn remark_if_empty(&self) -> &'static str;
@@ -40,6 +46,7 @@ impl Output {
     pub(crate) fn print(&self, view: &impl View) -> Result<(), Failure> {
         let text = match self.format {
             Format::Table => view.render(),
+            Format::Wide => view.render_wide(),
             Format::Json => encode_json(view)?,
             Format::Yaml => encode_yaml(view)?,
         };
@@ -50,15 +57,16 @@ impl Output {
     }
 
     /// Prints one of an unknown number of answers, as soon as it is there: a line in JSON, a document in YAML.
-    pub(crate) fn print_one_of_many(&self, view: &impl View) -> Result<(), Failure> {
+    pub(crate) fn print_one_of_many(&self, view: &impl View) -> Result<Reader, Failure> {
         let text = match self.format {
             Format::Table => view.render(),
+            Format::Wide => view.render_wide(),
             Format::Json => serde_json::to_string(view)
                 .map(|text| text + "\n")
                 .map_err(|error| Failure::Failed(format!("cannot write this as JSON: {error}")))?,
             Format::Yaml => format!("---\n{}", encode_yaml(view)?),
         };
-        write_stdout(text.as_bytes())
+        offer_stdout(text.as_bytes())
     }
 
     /// Says something beside the answer.
@@ -79,12 +87,29 @@ fn encode_yaml(view: &impl Serialize) -> Result<String, Failure> {
         .map_err(|error| Failure::Failed(format!("cannot write this as YAML: {error}")))
 }
 
-/// Writes to standard output. A reader that has gone away, as `head` does, has seen all that it wanted.
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "whoever goes on printing without a reader never ends"]
+pub(crate) enum Reader {
+    /// As far as is known.
+    Reads,
+    /// It closed the pipe, as `head` does, and has seen all that it wanted.
+    Gone,
+}
+
+/// Writes to standard output, to its end or to the reader's.
 pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let (Reader::Reads | Reader::Gone) = offer_stdout(bytes)?;
+    Ok(())
+}
+
+/// Writes to standard output, and says whether there is a reader for more.
+pub(crate) fn offer_stdout(bytes: &[u8]) -> Result<Reader, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -108,11 +133,14 @@ pub(crate) fn print_clap(error: &clap::Error) -> ExitCode {
 pub(crate) fn conclude(outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let text = match &failure {
+        // The answer says it.
+        Failure::Problems => String::new(),
         Failure::InvalidManifest(lines) => format!("{}\n", lines.trim_end()),
         Failure::Usage(message) => format!("error: {message}\n\nFor more information, try '--help'.\n"),
         Failure::Unreachable { .. }
         | Failure::Forbidden(_)
         | Failure::Unavailable(_)
+        | Failure::Unchecked(_)
         | Failure::Failed(_)
         | Failure::Output(_) => format!("error: {failure}\n"),
     };

@@ -5,6 +5,8 @@
 //! that may exceed 64 bits are decimal strings; what is unknown is an empty string or `null`, never left out.
 //! A listing is an object with the list under its plural, so that other facts can join it later.
 
+pub(crate) mod check;
+pub(crate) mod datastore;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod ipam;
@@ -12,7 +14,10 @@ pub(crate) mod node;
 pub(crate) mod peer;
 pub(crate) mod peers;
 pub(crate) mod policy;
+pub(crate) mod release;
+pub(crate) mod reservation;
 pub(crate) mod reset;
 pub(crate) mod resources;
 pub(crate) mod routes;
+pub(crate) mod watch;
 pub(crate) mod why;

@@ -20,7 +20,7 @@
 //!
 //! Deliberately absent: knowing whether an address is still in use. Who asked releases.
 
-mod commit;
+pub(crate) mod commit;
 pub mod known;
 mod memory;
 mod meter;
@@ -36,9 +36,10 @@ use datastore::Store;
 use ipam::plan::{Refusal, ReleaseItem, Wanted};
 use ipam::{Attributes, Timestamp, Use};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 pub use known::Known;
-pub use meter::Counts;
+pub use meter::{BOUNDS_US, Counts};
 
 use memory::Memory;
 use meter::Meter;
@@ -108,7 +109,10 @@ impl Allocator {
     /// # Errors
     /// See [`Error`]. Of a handle that held nothing before, nothing is left behind.
     pub async fn assign(&self, request: Request) -> Result<Vec<IpAddr>, Error> {
-        self.ask(Wish::Assign(Box::new(request))).await
+        let began = Instant::now();
+        let answer = self.ask(Wish::Assign(Box::new(request))).await;
+        self.meter.assigned(answer.is_ok(), began.elapsed());
+        answer
     }
 
     /// Gives back everything that `handle` holds, and says what that was, ascending. An unknown handle holds nothing.
@@ -116,7 +120,9 @@ impl Allocator {
     /// # Errors
     /// [`Error::Store`], [`Error::Contended`] and [`Error::Stopping`].
     pub async fn release(&self, handle: &str) -> Result<Vec<IpAddr>, Error> {
-        self.ask(Wish::Release(handle.to_owned())).await
+        let answer = self.ask(Wish::Release(handle.to_owned())).await;
+        self.meter.released(answer.is_ok());
+        answer
     }
 
     /// Gives back one address, if it is still as it was when somebody looked.
@@ -124,7 +130,9 @@ impl Allocator {
     /// # Errors
     /// See [`Error`].
     pub async fn release_address(&self, item: ReleaseItem) -> Result<(), Error> {
-        self.ask(Wish::ReleaseAddress(item)).await.map(drop)
+        let answer = self.ask(Wish::ReleaseAddress(item)).await;
+        self.meter.released(answer.is_ok());
+        answer.map(drop)
     }
 
     /// What has been done since this was started.

@@ -7,7 +7,7 @@
 //! diff        actual ↔ desired              [pure]   dataplane/  netlink, routes, links, sysctl, nftables
 //! ipam/       assigns addresses by CAS               cni/        makes and removes the pods' links
 //! api/        gRPC                                   metrics/    counters for Prometheus
-//! registration  the node's own object       [pure]
+//! registration  the node's own object       [pure]   leader/     what one agent does for all of them
 //! ```
 //!
 //! Invariants: data flows one way; every kernel object of ours is recognisable from the kernel alone; nothing is swept
@@ -21,6 +21,7 @@ pub mod dataplane;
 pub mod diff;
 pub mod inputs;
 pub mod ipam;
+pub mod leader;
 pub mod metrics;
 pub mod plan;
 pub mod registration;
@@ -68,9 +69,13 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     let audience = shell::store::Audience { known: known.clone(), agent: Some(handle.clone()) };
     tokio::spawn(shell::store::follow(Arc::clone(&store), audience));
     tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
+    let allocator = Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone()));
+    let candidacy = leader::Candidacy::start(Arc::clone(&store), known.clone(), handle.watch_config());
+    let upkeep = candidacy.published.clone();
+    let sources = metrics::ipam::Sources { known: known.clone(), allocator: Arc::clone(&allocator), upkeep };
     let services = api::Services {
         agent: handle.clone(),
-        allocator: Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone())),
+        allocator,
         known,
         store,
         netlink: dataplane::netlink::Netlink::connect().context("netlink")?,
@@ -79,7 +84,7 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
     tokio::spawn(shell::reload::follow(origin, hangup, handle.clone()));
     if let Some(listener) = metrics {
-        tokio::spawn(metrics::server::serve(listener, handle.clone()));
+        tokio::spawn(metrics::server::serve(listener, handle.clone(), sources));
     }
     let mut main_loop = tokio::spawn(agent.run(events));
     let (stop, stopped) = oneshot::channel::<()>();
@@ -98,6 +103,7 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     if tokio::time::timeout(DRAIN, server).await.is_err() {
         tracing::info!("calls that are still under way are cut off");
     }
+    candidacy.resign(DRAIN).await;
     let (done, ended) = oneshot::channel();
     if handle.send(agent::Event::Stop(done)).await.is_ok() {
         // A loop that panicked has nobody to answer; the join below says so.

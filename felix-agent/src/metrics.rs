@@ -1,9 +1,9 @@
-//! Counters for Prometheus: what the speaker, the kernel side and the loop say of themselves, as text.
+//! Counters for Prometheus: what the speaker, the kernel side, the loop and the allocator say of themselves, as text.
 //!
 //! Nothing is counted here. Each scrape takes one [`View`] of the speaker, the [`Counters`] beside it and the newest
 //! [`Status`], and writes them out; that is why no client library keeps registries of counters of its own. Labels are a
-//! peer's name, a collector's address, an address family and a few fixed words: as many series as there are peers and
-//! collectors, never one a route.
+//! peer's name, a collector's address, an address family, a pool's name and a few fixed words: as many series as there
+//! are peers, collectors and pools, never one a route or address.
 
 use ::bgp::bfd::State as BfdState;
 use ::bgp::net::{Counters, bfd, bmp};
@@ -14,6 +14,7 @@ use crate::agent::Status;
 use crate::agent::meter::{BOUNDS_MS, Meter};
 
 pub mod exposition;
+pub mod ipam;
 pub mod server;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,11 @@ use exposition::{Exposition, Kind};
 
 /// Everything; without a speaker (BGP does not run yet) only what is known without it.
 #[must_use]
-pub fn render(status: &Status, running: Option<&(View, Counters)>) -> String {
+pub fn render(status: &Status, running: Option<&(View, Counters)>, addresses: &ipam::View<'_>) -> String {
     let mut out = Exposition::default();
     agent(&mut out, status);
     meter(&mut out, &status.meter);
+    ipam::render(&mut out, addresses);
     if let Some((view, counters)) = running {
         speaker(&mut out, view);
         sessions(&mut out, &view.peers);

@@ -108,3 +108,11 @@ pub(crate) fn decode_ip_version(text: &str) -> Result<u32, String> {
         _ => Err("4 or 6".to_owned()),
     }
 }
+
+/// Decodes a power of two from 2 on.
+pub(crate) fn decode_parts(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(parts) if parts > 1 && parts.is_power_of_two() => Ok(parts),
+        _ => Err("not a power of two such as 2, 4 or 8".to_owned()),
+    }
+}

@@ -8,7 +8,7 @@ use proto::v1::{
 use crate::agent::Agent;
 use crate::cli::{Direction, EventsArgs, Family, PeersArgs, ResetArgs, RoutesArgs, Table, WhyArgs};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Reader};
 use crate::view::events::Event;
 use crate::view::peer::PeerInFull;
 use crate::view::peers::Peers;
@@ -76,7 +76,9 @@ pub(crate) async fn events(agent: &Agent, output: &Output, args: EventsArgs) -> 
     let mut any = false;
     while let Some(event) = agent.next(&mut stream, follow).await? {
         any = true;
-        output.print_one_of_many(&Event::from(event))?;
+        if output.print_one_of_many(&Event::from(event))? == Reader::Gone {
+            return Ok(());
+        }
     }
     if !any {
         output.remark("Nothing happened to peers since the agent started.");

@@ -30,6 +30,11 @@ pub(crate) fn read_manifests(files: &[PathBuf]) -> Result<Vec<Manifest>, Failure
 }
 
 fn read_manifest(file: &Path) -> Result<Manifest, Failure> {
+    read_text(file).map(|(file_name, text)| Manifest { text, file_name })
+}
+
+/// What to call a file, and all of it; `-` is standard input.
+pub(super) fn read_text(file: &Path) -> Result<(String, String), Failure> {
     let mut text = String::new();
     let (file_name, read) = if is_stdin(file) {
         ("stdin".to_owned(), std::io::stdin().lock().read_to_string(&mut text))
@@ -38,7 +43,7 @@ fn read_manifest(file: &Path) -> Result<Manifest, Failure> {
         (file.display().to_string(), read)
     };
     read.map_err(|error| Failure::Failed(format!("cannot read {file_name}: {error}")))?;
-    Ok(Manifest { text, file_name })
+    Ok((file_name, text))
 }
 
 fn is_stdin(file: &Path) -> bool {

@@ -36,19 +36,44 @@ pub(crate) fn render_count(decimal: &str) -> String {
     }
 }
 
-/// `[###-------] 27%` of a decimal total. What is used is never shown as nothing, nor what is free as full.
-pub(crate) fn render_usage(used: u64, total: &str) -> String {
-    let Ok(total) = total.parse::<f64>() else { return String::new() };
+/// How full something is, as the contract counts it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage<'a> {
+    pub(crate) used: u64,
+    /// Neither used nor to be had; a decimal.
+    pub(crate) reserved: &'a str,
+    /// The same, for a while.
+    pub(crate) cooling: u64,
+    /// A decimal.
+    pub(crate) total: &'a str,
+}
+
+/// `[###=------] 27%`: `#` is used, `=` reserved or cooling, `-` free; the percentage is of what is used. What is used is
+/// never shown as nothing, nor what is free as full. Nothing of a total that is none.
+pub(crate) fn render_usage(usage: Usage<'_>) -> String {
+    let Ok(total) = usage.total.parse::<f64>() else { return String::new() };
     if total <= 0.0 {
         return String::new();
     }
+    let reserved = usage.reserved.parse::<f64>().unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-    let share = (used as f64 / total).clamp(0.0, 1.0);
+    let (used, cooling) = (usage.used as f64, usage.cooling as f64);
+    let share = (used / total).clamp(0.0, 1.0);
+    let withheld = ((reserved + cooling) / total).clamp(0.0, 1.0 - share);
+    let has_free = used + reserved + cooling < total;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 100")]
-    let (percent, nearest) = ((share * 100.0) as u64, (share * 10.0).round() as usize);
-    let cells = if percent == 100 { BAR_CELLS } else { nearest.clamp(usize::from(used > 0), BAR_CELLS - 1) };
-    let bar = "#".repeat(cells) + &"-".repeat(BAR_CELLS - cells);
-    let percent = if used > 0 && percent == 0 { "<1".to_owned() } else { percent.to_string() };
+    let (percent, cells, held) =
+        ((share * 100.0) as u64, (share * 10.0).round() as usize, (withheld * 10.0).round() as usize);
+    let cells =
+        if percent == 100 { BAR_CELLS } else { cells.clamp(usize::from(usage.used > 0), BAR_CELLS - 1) };
+    let room = BAR_CELLS - cells;
+    let held = match has_free {
+        // Of what is left, free comes first: it is what one looks for.
+        true => held.max(usize::from(withheld > 0.0)).min(room.saturating_sub(1)),
+        false => room,
+    };
+    let bar = "#".repeat(cells) + &"=".repeat(held) + &"-".repeat(room - held);
+    let percent = if usage.used > 0 && percent == 0 { "<1".to_owned() } else { percent.to_string() };
     format!("[{bar}] {percent}%")
 }
 

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
-use super::quantity::{render_age, render_count, render_time, render_usage};
+use super::progress;
+use super::quantity::{Usage, render_age, render_count, render_time, render_usage};
 use super::table::{render, render_fields};
 
 #[test]
@@ -66,20 +67,73 @@ fn counts() {
 #[test]
 fn usage_is_neither_empty_nor_full_before_it_is() {
     let table = [
-        (0, "64", "[----------] 0%"),
-        (1, "65536", "[#---------] <1%"),
-        (1, "64", "[#---------] 1%"),
-        (16, "64", "[###-------] 25%"),
-        (32, "64", "[#####-----] 50%"),
-        (63, "64", "[#########-] 98%"),
-        (64, "64", "[##########] 100%"),
-        (70, "64", "[##########] 100%"),
-        (3, "340282366920938463463374607431768211456", "[#---------] <1%"),
-        (3, "0", ""),
-        (3, "many", ""),
+        (0, "0", 0, "64", "[----------] 0%"),
+        (1, "0", 0, "65536", "[#---------] <1%"),
+        (1, "0", 0, "64", "[#---------] 1%"),
+        (16, "0", 0, "64", "[###-------] 25%"),
+        (32, "0", 0, "64", "[#####-----] 50%"),
+        (63, "0", 0, "64", "[#########-] 98%"),
+        (64, "0", 0, "64", "[##########] 100%"),
+        (70, "0", 0, "64", "[##########] 100%"),
+        (3, "0", 0, "340282366920938463463374607431768211456", "[#---------] <1%"),
+        (3, "0", 0, "0", ""),
+        (3, "0", 0, "many", ""),
+        // What is withheld.
+        (0, "1", 0, "64", "[=---------] 0%"),
+        (0, "0", 1, "64", "[=---------] 0%"),
+        (16, "16", 16, "64", "[###=====--] 25%"),
+        (16, "47", 0, "64", "[###======-] 25%"),
+        (16, "16", 32, "64", "[###=======] 25%"),
+        (0, "64", 0, "64", "[==========] 0%"),
+        (63, "1", 0, "64", "[#########=] 98%"),
+        (62, "1", 0, "64", "[#########-] 96%"),
+        (64, "64", 0, "64", "[##########] 100%"),
+        (
+            16,
+            "170141183460469231731687303715884105728",
+            0,
+            "340282366920938463463374607431768211456",
+            "[#=====----] <1%",
+        ),
+        (16, "", 0, "64", "[###-------] 25%"),
     ];
-    for (used, total, expected) in table {
-        assert_eq!(render_usage(used, total), expected, "{used} of {total}");
+    for (used, reserved, cooling, total, expected) in table {
+        let usage = Usage { used, reserved, cooling, total };
+        assert_eq!(render_usage(usage), expected, "{usage:?}");
+    }
+}
+
+#[test]
+fn nothing_is_shown_too_fast_to_be_read() {
+    let ms = |ms| Some(std::time::Duration::from_millis(ms));
+    let table = [
+        (None, false, true),
+        (ms(0), false, false),
+        (ms(99), false, false),
+        (ms(100), false, true),
+        (ms(0), true, true),
+    ];
+    for (age, is_last, expected) in table {
+        assert_eq!(progress::is_due(age, is_last), expected, "{age:?} {is_last}");
+    }
+}
+
+#[test]
+fn how_far_something_is() {
+    let table = [
+        ("Checking handles", 0, 7, "Checking handles: 0 of 7 (0%)"),
+        ("Checking handles", 6, 7, "Checking handles: 6 of 7 (85%)"),
+        ("Checking handles", 8, 7, "Checking handles: 8 of 7 (100%)"),
+        ("Waiting", 8, 0, "Waiting: 8"),
+        (
+            "Checking \x1b[2J",
+            u64::MAX,
+            u64::MAX,
+            "Checking \\u{1b}[2J: 18446744073709551615 of 18446744073709551615 (100%)",
+        ),
+    ];
+    for (what, done, total, expected) in table {
+        assert_eq!(progress::render(what, done, total), expected);
     }
 }
 

@@ -1,14 +1,22 @@
-//! `ipam show`: `{pools: [...]}`, `{blocks: [...]}`, `{allocations: [...]}` or several of them; a section that was
-//! not asked for is left out.
+//! `ipam show`: `{pools: [...]}`, `{blocks: [...]}`, `{allocations: [...]}`, `{nodes: [...]}` or several of them; a
+//! section that was not asked for is left out. `ipam assign` and `ipam split` answer in the same shapes.
 
 use proto::v1;
 use serde::Serialize;
 
+use self::allocation::Allocation;
+use self::block::Block;
+use self::node::NodeUse;
+use self::pool::Pool;
 use crate::output::View;
-use crate::output::quantity::{render_count, render_usage};
 use crate::output::table;
 
-/// What was asked for, of pools, blocks and addresses.
+pub(crate) mod allocation;
+mod block;
+mod node;
+mod pool;
+
+/// What was asked for, of pools, blocks, addresses and what nodes have.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ipam {
@@ -18,42 +26,8 @@ pub(crate) struct Ipam {
     blocks: Option<Vec<Block>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allocations: Option<Vec<Allocation>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pool {
-    name: String,
-    cidr: String,
-    block_size: u32,
-    disabled: bool,
-    addresses_total: String,
-    addresses_used: u64,
-    blocks_total: String,
-    blocks_used: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Block {
-    cidr: String,
-    node: String,
-    pool: String,
-    affinity_state: String,
-    addresses_total: u64,
-    addresses_used: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Allocation {
-    address: String,
-    handle: String,
-    node: String,
-    block: String,
-    pool: String,
-    pod_namespace: String,
-    pod_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Vec<NodeUse>>,
 }
 
 impl Ipam {
@@ -71,94 +45,53 @@ impl Ipam {
     pub(crate) fn with_allocations(self, allocations: impl IntoIterator<Item = v1::Allocation>) -> Self {
         Self { allocations: Some(allocations.into_iter().map(Allocation::from).collect()), ..self }
     }
-}
 
-impl From<v1::Pool> for Pool {
-    fn from(message: v1::Pool) -> Self {
-        let v1::Pool {
-            name,
-            cidr,
-            block_size,
-            disabled,
-            addresses_total,
-            addresses_used,
-            blocks_total,
-            blocks_used,
-        } = message;
-        Self { name, cidr, block_size, disabled, addresses_total, addresses_used, blocks_total, blocks_used }
+    /// With these pools and what the nodes have of them; of one node alone, if it is named.
+    pub(crate) fn with_utilisation(self, pools: Vec<v1::PoolUtilisation>, only: Option<&str>) -> Self {
+        let (mut shown, mut all) = (Vec::new(), Vec::new());
+        for v1::PoolUtilisation { pool, nodes } in pools {
+            let pool = pool.unwrap_or_default();
+            let nodes = nodes.into_iter().filter(|node| only.is_none_or(|only| node.node == only));
+            all.extend(nodes.map(|node| NodeUse::new(&pool.name, node)));
+            shown.push(Pool::from(pool));
+        }
+        Self { pools: Some(shown), nodes: Some(all), ..self }
     }
-}
 
-impl From<v1::Block> for Block {
-    fn from(message: v1::Block) -> Self {
-        let v1::Block { cidr, node, pool, affinity_state, addresses_total, addresses_used } = message;
-        Self { cidr, node, pool, affinity_state, addresses_total, addresses_used }
-    }
-}
-
-impl From<v1::Allocation> for Allocation {
-    fn from(message: v1::Allocation) -> Self {
-        let v1::Allocation { address, handle, node, block, pool, pod_namespace, pod_name } = message;
-        Self { address, handle, node, block, pool, pod_namespace, pod_name }
-    }
-}
-
-impl Pool {
-    fn row(&self) -> [String; 7] {
-        [
-            self.name.clone(),
-            self.cidr.clone(),
-            format!("/{}", self.block_size),
-            format!("{}/{}", self.blocks_used, render_count(&self.blocks_total)),
-            format!("{}/{}", self.addresses_used, render_count(&self.addresses_total)),
-            render_usage(self.addresses_used, &self.addresses_total),
-            if self.disabled { "disabled" } else { "enabled" }.to_owned(),
-        ]
-    }
-}
-
-impl Block {
-    fn row(&self) -> [String; 6] {
-        [
-            self.cidr.clone(),
-            self.pool.clone(),
-            self.node.clone(),
-            self.affinity_state.clone(),
-            format!("{}/{}", self.addresses_used, self.addresses_total),
-            render_usage(self.addresses_used, &self.addresses_total.to_string()),
-        ]
-    }
-}
-
-impl Allocation {
-    fn row(&self) -> [String; 6] {
-        let pod = match self.pod_name.is_empty() {
-            true => String::new(),
-            false => format!("{}/{}", self.pod_namespace, self.pod_name),
+    fn render_sections(&self, is_wide: bool) -> String {
+        let pools = self.pools.iter().flatten();
+        let allocations = self.allocations.iter().flatten();
+        let [pools, allocations] = match is_wide {
+            false => [
+                table::render_rows(&pool::HEADERS, pools.map(Pool::row)),
+                table::render(allocation::HEADERS, allocations.map(Allocation::row)),
+            ],
+            true => [
+                table::render_rows(
+                    &[&pool::HEADERS[..], &pool::HEADERS_WIDE].concat(),
+                    pools.map(Pool::row_wide),
+                ),
+                table::render_rows(
+                    &[&allocation::HEADERS[..], &allocation::HEADERS_WIDE].concat(),
+                    allocations.map(Allocation::row_wide),
+                ),
+            ],
         };
-        [
-            self.address.clone(),
-            pod,
-            self.node.clone(),
-            self.block.clone(),
-            self.pool.clone(),
-            self.handle.clone(),
-        ]
+        let blocks = table::render_rows(&block::HEADERS, self.blocks.iter().flatten().map(Block::row));
+        let nodes = table::render_rows(&node::HEADERS, self.nodes.iter().flatten().map(NodeUse::row));
+        let sections = [pools, nodes, blocks, allocations];
+        let shown: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+        shown.join("\n")
     }
 }
 
 impl View for Ipam {
     fn render(&self) -> String {
-        let pools = self.pools.iter().flatten().map(Pool::row);
-        let blocks = self.blocks.iter().flatten().map(Block::row);
-        let allocations = self.allocations.iter().flatten().map(Allocation::row);
-        let sections = [
-            table::render(["POOL", "CIDR", "BLOCK", "BLOCKS", "ADDRESSES", "USAGE", "STATE"], pools),
-            table::render(["BLOCK", "POOL", "NODE", "AFFINITY", "ADDRESSES", "USAGE"], blocks),
-            table::render(["ADDRESS", "POD", "NODE", "BLOCK", "POOL", "HANDLE"], allocations),
-        ];
-        let shown: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
-        shown.join("\n")
+        self.render_sections(false)
+    }
+
+    fn render_wide(&self) -> String {
+        self.render_sections(true)
     }
 
     fn remark_if_empty(&self) -> &'static str {

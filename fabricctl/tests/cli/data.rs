@@ -183,68 +183,6 @@ pub fn events() -> Vec<BgpEvent> {
     dated.into()
 }
 
-pub fn pools() -> ListPoolsResponse {
-    ListPoolsResponse {
-        pools: vec![
-            Pool {
-                name: "default-v4".to_owned(),
-                cidr: "10.65.0.0/16".to_owned(),
-                block_size: 26,
-                disabled: false,
-                addresses_total: "65536".to_owned(),
-                addresses_used: 20_000,
-                blocks_total: "1024".to_owned(),
-                blocks_used: 400,
-            },
-            Pool {
-                name: "default-v6".to_owned(),
-                cidr: "fd65::/48".to_owned(),
-                block_size: 122,
-                disabled: true,
-                addresses_total: "1208925819614629174706176".to_owned(),
-                addresses_used: 3,
-                blocks_total: "18889465931478580854784".to_owned(),
-                blocks_used: 3,
-            },
-        ],
-    }
-}
-
-pub fn blocks() -> ListBlocksResponse {
-    let block = |cidr: &str, node: &str, state: &str, used| Block {
-        cidr: cidr.to_owned(),
-        node: node.to_owned(),
-        pool: "default-v4".to_owned(),
-        affinity_state: state.to_owned(),
-        addresses_total: 64,
-        addresses_used: used,
-    };
-    ListBlocksResponse {
-        blocks: vec![
-            block("10.65.0.0/26", "node-1", "confirmed", 64),
-            block("10.65.0.64/26", "node-2", "pending", 0),
-        ],
-    }
-}
-
-pub fn allocations() -> ListAllocationsResponse {
-    let allocation = |address: &str, handle: &str, namespace: &str, name: &str| Allocation {
-        address: address.to_owned(),
-        handle: handle.to_owned(),
-        node: "node-1".to_owned(),
-        block: "10.65.0.0/26".to_owned(),
-        pool: "default-v4".to_owned(),
-        pod_namespace: namespace.to_owned(),
-        pod_name: name.to_owned(),
-    };
-    ListAllocationsResponse {
-        allocations: vec![
-            allocation("10.65.0.1", "node-1.tunnel", "", ""),
-            allocation("10.65.0.2", "c1.eth0", "shop", "web-0"),
-        ],
-    }
-}
-
 pub fn status() -> NodeStatus {
     NodeStatus {
         node: "node-1".to_owned(),

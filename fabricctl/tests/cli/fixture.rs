@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proto::v1::bgp_server::{Bgp, BgpServer};
-use proto::v1::ipam_server::{Ipam, IpamServer};
+use proto::v1::ipam_server::IpamServer;
 use proto::v1::node_server::{Node, NodeServer};
 use proto::v1::policy_server::{Policy, PolicyServer};
-use proto::v1::resources_server::{Resources, ResourcesServer};
+use proto::v1::resources_server::ResourcesServer;
 use proto::v1::*;
 use tokio::net::UnixListener;
 use tokio_stream::StreamExt as _;
@@ -19,27 +19,60 @@ use tonic::{Request, Response, Status};
 
 use crate::data;
 
-type Answer<T> = Result<Response<T>, Status>;
+pub type Answer<T> = Result<Response<T>, Status>;
 
 /// What is to happen other than the fixed answers, and what was asked.
 #[derive(Default)]
 pub struct Script {
     /// The requests, as their debug text.
     asked: Mutex<Vec<String>>,
-    refusal: Mutex<Option<Status>>,
+    /// After so many answers, this error.
+    refusal: Mutex<Option<(usize, Status)>>,
     empty: Mutex<bool>,
     hang: Mutex<bool>,
+    /// How many items a page holds; all, where it is not said.
+    pub page_size: Mutex<Option<usize>>,
+    /// How many more times the token of a page is too old.
+    pub stale: Mutex<u32>,
+    /// Each page is followed by itself.
+    pub repeats: Mutex<bool>,
+    /// What a check says, instead of the fixed.
+    pub check: Mutex<Option<Vec<Result<CheckResponse, Status>>>>,
+    /// What a watch tells before it ends; the fixed one does not end.
+    pub watch: Mutex<Option<Vec<AllocationEvent>>>,
+    /// What is to be imported is not read.
+    pub is_deaf: Mutex<bool>,
+    /// What is exported, a message each, instead of the fixed.
+    pub export: Mutex<Option<Vec<Vec<String>>>>,
 }
 
 impl Script {
     /// Notes the request and answers: as fixed, with nothing, with an error, or never.
-    async fn answer<Q: std::fmt::Debug, A: Default>(&self, request: Request<Q>, fixed: A) -> Answer<A> {
-        self.asked.lock().expect("lock").push(format!("{:?}", request.into_inner()));
+    pub async fn answer<Q: std::fmt::Debug, A: Default>(&self, request: Request<Q>, fixed: A) -> Answer<A> {
+        self.note(format!("{:?}", request.into_inner()));
+        self.answer_noted(fixed).await
+    }
+
+    /// Notes something that was asked.
+    pub fn note(&self, asked: String) {
+        self.asked.lock().expect("lock").push(asked);
+    }
+
+    /// The same for what has been noted.
+    pub async fn answer_noted<A: Default>(&self, fixed: A) -> Answer<A> {
         let hang = *self.hang.lock().expect("lock");
         if hang {
             std::future::pending::<()>().await;
         }
-        match self.refusal.lock().expect("lock").clone() {
+        let refusal = match &mut *self.refusal.lock().expect("lock") {
+            Some((0, status)) => Some(status.clone()),
+            Some((patience, _)) => {
+                *patience -= 1;
+                None
+            }
+            None => None,
+        };
+        match refusal {
             Some(status) => Err(status),
             None if *self.empty.lock().expect("lock") => Ok(Response::new(A::default())),
             None => Ok(Response::new(fixed)),
@@ -47,7 +80,7 @@ impl Script {
     }
 }
 
-struct Service(Arc<Script>);
+pub struct Service(pub Arc<Script>);
 
 #[tonic::async_trait]
 impl Bgp for Service {
@@ -81,33 +114,11 @@ impl Bgp for Service {
     }
 }
 
-type BoxStream<T> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = T> + Send>>;
+pub type BoxStream<T> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = T> + Send>>;
 
 /// What a stream begins with.
 #[derive(Default)]
 struct Events(Vec<BgpEvent>);
-
-#[tonic::async_trait]
-impl Ipam for Service {
-    async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Answer<ListPoolsResponse> {
-        self.0.answer(request, data::pools()).await
-    }
-
-    async fn list_blocks(&self, request: Request<ListBlocksRequest>) -> Answer<ListBlocksResponse> {
-        self.0.answer(request, data::blocks()).await
-    }
-
-    async fn list_allocations(
-        &self,
-        request: Request<ListAllocationsRequest>,
-    ) -> Answer<ListAllocationsResponse> {
-        self.0.answer(request, data::allocations()).await
-    }
-
-    async fn who_has(&self, request: Request<WhoHasRequest>) -> Answer<WhoHasResponse> {
-        self.0.answer(request, WhoHasResponse { allocation: data::allocations().allocations.pop() }).await
-    }
-}
 
 #[tonic::async_trait]
 impl Node for Service {
@@ -131,35 +142,10 @@ impl Policy for Service {
     }
 }
 
-#[tonic::async_trait]
-impl Resources for Service {
-    async fn apply(&self, request: Request<ApplyRequest>) -> Answer<ApplyResponse> {
-        // A manifest that says so is wrong; the others are not.
-        if request.get_ref().manifest.contains("wrong") {
-            let file = &request.get_ref().file_name;
-            let lines = format!(
-                "{file}:3:1: spec.podSelecter: is unknown; did you mean \"podSelector\"?\n{file}:9:3: spec: is missing"
-            );
-            return Err(Status::invalid_argument(lines));
-        }
-        self.0.answer(request, ApplyResponse { results: data::applied() }).await
-    }
-
-    async fn get(&self, request: Request<GetRequest>) -> Answer<GetResponse> {
-        let all = data::objects();
-        let name = request.get_ref().name.clone();
-        let objects = all.into_iter().filter(|object| object.contains(&name)).collect();
-        self.0.answer(request, GetResponse { objects }).await
-    }
-
-    async fn delete(&self, request: Request<DeleteRequest>) -> Answer<DeleteResponse> {
-        self.0.answer(request, DeleteResponse { results: data::deleted() }).await
-    }
-}
-
 /// A served socket; the server ends with it.
 pub struct Agent {
-    script: Arc<Script>,
+    /// What it does other than the fixed.
+    pub script: Arc<Script>,
     /// Where it listens.
     pub socket: PathBuf,
     /// For files of the test.
@@ -207,7 +193,12 @@ impl Agent {
 
     /// Answers everything with this error from now on.
     pub fn refuse(&self, status: Status) {
-        *self.script.refusal.lock().expect("lock") = Some(status);
+        self.refuse_after(0, status);
+    }
+
+    /// The same after so many more answers.
+    pub fn refuse_after(&self, answers: usize, status: Status) {
+        *self.script.refusal.lock().expect("lock") = Some((answers, status));
     }
 
     /// Has nothing to show from now on.
@@ -227,6 +218,18 @@ impl Agent {
         path.display().to_string()
     }
 
+    /// The program, told where this agent is, with nothing on standard input.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fabricctl"));
+        command.args(arguments).env_clear().env("FABRIC_SOCKET", &self.socket).stdin(Stdio::null());
+        command
+    }
+
+    /// A path for a file that is not there yet.
+    pub fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
     /// Runs the program against this agent.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_with_stdin(arguments, "")
@@ -240,10 +243,8 @@ impl Agent {
     /// The same with something on standard input.
     pub fn run_with_stdin(&self, arguments: &[&str], stdin: &str) -> Outcome {
         let stdin_file = self.write("stdin", stdin);
-        let output = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
-            .args(arguments)
-            .env_clear()
-            .env("FABRIC_SOCKET", &self.socket)
+        let output = self
+            .command(arguments)
             .stdin(Stdio::from(std::fs::File::open(stdin_file).expect("file")))
             .output()
             .expect("the program runs");
@@ -263,11 +264,8 @@ impl Agent {
 
     /// The first lines of a command that does not end by itself.
     pub fn first_lines(&self, line: &str, count: usize) -> Vec<String> {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_fabricctl"))
-            .args(line.split_whitespace())
-            .env_clear()
-            .env("FABRIC_SOCKET", &self.socket)
-            .stdin(Stdio::null())
+        let mut program = self
+            .command(&line.split_whitespace().collect::<Vec<_>>())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program runs");

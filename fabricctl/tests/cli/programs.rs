@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixture::Agent;
 
 #[track_caller]
-fn check(line: &str, expected: &Value) {
+pub fn check(line: &str, expected: &Value) {
     let agent = Agent::start();
     let text = agent.show(&format!("{line} -o json"));
     let shown: Value = serde_json::from_str(&text).expect("JSON");
@@ -18,7 +18,7 @@ fn check(line: &str, expected: &Value) {
 }
 
 /// An object with some fields changed or added.
-fn with(base: &Value, changes: &Value) -> Value {
+pub fn with(base: &Value, changes: &Value) -> Value {
     let mut object = base.clone();
     for (key, value) in changes.as_object().expect("an object") {
         object[key] = value.clone();
@@ -207,42 +207,6 @@ fn events() {
 }
 
 #[test]
-fn ipam() {
-    let pools = json!([
-        {
-            "name": "default-v4", "cidr": "10.65.0.0/16", "blockSize": 26, "disabled": false,
-            "addressesTotal": "65536", "addressesUsed": 20_000, "blocksTotal": "1024", "blocksUsed": 400,
-        },
-        {
-            "name": "default-v6", "cidr": "fd65::/48", "blockSize": 122, "disabled": true,
-            "addressesTotal": "1208925819614629174706176", "addressesUsed": 3,
-            "blocksTotal": "18889465931478580854784", "blocksUsed": 3,
-        },
-    ]);
-    let blocks = json!([
-        {
-            "cidr": "10.65.0.0/26", "node": "node-1", "pool": "default-v4", "affinityState": "confirmed",
-            "addressesTotal": 64, "addressesUsed": 64,
-        },
-        {
-            "cidr": "10.65.0.64/26", "node": "node-2", "pool": "default-v4", "affinityState": "pending",
-            "addressesTotal": 64, "addressesUsed": 0,
-        },
-    ]);
-    let allocation = |address: &str, handle: &str, namespace: &str, name: &str| {
-        json!({
-            "address": address, "handle": handle, "node": "node-1", "block": "10.65.0.0/26", "pool": "default-v4",
-            "podNamespace": namespace, "podName": name,
-        })
-    };
-    let of_pod = allocation("10.65.0.2", "c1.eth0", "shop", "web-0");
-    let allocations = json!([allocation("10.65.0.1", "node-1.tunnel", "", ""), of_pod]);
-    check("ipam show", &json!({"pools": pools}));
-    check("ipam show --blocks --allocations", &json!({"blocks": blocks, "allocations": allocations}));
-    check("ipam show --ip 10.65.0.2", &json!({"allocations": [of_pod]}));
-}
-
-#[test]
 fn endpoints() {
     let endpoints = json!({"endpoints": [
         {
@@ -345,7 +309,9 @@ fn completions_name_the_commands() {
     let agent = Agent::start();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = agent.show(&format!("completions {shell}"));
-        for word in ["peers", "endpoints", "explain", "socket"] {
+        for word in
+            ["peers", "endpoints", "explain", "socket", "from-report", "unreserve", "datastore", "export"]
+        {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

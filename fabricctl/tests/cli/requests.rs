@@ -5,13 +5,6 @@ use proto::v1::*;
 
 #[test]
 fn every_option_reaches_the_agent() {
-    let blocks = |node: &str, pool: &str| {
-        format!("{:?}", ListBlocksRequest { node: node.to_owned(), pool: pool.to_owned() })
-    };
-    let allocations = |node: &str, pool: &str, namespace: &str| {
-        let (node, pool, namespace) = (node.to_owned(), pool.to_owned(), namespace.to_owned());
-        format!("{:?}", ListAllocationsRequest { node, pool, namespace })
-    };
     let endpoints = |all_nodes, namespace: &str| {
         format!("{:?}", ListEndpointsRequest { all_nodes, namespace: namespace.to_owned() })
     };
@@ -31,12 +24,6 @@ fn every_option_reaches_the_agent() {
         format!("{:?}", DeleteRequest { kind, namespace, name, ..DeleteRequest::default() })
     };
     let table = [
-        ("ipam show", vec![format!("{:?}", ListPoolsRequest {})]),
-        ("ipam show --blocks --node n1 --pool p", vec![blocks("n1", "p")]),
-        ("ipam show --allocations --node n1 -n shop", vec![allocations("n1", "", "shop")]),
-        ("ipam show --node n1", vec![blocks("n1", ""), allocations("n1", "", "")]),
-        ("ipam show -n shop", vec![allocations("", "", "shop")]),
-        ("ipam show --ip FD65::0:2", vec![format!("{:?}", WhoHasRequest { address: "fd65::2".to_owned() })]),
         ("endpoints", vec![endpoints(false, "")]),
         ("endpoints --all-nodes -n shop", vec![endpoints(true, "shop")]),
         ("policy list", vec![format!("{:?}", ListPoliciesRequest {})]),
@@ -102,6 +89,81 @@ fn every_option_of_bgp_reaches_the_agent() {
         ),
     ];
     check(&table);
+}
+
+#[test]
+fn every_option_of_ipam_show_reaches_the_agent() {
+    let blocks = |node: &str, pool: &str| {
+        let (node, pool) = (node.to_owned(), pool.to_owned());
+        format!("{:?}", ListBlocksRequest { node, pool, ..ListBlocksRequest::default() })
+    };
+    let allocations = |node: &str, pool: &str, namespace: &str, handle: &str| {
+        let [node, pool, namespace, handle] = [node, pool, namespace, handle].map(str::to_owned);
+        let request = ListAllocationsRequest { node, pool, namespace, handle, ..Default::default() };
+        format!("{request:?}")
+    };
+    let nodes = |pool: &str| format!("{:?}", GetUtilisationRequest { pool: pool.to_owned() });
+    let who = |address: &str| format!("{:?}", WhoHasRequest { address: address.to_owned() });
+    let table = [
+        ("ipam show", vec![format!("{:?}", ListPoolsRequest {})]),
+        ("ipam show --pool default-v4", vec![format!("{:?}", ListPoolsRequest {})]),
+        ("ipam show --blocks --node n1 --pool p", vec![blocks("n1", "p")]),
+        ("ipam show --allocations --node n1 -n shop", vec![allocations("n1", "", "shop", "")]),
+        ("ipam show --node n1", vec![blocks("n1", ""), allocations("n1", "", "", "")]),
+        ("ipam show -n shop", vec![allocations("", "", "shop", "")]),
+        ("ipam show --handle c1.eth0 --pool p", vec![allocations("", "p", "", "c1.eth0")]),
+        ("ipam show --nodes", vec![nodes("")]),
+        ("ipam show --nodes --node n1 --pool default-v4", vec![nodes("default-v4")]),
+        ("ipam show --ip 10.65.0.2", vec![who("10.65.0.2")]),
+    ];
+    check(&table);
+    let agent = Agent::start();
+    agent.line("ipam show --ip FD65::0:2");
+    assert_eq!(agent.asked(), [who("fd65::2")]);
+}
+
+#[test]
+fn every_option_of_what_changes_addresses_reaches_the_agent() {
+    let assign = |ipv4, ipv6, addresses: &[&str], pools: &[&str], purpose: &str| {
+        let [addresses, pools] =
+            [addresses, pools].map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+        let (handle, purpose) = ("host.router".to_owned(), purpose.to_owned());
+        format!(
+            "{:?}",
+            AssignRequest { handle, ipv4, ipv6, addresses, pools, r#use: purpose, ..Default::default() }
+        )
+    };
+    let cidrs = |cidrs: &[&str]| cidrs.iter().map(|cidr| (*cidr).to_owned()).collect::<Vec<String>>();
+    let reserve = |all: &[&str]| format!("{:?}", ReserveRequest { name: "r".to_owned(), cidrs: cidrs(all) });
+    let unreserve =
+        |all: &[&str]| format!("{:?}", UnreserveRequest { name: "r".to_owned(), cidrs: cidrs(all) });
+    let watch = |node: &str, pool: &str| {
+        format!("{:?}", WatchAllocationsRequest { node: node.to_owned(), pool: pool.to_owned() })
+    };
+    let table = [
+        ("ipam assign --handle host.router --ipv4 1", vec![assign(1, 0, &[], &[], "Workload")]),
+        (
+            "ipam assign --handle host.router --ipv4 2 --ipv6 3 --pool a --pool b --use tunnel",
+            vec![assign(2, 3, &[], &["a", "b"], "Tunnel")],
+        ),
+        (
+            "ipam assign --handle host.router 10.65.0.9 FD65::9 --use load-balancer",
+            vec![assign(0, 0, &["10.65.0.9", "fd65::9"], &[], "LoadBalancer")],
+        ),
+        ("ipam reserve r 10.65.0.0/30 FD65::0/126", vec![reserve(&["10.65.0.0/30", "fd65::/126"])]),
+        ("ipam unreserve r", vec![unreserve(&[])]),
+        ("ipam unreserve r 10.65.0.0/30", vec![unreserve(&["10.65.0.0/30"])]),
+    ];
+    check(&table);
+    let agent = Agent::start();
+    agent.first_lines("ipam watch --node n1 --pool p", 1);
+    agent.first_lines("ipam watch", 1);
+    assert_eq!(agent.asked(), [watch("n1", "p"), watch("", "")]);
+    agent.line("ipam split default-v4 4 --dry-run");
+    agent.line("ipam split default-v4 4");
+    let split =
+        |dry_run| format!("{:?}", SplitPoolRequest { pool: "default-v4".to_owned(), parts: 4, dry_run });
+    assert_eq!(agent.asked(), [split(true), split(false)]);
 }
 
 #[track_caller]

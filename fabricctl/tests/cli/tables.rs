@@ -3,7 +3,7 @@
 use crate::fixture::{Agent, Outcome};
 
 #[track_caller]
-fn check(line: &str, expected: &str) {
+pub fn check(line: &str, expected: &str) {
     let shown = Agent::start().show(line);
     // The expected text starts on its own line so that the columns can be compared by eye.
     assert_eq!(shown, expected.trim_start_matches('\n'), "{line}\n{shown}");
@@ -134,68 +134,6 @@ PREFIX          STATE        PEER         NEXT-HOP     AS-PATH             ORIGI
 }
 
 #[test]
-fn pools() {
-    check(
-        "ipam show",
-        "
-POOL         CIDR           BLOCK   BLOCKS     ADDRESSES     USAGE              STATE
-default-v4   10.65.0.0/16   /26     400/1024   20000/65536   [###-------] 30%   enabled
-default-v6   fd65::/48      /122    3/2^74     3/2^80        [#---------] <1%   disabled
-",
-    );
-}
-
-#[test]
-fn one_pool() {
-    check(
-        "ipam show --pool default-v6",
-        "
-POOL         CIDR        BLOCK   BLOCKS   ADDRESSES   USAGE              STATE
-default-v6   fd65::/48   /122    3/2^74   3/2^80      [#---------] <1%   disabled
-",
-    );
-}
-
-#[test]
-fn blocks() {
-    check(
-        "ipam show --blocks",
-        "
-BLOCK           POOL         NODE     AFFINITY    ADDRESSES   USAGE
-10.65.0.0/26    default-v4   node-1   confirmed   64/64       [##########] 100%
-10.65.0.64/26   default-v4   node-2   pending     0/64        [----------] 0%
-",
-    );
-}
-
-#[test]
-fn what_a_node_has() {
-    check(
-        "ipam show --node node-1",
-        "
-BLOCK           POOL         NODE     AFFINITY    ADDRESSES   USAGE
-10.65.0.0/26    default-v4   node-1   confirmed   64/64       [##########] 100%
-10.65.0.64/26   default-v4   node-2   pending     0/64        [----------] 0%
-
-ADDRESS     POD          NODE     BLOCK          POOL         HANDLE
-10.65.0.1   -            node-1   10.65.0.0/26   default-v4   node-1.tunnel
-10.65.0.2   shop/web-0   node-1   10.65.0.0/26   default-v4   c1.eth0
-",
-    );
-}
-
-#[test]
-fn who_has_an_address() {
-    check(
-        "ipam show --ip 10.65.0.2",
-        "
-ADDRESS     POD          NODE     BLOCK          POOL         HANDLE
-10.65.0.2   shop/web-0   node-1   10.65.0.0/26   default-v4   c1.eth0
-",
-    );
-}
-
-#[test]
 fn endpoints() {
     check(
         "endpoints --all-nodes",
@@ -289,6 +227,9 @@ fn nothing_to_show_is_said_on_standard_error() {
         ("ipam show --blocks", "No such blocks.\n"),
         ("ipam show --allocations", "No such addresses in use.\n"),
         ("ipam show --node x", "No such blocks, and no such addresses in use.\n"),
+        ("ipam show --handle x", "No such addresses in use.\n"),
+        ("ipam show --nodes", "There are no pools: apply an IPPool.\n"),
+        ("ipam release --handle x", "There was nothing to release.\n"),
         ("endpoints", "No such endpoints; --all-nodes asks for those of other nodes too.\n"),
         ("policy list", "There are no policies: everything is allowed.\n"),
         ("get netpol", "No such objects.\n"),

@@ -23,12 +23,13 @@ use proto::v1::cni_server::Cni;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tonic::{Request, Response, Status};
 
+use super::failure::addresses as address_error;
 use crate::agent::{Event, Handle};
 use crate::cni::{self, AttachRequest, Attached};
 use crate::dataplane::netlink::Netlink;
 use crate::inputs::Inputs;
 use crate::ipam::{self, Allocator, Known};
-use answer::{address_error, link_error, mac_text, reply};
+use answer::{link_error, mac_text, reply};
 use attachment::{Attachment, requested};
 
 /// How long the kernel may take to take an endpoint in or let it go; the runtime tries again.

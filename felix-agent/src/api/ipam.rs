@@ -1,203 +1,173 @@
-//! `fabric.v1.Ipam`: pools, blocks and addresses of the whole fabric, as the datastore has them now.
+//! `fabric.v1.Ipam`: pools, blocks and addresses of the whole fabric.
+//!
+//! Reading is answered from memory ([`Known`]), which the datastore's watch keeps; a question that comes before the
+//! datastore has been read waits for that. Writing goes through the allocator where this node's blocks are concerned,
+//! else straight to the datastore, by comparing and swapping; what was written is known here at once.
+//!
+//! - `list`: pools, blocks, allocations, who has an address, utilisation; `page`: where a list goes on;
+//! - `watch`: allocations as they come and go;
+//! - `assign`, `release`: addresses for a handle, and back;
+//! - `reserve`, `split`: what people write of pools, in their name;
+//! - `check`: everything compared with everything;
+//! - `describe`: what is known, as messages; `argument`: from messages to what is meant.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::Arc;
+mod argument;
+mod assign;
+mod check;
+mod describe;
+mod list;
+mod page;
+mod release;
+mod reserve;
+mod split;
+mod watch;
 
-use datastore::{Kind, Resource, Store};
-use ipam::usage::{self, pool_usage};
-use ipam::{Affinity, Block, Pool};
-use ipnetwork::IpNetwork;
+use std::sync::{Arc, RwLockReadGuard};
+use std::time::Duration;
+
+use datastore::{Revision, Store};
+use futures_util::stream::BoxStream;
 use proto::v1;
+use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
-use super::resources::status;
+use super::failure;
+use crate::ipam::known::State;
+use crate::ipam::{Allocator, Known};
+
+/// How long a question waits for the datastore to be read when the agent has just started.
+const LISTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call waits for the watch to tell of what it wrote.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    known: Known,
+    allocator: Arc<Allocator>,
+    /// Held while pools are checked and written, since the check looks at all of them.
+    applying: Arc<Mutex<()>>,
+    /// Held by a check: each takes the datastore's whole content into memory.
+    checking: Arc<Mutex<()>>,
 }
 
+type Answer<T> = Result<Response<T>, Status>;
+
 impl Service {
-    /// A service over this store.
+    /// A service over this store. `applying` is held by whoever writes pools.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(
+        store: Arc<dyn Store>,
+        known: Known,
+        allocator: Arc<Allocator>,
+        applying: Arc<Mutex<()>>,
+    ) -> Self {
+        Self { store, known, allocator, applying, checking: Arc::default() }
     }
 
-    async fn resources(&self, kind: Kind) -> Result<impl Iterator<Item = Resource> + use<>, Status> {
-        let listing = self.store.list(kind).await.map_err(|error| status(&error))?;
-        Ok(listing.items.into_values().map(|item| item.resource))
+    /// Waits until the datastore has been read.
+    async fn listed(&self) -> Result<(), Status> {
+        let mut listed = self.known.watch_listed();
+        match tokio::time::timeout(LISTED_TIMEOUT, listed.wait_for(|listed| *listed)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(failure::stopped(error)),
+            Err(_) => Err(failure::unavailable(
+                "the datastore has not been read yet; see the problems in `fabricctl node status`",
+            )),
+        }
     }
 
-    async fn pools(&self) -> Result<Vec<Pool>, Status> {
-        let pools = self.resources(Kind::IpPool).await?;
-        Ok(pools
-            .filter_map(|pool| if let Resource::IpPool(pool) = pool { Some(*pool) } else { None })
-            .collect())
+    /// Waits a little until what was written is known here, so that whoever wrote it and then asks is not told of the time
+    /// before. Nothing rests on it.
+    async fn caught_up(&self, revision: Revision) {
+        let mut pause = Duration::from_millis(1);
+        let wait = async {
+            while self.known.read().revision < revision {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        };
+        let _ = tokio::time::timeout(CATCH_UP, wait).await;
     }
 
-    /// Blocks, ascending.
-    async fn blocks(&self) -> Result<Vec<Block>, Status> {
-        let blocks = self.resources(Kind::IpamBlock).await?;
-        let mut blocks: Vec<Block> = blocks
-            .filter_map(|block| if let Resource::IpamBlock(block) = block { Some(*block) } else { None })
-            .collect();
-        blocks.sort_by_key(Block::cidr);
-        Ok(blocks)
-    }
-
-    async fn affinities(&self) -> Result<BTreeMap<(String, IpNetwork), Affinity>, Status> {
-        let affinities = self.resources(Kind::BlockAffinity).await?;
-        Ok(affinities
-            .filter_map(|affinity| {
-                let Resource::BlockAffinity(affinity) = affinity else { return None };
-                Some(((affinity.node.clone(), affinity.cidr), *affinity))
-            })
-            .collect())
+    /// What is known, not to be held while waiting for anything.
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.known.read()
     }
 }
 
 #[tonic::async_trait]
 impl v1::ipam_server::Ipam for Service {
-    async fn list_pools(
-        &self,
-        _: Request<v1::ListPoolsRequest>,
-    ) -> Result<Response<v1::ListPoolsResponse>, Status> {
-        let (pools, blocks) = (self.pools().await?, self.blocks().await?);
-        let pools = pools.iter().map(|pool| describe_pool(pool, &blocks)).collect();
-        Ok(Response::new(v1::ListPoolsResponse { pools }))
+    type WatchAllocationsStream = BoxStream<'static, Result<v1::AllocationEvent, Status>>;
+    type CheckStream = BoxStream<'static, Result<v1::CheckResponse, Status>>;
+
+    async fn list_pools(&self, _: Request<v1::ListPoolsRequest>) -> Answer<v1::ListPoolsResponse> {
+        self.listed().await?;
+        Ok(Response::new(list::pools(&self.state().index)))
     }
 
-    async fn list_blocks(
-        &self,
-        request: Request<v1::ListBlocksRequest>,
-    ) -> Result<Response<v1::ListBlocksResponse>, Status> {
-        let v1::ListBlocksRequest { node, pool } = request.into_inner();
-        let pools = self.pools().await?;
-        demand_pool(&pools, &pool)?;
-        // Affinities first: a block whose claim is not listed yet is shown as pending, never the reverse.
-        let affinities = self.affinities().await?;
-        let blocks = self.blocks().await?;
-        let blocks = blocks
-            .iter()
-            .filter(|block| node.is_empty() || block.node() == node)
-            .filter(|block| pool.is_empty() || pool_name(&pools, block) == pool)
-            .map(|block| describe_block(block, &pools, &affinities))
-            .collect();
-        Ok(Response::new(v1::ListBlocksResponse { blocks }))
+    async fn list_blocks(&self, request: Request<v1::ListBlocksRequest>) -> Answer<v1::ListBlocksResponse> {
+        self.listed().await?;
+        list::blocks(&self.state().index, &request.into_inner()).map(Response::new)
     }
 
     async fn list_allocations(
         &self,
         request: Request<v1::ListAllocationsRequest>,
-    ) -> Result<Response<v1::ListAllocationsResponse>, Status> {
-        let v1::ListAllocationsRequest { node, pool, namespace } = request.into_inner();
-        let pools = self.pools().await?;
-        demand_pool(&pools, &pool)?;
-        let blocks = self.blocks().await?;
-        let allocations = blocks
-            .iter()
-            .filter(|block| pool.is_empty() || pool_name(&pools, block) == pool)
-            .flat_map(|block| describe_allocations(block, &pools))
-            .filter(|allocation| node.is_empty() || allocation.node == node)
-            .filter(|allocation| namespace.is_empty() || allocation.pod_namespace == namespace)
-            .collect();
-        Ok(Response::new(v1::ListAllocationsResponse { allocations }))
+    ) -> Answer<v1::ListAllocationsResponse> {
+        self.listed().await?;
+        list::allocations(&self.state().index, &request.into_inner()).map(Response::new)
     }
 
-    async fn who_has(
+    async fn who_has(&self, request: Request<v1::WhoHasRequest>) -> Answer<v1::WhoHasResponse> {
+        self.listed().await?;
+        list::who_has(&self.state().index, &request.into_inner()).map(Response::new)
+    }
+
+    async fn get_utilisation(
         &self,
-        request: Request<v1::WhoHasRequest>,
-    ) -> Result<Response<v1::WhoHasResponse>, Status> {
-        let text = request.into_inner().address;
-        let address: IpAddr = text.parse().map_err(|_| {
-            let right = "write one like 10.244.0.7 or fd00::7, without a prefix length";
-            Status::invalid_argument(format!("\"{text}\" is no IP address; {right}"))
-        })?;
-        let (pools, blocks) = (self.pools().await?, self.blocks().await?);
-        let block = blocks.iter().find(|block| block.cidr().contains(address));
-        let found = block.and_then(|block| {
-            describe_allocations(block, &pools).find(|allocation| allocation.address == address.to_string())
-        });
-        let allocation = found.ok_or_else(|| nobody(address, &pools, block))?;
-        Ok(Response::new(v1::WhoHasResponse { allocation: Some(allocation) }))
+        request: Request<v1::GetUtilisationRequest>,
+    ) -> Answer<v1::GetUtilisationResponse> {
+        self.listed().await?;
+        list::utilisation(&self.state().index, &request.into_inner()).map(Response::new)
     }
-}
 
-fn describe_pool(pool: &Pool, blocks: &[Block]) -> v1::Pool {
-    let usage = pool_usage(pool, blocks);
-    v1::Pool {
-        name: pool.name.clone(),
-        cidr: pool.cidr.to_string(),
-        block_size: u32::from(pool.block_size),
-        disabled: pool.disabled,
-        addresses_total: usage.addresses_total.to_string(),
-        addresses_used: usage.addresses_used,
-        blocks_total: usage.blocks_total.to_string(),
-        blocks_used: usage.blocks_used,
+    async fn watch_allocations(
+        &self,
+        request: Request<v1::WatchAllocationsRequest>,
+    ) -> Answer<Self::WatchAllocationsStream> {
+        self.listed().await?;
+        watch::follow(&self.known, &request.into_inner()).map(Response::new)
     }
-}
 
-fn describe_block(
-    block: &Block,
-    pools: &[Pool],
-    affinities: &BTreeMap<(String, IpNetwork), Affinity>,
-) -> v1::Block {
-    let affinity = affinities.get(&(block.node().to_owned(), block.cidr()));
-    let state = affinity.map_or(ipam::AffinityState::Pending, |affinity| affinity.state);
-    v1::Block {
-        cidr: block.cidr().to_string(),
-        node: block.node().to_owned(),
-        pool: pool_name(pools, block).to_owned(),
-        affinity_state: state.name().to_owned(),
-        addresses_total: u64::from(block.size()),
-        addresses_used: u64::from(block.used()),
+    async fn assign(&self, request: Request<v1::AssignRequest>) -> Answer<v1::AssignResponse> {
+        self.assign_all(request.into_inner()).await.map(Response::new)
     }
-}
 
-fn describe_allocations(block: &Block, pools: &[Pool]) -> impl Iterator<Item = v1::Allocation> {
-    let pool = pool_name(pools, block);
-    block.allocations().map(move |(address, allocation)| v1::Allocation {
-        address: address.to_string(),
-        handle: allocation.handle.clone(),
-        node: allocation.attributes.node.clone(),
-        block: block.cidr().to_string(),
-        pool: pool.to_owned(),
-        pod_namespace: allocation.attributes.namespace.clone(),
-        pod_name: allocation.attributes.pod.clone(),
-    })
-}
-
-/// Empty if the block's pool is gone.
-fn pool_name<'a>(pools: &'a [Pool], block: &Block) -> &'a str {
-    pools.iter().find(|pool| usage::holds(pool, block)).map_or("", |pool| &pool.name)
-}
-
-fn demand_pool(pools: &[Pool], name: &str) -> Result<(), Status> {
-    let names: BTreeSet<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
-    if name.is_empty() || names.contains(name) {
-        return Ok(());
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
+        self.listed().await?;
+        self.release_all(request.into_inner()).await.map(Response::new)
     }
-    let known = names.into_iter().collect::<Vec<_>>().join(", ");
-    let known = if known.is_empty() { "there are none yet".to_owned() } else { format!("there are {known}") };
-    Err(Status::not_found(format!("there is no pool \"{name}\"; {known}")))
-}
 
-fn nobody(address: IpAddr, pools: &[Pool], block: Option<&Block>) -> Status {
-    let pool = pools.iter().find(|pool| pool.cidr.contains(address));
-    Status::not_found(match (pool, block) {
-        (Some(pool), Some(block)) => {
-            let (cidr, node) = (block.cidr(), block.node());
-            format!("{address} is free, in block {cidr} of node {node}, pool {} ({})", pool.name, pool.cidr)
-        }
-        (Some(pool), None) => {
-            format!("{address} is free, in a block that no node has yet, pool {} ({})", pool.name, pool.cidr)
-        }
-        (None, Some(block)) => format!("{address} is free, in block {}, whose pool is gone", block.cidr()),
-        (None, None) => format!("{address} lies in no pool"),
-    })
+    async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Answer<v1::ReserveResponse> {
+        self.listed().await?;
+        self.add_reservation(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn unreserve(&self, request: Request<v1::UnreserveRequest>) -> Answer<v1::UnreserveResponse> {
+        self.end_reservation(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn split_pool(&self, request: Request<v1::SplitPoolRequest>) -> Answer<v1::SplitPoolResponse> {
+        self.listed().await?;
+        self.cut_pool(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn check(&self, _: Request<v1::CheckRequest>) -> Answer<Self::CheckStream> {
+        self.run_check().await.map(Response::new)
+    }
 }
 
 #[cfg(test)]

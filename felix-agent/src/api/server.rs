@@ -53,16 +53,25 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
     let Socket { listener, _lock } = socket;
     let Services { agent, store, allocator, known, netlink, node } = services;
     let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
-    let cni = super::cni::Service::new(agent.clone(), Arc::clone(&store), allocator, known, netlink, node);
+    let cni = super::cni::Service::new(
+        agent.clone(),
+        Arc::clone(&store),
+        Arc::clone(&allocator),
+        known.clone(),
+        netlink,
+        node.clone(),
+    );
+    let applying = Arc::default();
+    let ipam = super::ipam::Service::new(Arc::clone(&store), known, allocator, Arc::clone(&applying));
     Server::builder()
         .add_service(health)
         .add_service(reflection)
         .add_service(BgpServer::new(bgp))
         .add_service(CniServer::new(cni))
-        .add_service(IpamServer::new(super::ipam::Service::new(Arc::clone(&store))))
+        .add_service(IpamServer::new(ipam))
         .add_service(NodeServer::new(super::node::Service::new(agent.clone())))
         .add_service(PolicyServer::new(super::policy::Service::new(agent)))
-        .add_service(ResourcesServer::new(super::resources::Service::new(store)))
+        .add_service(ResourcesServer::new(super::resources::Service::new(store, node, applying)))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
         .await?;
     Ok(())

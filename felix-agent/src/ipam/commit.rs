@@ -9,7 +9,7 @@ use super::known::Found;
 
 /// What became of a commit.
 #[derive(Debug)]
-pub(super) enum Committed {
+pub(crate) enum Committed {
     /// All is written, at these revisions.
     All(Vec<Revision>),
     /// The first `done` are written and nothing else, because of what is wrong with the record at `index`: somebody
@@ -20,7 +20,7 @@ pub(super) enum Committed {
 }
 
 /// Writes all, in order.
-pub(super) async fn commit(store: &dyn Store, writes: &[ipam::Write]) -> Committed {
+pub(crate) async fn commit(store: &dyn Store, writes: &[ipam::Write]) -> Committed {
     match store.commit(writes.iter().map(convert).collect()).await {
         Ok(revisions) => Committed::All(revisions.into_iter().map(Revision::from).collect()),
         Err(CommitError { error: error @ Error::Unavailable(_), .. }) => Committed::Unknown(error),
@@ -37,12 +37,12 @@ pub(super) async fn commit(store: &dyn Store, writes: &[ipam::Write]) -> Committ
 }
 
 /// Reads one record; `None` if there is none.
-pub(super) async fn read(store: &dyn Store, key: &ipam::Key) -> Result<Option<(Record, Revision)>, Error> {
+pub(crate) async fn read(store: &dyn Store, key: &ipam::Key) -> Result<Option<(Record, Revision)>, Error> {
     Ok(store.get(&Key::from(key)).await?.and_then(into_record))
 }
 
 /// Reads all claims and then all blocks: see [`ipam::Snapshot`] for why in this order.
-pub(super) async fn list(store: &dyn Store) -> Result<Vec<(Record, Revision)>, Error> {
+pub(crate) async fn list(store: &dyn Store) -> Result<Vec<(Record, Revision)>, Error> {
     let mut records = Vec::new();
     for kind in [Kind::BlockAffinity, Kind::IpamBlock] {
         records.extend(store.list(kind).await?.items.into_values().filter_map(into_record));

@@ -124,6 +124,10 @@ impl Known {
     /// Takes in what this agent wrote: the record, or that it is gone.
     pub fn wrote(&self, key: &ipam::Key, value: Option<&Record>, revision: Revision) {
         let mut state = self.write();
+        if revision <= state.revision {
+            // The watch was faster, and has told everybody.
+            return;
+        }
         let before = state.wrote(key, value, revision);
         if let ipam::Key::Block(cidr) = key {
             self.tell(before, state.index.block(cidr).map(|block| &block.value));

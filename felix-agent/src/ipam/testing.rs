@@ -11,6 +11,7 @@ use crate::shell::store::{Audience, follow};
 /// A node without its loop.
 pub(crate) struct Node {
     pub(crate) allocator: Arc<Allocator>,
+    pub(crate) known: Known,
     following: JoinHandle<()>,
 }
 
@@ -33,5 +34,6 @@ pub(crate) fn node(store: &Arc<dyn Store>, name: &str) -> Node {
     let known = Known::new(name);
     let audience = Audience { known: known.clone(), agent: None };
     let following = tokio::spawn(follow(Arc::clone(store), audience));
-    Node { allocator: Arc::new(Allocator::start(Arc::clone(store), known)), following }
+    let allocator = Arc::new(Allocator::start(Arc::clone(store), known.clone()));
+    Node { allocator, known, following }
 }

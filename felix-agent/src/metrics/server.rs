@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::exposition;
+use super::ipam::Sources;
 use crate::agent::Handle;
 
 /// Connections at a time.
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the task is dropped.
-pub async fn serve(listener: TcpListener, agent: Handle) -> Infallible {
+pub async fn serve(listener: TcpListener, agent: Handle, addresses: Sources) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Never closed.
@@ -36,9 +37,9 @@ pub async fn serve(listener: TcpListener, agent: Handle) -> Infallible {
         let accepted = listener.accept().await;
         match accepted {
             Ok((stream, _)) => {
-                let agent = agent.clone();
+                let (agent, addresses) = (agent.clone(), addresses.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = attend(stream, agent).await {
+                    if let Err(error) = attend(stream, agent, addresses).await {
                         tracing::debug!(%error, "a reader of metrics was dropped");
                     }
                     drop(place);
@@ -52,10 +53,10 @@ pub async fn serve(listener: TcpListener, agent: Handle) -> Infallible {
     }
 }
 
-async fn attend(stream: TcpStream, agent: Handle) -> io::Result<()> {
+async fn attend(stream: TcpStream, agent: Handle, addresses: Sources) -> io::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
-        let agent = agent.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &agent).await) }
+        let (agent, addresses) = (agent.clone(), addresses.clone());
+        async move { Ok::<_, Infallible>(answer(&request, &agent, &addresses).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -65,7 +66,7 @@ async fn attend(stream: TcpStream, agent: Handle) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
-async fn answer(request: &Request<Incoming>, agent: &Handle) -> Response<String> {
+async fn answer(request: &Request<Incoming>, agent: &Handle, addresses: &Sources) -> Response<String> {
     let mut response = Response::new(String::new());
     if request.uri().path() != "/metrics" {
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -81,7 +82,8 @@ async fn answer(request: &Request<Incoming>, agent: &Handle) -> Response<String>
         Some(speaker) => speaker.view().await.ok().zip(speaker.counters().await.ok()),
         None => None,
     };
-    *response.body_mut() = super::render(&agent.status(), running.as_ref());
+    *response.body_mut() =
+        addresses.view(|addresses| super::render(&agent.status(), running.as_ref(), addresses));
     let kind = hyper::header::HeaderValue::from_static(exposition::CONTENT_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

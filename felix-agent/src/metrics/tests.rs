@@ -11,10 +11,18 @@ use ::bgp::session::State;
 use ::bgp::speaker::view::{Counters, FamilyView, PeerView, View};
 use ::bgp::wire::Family;
 
-use super::render;
+use super::ipam::View as Addresses;
 use crate::agent::Status;
 use crate::agent::meter::Meter;
 use crate::config::{Config, Overrides};
+use crate::ipam::Counts;
+use crate::leader::summary::{Collected, Summary};
+
+fn render(status: &Status, running: Option<&(View, net::Counters)>) -> String {
+    let (index, counts, upkeep) = (::ipam::Index::default(), Counts::default(), Summary::default());
+    let addresses = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
+    super::render(status, running, &addresses)
+}
 
 fn status() -> Status {
     let text = include_str!("../../tests/fixtures/agent.yaml");
@@ -214,4 +222,52 @@ fn times_are_counted_below_their_bounds() {
     );
     assert_eq!(samples["fabric_bgp_convergence_seconds_count"], 6.0);
     assert_eq!(samples["fabric_bgp_convergence_seconds_sum"], 60.433);
+}
+
+#[test]
+fn pools_the_allocator_and_the_leader_are_there() {
+    let mut index = ::ipam::Index::default();
+    index.put_pool(::ipam::Pool::new("default", "10.0.0.0/24".parse().expect("prefix")));
+    index.put_reservation(::ipam::Reservation {
+        name: "gw".to_owned(),
+        reserved_cidrs: vec!["10.0.0.0/30".parse().expect("prefix")],
+    });
+    let mut latency = [0; crate::ipam::BOUNDS_US.len() + 1];
+    latency[0] = 2;
+    latency[3] = 1;
+    let counts = Counts {
+        requests: 4,
+        commits: 3,
+        assignments: 3,
+        latency,
+        latency_total: Duration::from_micros(1100),
+        ..Counts::default()
+    };
+    let upkeep = Summary {
+        leading: true,
+        problems: [(::ipam::audit::Kind::LeakedAddress, 2)].into(),
+        collected: Collected { addresses: 7, ..Collected::default() },
+        ..Summary::default()
+    };
+    let view = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
+    let text = super::render(&status(), None, &view);
+    let samples = scrape(&text);
+    for (series, value) in [
+        ("fabric_ipam_pool_addresses{pool=\"default\"}", 256.0),
+        ("fabric_ipam_pool_addresses_used{pool=\"default\"}", 0.0),
+        ("fabric_ipam_pool_addresses_reserved{pool=\"default\"}", 4.0),
+        ("fabric_ipam_pool_blocks{pool=\"default\"}", 4.0),
+        ("fabric_ipam_requests_total", 4.0),
+        ("fabric_ipam_commits_total", 3.0),
+        ("fabric_ipam_assignments_total", 3.0),
+        ("fabric_ipam_assignment_seconds_bucket{le=\"0.0001\"}", 2.0),
+        ("fabric_ipam_assignment_seconds_bucket{le=\"0.001\"}", 3.0),
+        ("fabric_ipam_assignment_seconds_bucket{le=\"+Inf\"}", 3.0),
+        ("fabric_ipam_assignment_seconds_sum", 0.0011),
+        ("fabric_ipam_leader", 1.0),
+        ("fabric_ipam_problems{kind=\"leakedAddress\"}", 2.0),
+        ("fabric_ipam_collected_total{what=\"address\"}", 7.0),
+    ] {
+        assert_eq!(samples.get(series), Some(&value), "{series}\n{text}");
+    }
 }

@@ -1,16 +1,13 @@
-//! Answers: what an ADD returns, and errors as the gRPC codes that the plugin turns into the CNI specification's.
+//! Answers: what an ADD returns, and errors of links as the gRPC codes that the plugin turns into the CNI specification's.
 
 use std::net::IpAddr;
 
-use ::ipam::plan::{AssignError, Refusal};
 use ipnetwork::IpNetwork;
 use proto::v1;
 use tonic::{Code, Status};
 
 use super::attachment::Attachment;
-use crate::api::datastore_error;
 use crate::cni::{AttachError, Attached, NetnsError};
-use crate::ipam;
 
 pub(super) fn reply(attachment: &Attachment, addresses: &[IpAddr], link: &Attached) -> v1::CniAddResponse {
     let gateway =
@@ -41,33 +38,6 @@ pub(super) fn reply(attachment: &Attachment, addresses: &[IpAddr], link: &Attach
 
 pub(super) fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
-}
-
-pub(super) fn address_error(error: &ipam::Error) -> Status {
-    let code = match error {
-        ipam::Error::Store(error) => return datastore_error(error),
-        ipam::Error::Contended | ipam::Error::Stopping => Code::Unavailable,
-        ipam::Error::Refused(Refusal::Assign(error)) => match error {
-            AssignError::Repeated { .. }
-            | AssignError::UnknownPool { .. }
-            | AssignError::OutsidePools { .. } => Code::InvalidArgument,
-            AssignError::InUse { .. } | AssignError::HoldsOther { .. } | AssignError::HoldsFewer { .. } => {
-                Code::AlreadyExists
-            }
-            AssignError::NoPool { .. }
-            | AssignError::Full { .. }
-            | AssignError::NoBlock { .. }
-            | AssignError::NotToBorrow { .. }
-            | AssignError::Resting { .. }
-            | AssignError::OthersBlock { .. }
-            | AssignError::BlockRefused { .. }
-            | AssignError::Misfit { .. }
-            | AssignError::PoolRefuses { .. }
-            | AssignError::Reserved { .. } => Code::ResourceExhausted,
-        },
-        ipam::Error::Refused(Refusal::Release(_)) => Code::FailedPrecondition,
-    };
-    Status::new(code, error.to_string())
 }
 
 /// The plugin turns these codes into the CNI specification's.

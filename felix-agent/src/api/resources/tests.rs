@@ -1,14 +1,16 @@
-use datastore::SqliteStore;
+use datastore::{Key, Kind, Precondition, SqliteStore};
 use proto::v1::resources_server::Resources as _;
 use serde_json::Value;
 use tempfile::TempDir;
+use tonic::Code;
 
 use super::*;
 use crate::ipam::Request as Wish;
-use crate::ipam::testing::node;
+use crate::ipam::testing::{Node, node};
 
 async fn service(directory: &TempDir) -> Service {
-    Service::new(Arc::new(SqliteStore::open(&directory.path().join("fabric.db")).await.unwrap()))
+    let store = SqliteStore::open(&directory.path().join("fabric.db")).await.unwrap();
+    Service::new(Arc::new(store), "n1".to_owned(), Arc::default())
 }
 
 impl Service {
@@ -156,35 +158,5 @@ async fn what_is_asked_for_wrongly() {
     }
 }
 
-#[tokio::test]
-async fn a_pool_goes_when_it_is_empty_and_takes_its_blocks_along() {
-    let directory = TempDir::new().unwrap();
-    let service = service(&directory).await;
-    let text = format!("{}{POLICY}", pool("default", "10.0.0.0/16"));
-    service.apply_text(&text).await.unwrap();
-    let allocator = node(&service.store, "n1");
-    let wanted = vec![plan::Wanted::Any(ipam::Family::V4)];
-    allocator.assign(Wish { handle: "h".into(), wanted, ..Wish::default() }).await.unwrap();
-    let by_manifest = v1::DeleteRequest { manifest: text, ..Default::default() };
-    let refused = service.delete_what(by_manifest.clone()).await.unwrap_err();
-    assert_eq!(
-        (refused.code(), refused.message()),
-        (
-            Code::FailedPrecondition,
-            "pool default has 1 addresses in use; set disabled: true, delete the pods that use them, then delete the pool"
-        )
-    );
-    assert_eq!(service.get_objects("netpol", "", "").await.unwrap().len(), 1);
-    allocator.release("h").await.unwrap();
-    assert_eq!(
-        service.delete_what(by_manifest.clone()).await.unwrap(),
-        ["IPPool default deleted", "NetworkPolicy default/deny deleted"]
-    );
-    for kind in Kind::ALL {
-        assert!(service.store.list(kind).await.unwrap().items.is_empty(), "{kind}");
-    }
-    assert_eq!(
-        service.delete_what(by_manifest).await.unwrap(),
-        ["IPPool default absent", "NetworkPolicy default/deny absent"]
-    );
-}
+mod archive;
+mod deleting;
