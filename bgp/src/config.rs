@@ -22,6 +22,8 @@ pub struct Config {
     pub router_id: Ipv4Addr,
     /// RFC 4456 §7; the router identifier if none.
     pub cluster_id: Option<Ipv4Addr>,
+    /// RFC 4456 §6: clients' routes go to other clients as well. Not needed where those have sessions with each other.
+    pub client_to_client_reflection: bool,
     /// By key: there is one session to each.
     pub peers: BTreeMap<PeerKey, PeerConfig>,
     /// Peers that are known by their network only, and only ever accepted.
@@ -358,6 +360,7 @@ impl Default for Config {
             local_as: 0,
             router_id: Ipv4Addr::UNSPECIFIED,
             cluster_id: None,
+            client_to_client_reflection: true,
             peers: BTreeMap::new(),
             listen_ranges: Vec::new(),
             graceful_restart: GracefulRestart::default(),

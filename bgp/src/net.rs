@@ -97,9 +97,19 @@ enum Command {
     Reset(PeerKey, Reset),
     Monitor(Vec<SocketAddr>),
     View(oneshot::Sender<View>),
+    Counters(oneshot::Sender<Counters>),
     Routes(RouteQuery, oneshot::Sender<Vec<RouteView>>),
     Why(IpNetwork, oneshot::Sender<Why>),
     Shutdown(Shutdown, oneshot::Sender<()>),
+}
+
+/// What the shell beside the speaker has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// BFD's datagrams.
+    pub bfd: bfd::Counters,
+    /// Each BMP collector.
+    pub collectors: Vec<bmp::Counters>,
 }
 
 /// A notice and when it was given.
@@ -217,6 +227,16 @@ impl Handle {
     pub async fn view(&self) -> Result<View, Stopped> {
         let (answer, answered) = oneshot::channel();
         self.command(Command::View(answer)).await?;
+        answered.await.map_err(|_| Stopped)
+    }
+
+    /// What watching peers and telling collectors has come to, so far.
+    ///
+    /// # Errors
+    /// The speaker has been shut down.
+    pub async fn counters(&self) -> Result<Counters, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Counters(answer)).await?;
         answered.await.map_err(|_| Stopped)
     }
 

@@ -127,6 +127,8 @@ pub struct Export {
     pub router_id: Ipv4Addr,
     /// Our cluster.
     pub cluster_id: Ipv4Addr,
+    /// Clients are told other clients' routes.
+    pub client_to_client: bool,
     /// Ourselves; none if we have no address for this family there: then nothing is told.
     pub own_next_hop: Option<NextHop>,
     /// The link shared with external peers: next hops on it are third parties that may be passed on.

@@ -23,6 +23,7 @@ pub mod scale;
 pub mod single;
 pub mod watch;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use k8s_openapi::api::core::v1::Namespace;
 
-use crate::{Change, Error, Key, Kind, Resource, Store, Versioned};
+use crate::{Change, Error, Key, Kind, Precondition, Resource, Store, Versioned, WorkloadEndpoint};
 
 /// A change that does not come within this time never comes. Generous: this is not what the suite measures.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,26 +72,75 @@ pub async fn run_all(backend: &dyn Backend) {
     scale::ten_thousand_objects(backend, 10_000).await;
 }
 
-fn namespace(name: &str, value: &str) -> Resource {
-    let mut namespace = Namespace::default();
-    namespace.metadata.name = Some(name.to_owned());
-    namespace.metadata.labels = Some([("value".to_owned(), value.to_owned())].into());
-    Resource::Namespace(Box::new(namespace))
+/// What the suite writes: the one kind that has a name, a namespace and labels, and that every backend keeps to the letter.
+/// (A Kubernetes API server adds to objects of its own kinds, and deletes a namespace when its controllers say so.)
+const KIND: Kind = Kind::WorkloadEndpoint;
+
+/// Where, unless a check is about namespaces.
+const SPACE: &str = "contract";
+
+fn record(name: &str, value: &str) -> Resource {
+    record_in(SPACE, name, &[("value", value)])
+}
+
+fn record_in(space: &str, name: &str, labels: &[(&str, &str)]) -> Resource {
+    Resource::WorkloadEndpoint(Box::new(WorkloadEndpoint {
+        namespace: space.to_owned(),
+        name: name.to_owned(),
+        node: "contract".to_owned(),
+        container_id: name.to_owned(),
+        interface: "eth0".to_owned(),
+        host_interface: "fab0".to_owned(),
+        mac: "02:00:00:00:00:01".to_owned(),
+        addresses: vec![IpAddr::from([10, 0, 0, 1])],
+        labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        netns: String::new(),
+    }))
 }
 
 fn key(name: &str) -> Key {
-    Key::global(Kind::Namespace, name)
+    Key::namespaced(KIND, SPACE, name)
 }
 
 fn value(versioned: &Versioned) -> String {
-    let Resource::Namespace(namespace) = &versioned.resource else {
-        panic!("{} is no namespace", versioned.resource.key())
+    let Resource::WorkloadEndpoint(endpoint) = &versioned.resource else {
+        panic!("{} is not of the suite", versioned.resource.key())
     };
-    namespace.metadata.labels.as_ref().and_then(|labels| labels.get("value").cloned()).unwrap_or_default()
+    endpoint.labels.get("value").cloned().unwrap_or_default()
 }
 
-/// The next change, in reasonable time.
-pub(crate) async fn next(changes: &mut BoxStream<'static, Result<Change, Error>>) -> Change {
-    let change = tokio::time::timeout(PATIENCE, changes.next()).await.expect("no change came");
-    change.expect("the watch ended").expect("the watch failed")
+/// Another handle, on a store that has the suite's namespace.
+async fn open(backend: &dyn Backend) -> Arc<dyn Store> {
+    let store = backend.open().await;
+    make_spaces(store.as_ref(), &[SPACE]).await;
+    store
+}
+
+/// Makes the namespaces that are missing: some backends refuse to write into one that is not there.
+async fn make_spaces(store: &dyn Store, names: &[&str]) {
+    for name in names {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some((*name).to_owned());
+        let namespace = Resource::Namespace(Box::new(namespace));
+        match store.put(namespace, Precondition::Absent).await {
+            Ok(_) | Err(Error::Conflict { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// The next change of what the suite writes, in reasonable time.
+async fn next(changes: &mut BoxStream<'static, Result<Change, Error>>) -> Change {
+    next_of(KIND, changes).await
+}
+
+/// The next change of a kind, in reasonable time. (Others may use the same store.)
+pub(crate) async fn next_of(kind: Kind, changes: &mut BoxStream<'static, Result<Change, Error>>) -> Change {
+    loop {
+        let change = tokio::time::timeout(PATIENCE, changes.next()).await.expect("no change came");
+        let change = change.expect("the watch ended").expect("the watch failed");
+        if change.key.kind == kind {
+            return change;
+        }
+    }
 }

@@ -12,6 +12,7 @@
 //! - [`document`]: YAML and JSON read into types without losing where each value stands;
 //! - [`manifest`]: text that people wrote → resources, or every problem with its line and column;
 //! - [`spelling`]: what an unknown word was probably meant to be;
+//! - [`kubernetes`]: the backend that is a Kubernetes API server;
 //! - [`sqlite`]: the backend that is a file, shared by all agents of one machine;
 //! - [`archive`]: a store's content as text, for backups and other backends;
 //! - [`lease`]: electing a leader on any backend;
@@ -27,6 +28,7 @@ pub mod document;
 pub mod error;
 pub mod etcd;
 pub mod key;
+pub mod kubernetes;
 pub mod lease;
 pub mod manifest;
 pub mod resource;
@@ -37,6 +39,7 @@ pub mod store;
 pub use error::Error;
 pub use etcd::EtcdStore;
 pub use key::{Key, Kind};
+pub use kubernetes::KubernetesStore;
 pub use resource::{Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
 pub use store::{

@@ -53,10 +53,12 @@ pub struct Change {
     pub key: Key,
     /// The value; `None` if it is gone.
     pub value: Option<Versioned>,
-    /// The store's revision that this change brings the watcher to: a watch from here misses nothing. Of several
-    /// changes that were made in one write, only the last brings it to the revision of that write, which `value` has
-    /// already.
+    /// When that was written; the value's revision, if there is one. Of one kind, these never fall.
     pub revision: Revision,
+    /// From here a watch misses nothing that comes after this change. Never ahead of `revision`, and never falling. Of several
+    /// changes that were made in one write, only the last brings the watcher to the revision of that write; and a store
+    /// that keeps each kind by itself may know only later how far it has told them all.
+    pub resume: Revision,
 }
 
 /// Resources, as they were at one moment.
@@ -90,8 +92,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Unavailable`]; [`Error::Refused`], also if `after` is not of a page of such a query.
     fn list_page(&self, kind: Kind, query: &Query) -> BoxFuture<'_, Result<Page, Error>>;
 
-    /// Does the writes in order, up to the first that fails, and returns the new revision of each. When this
-    /// returns, all of them survive a power failure. A key may stand in it once.
+    /// Does the writes in order, up to the first that fails, and returns the new revision of each; of a deletion perhaps
+    /// an older one, where the store does not tell. When this returns, all of them survive a power failure. A key may stand
+    /// in it once. A write that changes nothing may keep the revision that there was.
     ///
     /// Where the store [is atomic](Store::is_atomic), up to [`ATOMIC_WRITES`] are all done or none is, and nobody
     /// ever sees some of them; more may be cut into several such groups. Deleting what is not there succeeds, and
@@ -105,8 +108,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Whether [`Store::commit`] does up to [`ATOMIC_WRITES`] writes all or none, in one durable transaction.
     fn is_atomic(&self) -> bool;
 
-    /// Every change after `from`, of all kinds, in the order of their revisions, without end. Changes of one
-    /// resource may be merged into the last. An error ends the stream; watch again from the last change seen.
+    /// Every change after `from`, those of each kind in the order of their revisions, without end. Changes of one resource
+    /// may be merged into the last. An error ends the stream; watch again from where the last change says ([`Change::resume`]).
     ///
     /// # Errors
     /// [`Error::Compacted`] if `from` lies too far back, then or later in the stream; [`Error::Unavailable`] and

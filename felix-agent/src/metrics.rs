@@ -1,10 +1,12 @@
 //! Counters for Prometheus: what the speaker, the kernel side, the loop and the allocator say of themselves, as text.
 //!
-//! Nothing is counted here. Each scrape takes one [`View`] of the speaker and the newest [`Status`], and writes them
-//! out; that is why no client library keeps registries of counters of its own. Labels are a peer's name, an address
-//! family, a pool's name and a few fixed words: as many series as there are peers and pools, never one a route or address.
+//! Nothing is counted here. Each scrape takes one [`View`] of the speaker, the [`Counters`] beside it and the newest
+//! [`Status`], and writes them out; that is why no client library keeps registries of counters of its own. Labels are a
+//! peer's name, a collector's address, an address family, a pool's name and a few fixed words: as many series as there
+//! are peers, collectors and pools, never one a route or address.
 
-use ::bgp::bfd;
+use ::bgp::bfd::State as BfdState;
+use ::bgp::net::{Counters, bfd, bmp};
 use ::bgp::session::State;
 use ::bgp::speaker::view::{FamilyView, PeerView, View};
 
@@ -19,18 +21,20 @@ mod tests;
 
 use exposition::{Exposition, Kind};
 
-/// Everything; without `view` (BGP does not run yet) only what is known without it.
+/// Everything; without a speaker (BGP does not run yet) only what is known without it.
 #[must_use]
-pub fn render(status: &Status, view: Option<&View>, addresses: &ipam::View<'_>) -> String {
+pub fn render(status: &Status, running: Option<&(View, Counters)>, addresses: &ipam::View<'_>) -> String {
     let mut out = Exposition::default();
     agent(&mut out, status);
     meter(&mut out, &status.meter);
     ipam::render(&mut out, addresses);
-    if let Some(view) = view {
+    if let Some((view, counters)) = running {
         speaker(&mut out, view);
         sessions(&mut out, &view.peers);
         messages(&mut out, &view.peers);
         prefixes(&mut out, &view.peers);
+        datagrams(&mut out, &counters.bfd);
+        collectors(&mut out, &counters.collectors);
     }
     out.finish()
 }
@@ -215,6 +219,59 @@ fn prefixes(out: &mut Exposition, peers: &[PeerView]) {
     }
 }
 
+fn datagrams(out: &mut Exposition, counters: &bfd::Counters) {
+    out.family("fabric_bgp_bfd_packets_received_total", Kind::Counter, "BFD packets that a session took.");
+    out.sample("", &[], counters.received);
+    out.family("fabric_bgp_bfd_packets_sent_total", Kind::Counter, "BFD packets sent.");
+    out.sample("", &[], counters.transmitted);
+    out.family(
+        "fabric_bgp_bfd_packets_unsent_total",
+        Kind::Counter,
+        "BFD packets that could not be sent: no route, no such address or interface, or a full queue.",
+    );
+    out.sample("", &[], counters.unsent);
+    out.family(
+        "fabric_bgp_bfd_packets_dropped_total",
+        Kind::Counter,
+        "Packets on BFD's ports that no session took: malformed, from beyond the link, or of no session.",
+    );
+    for (reason, count) in
+        [("malformed", counters.malformed), ("too-far", counters.too_far), ("unclaimed", counters.unclaimed)]
+    {
+        out.sample("", &[("reason", reason)], count);
+    }
+}
+
+fn collectors(out: &mut Exposition, collectors: &[bmp::Counters]) {
+    type Count = fn(&bmp::Counters) -> u64;
+    let families: [(&str, Kind, &str, Count); 5] = [
+        ("fabric_bgp_bmp_collector_up", Kind::Gauge, "1 while the BMP collector is connected.", |one| {
+            u64::from(one.connected)
+        }),
+        ("fabric_bgp_bmp_collector_queued_octets", Kind::Gauge, "Octets that wait for it.", |one| {
+            one.queued_octets
+        }),
+        ("fabric_bgp_bmp_collector_connections_total", Kind::Counter, "Times that it connected.", |one| {
+            one.connections
+        }),
+        (
+            "fabric_bgp_bmp_collector_overruns_total",
+            Kind::Counter,
+            "Times that it was disconnected because it did not keep up.",
+            |one| one.overruns,
+        ),
+        ("fabric_bgp_bmp_collector_octets_sent_total", Kind::Counter, "Octets that it took.", |one| {
+            one.octets_sent
+        }),
+    ];
+    for (metric, kind, help, count) in families {
+        out.family(metric, kind, help);
+        for one in collectors {
+            out.sample("", &[("collector", &one.address.to_string())], count(one));
+        }
+    }
+}
+
 /// One sample a peer, where there is a value.
 fn each(
     out: &mut Exposition,
@@ -245,11 +302,11 @@ fn state(state: State) -> u64 {
     }
 }
 
-fn bfd_state(state: bfd::State) -> u64 {
+fn bfd_state(state: BfdState) -> u64 {
     match state {
-        bfd::State::AdminDown => 0,
-        bfd::State::Down => 1,
-        bfd::State::Init => 2,
-        bfd::State::Up => 3,
+        BfdState::AdminDown => 0,
+        BfdState::Down => 1,
+        BfdState::Init => 2,
+        BfdState::Up => 3,
     }
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::namespace::{self, Gate, Namespace};
 
@@ -100,6 +101,26 @@ impl Lab {
     #[must_use]
     pub fn closer(&self) -> Closer {
         Closer { id: self.id.clone(), gate: self.gate.clone() }
+    }
+
+    /// Closes the lab when the process is asked to end, and ends it. Before other threads are started, which would take the
+    /// signals.
+    ///
+    /// # Errors
+    /// Where signals cannot be blocked.
+    pub fn close_on_signals(&self) -> Result<()> {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGINT);
+        signals.add(Signal::SIGTERM);
+        signals.thread_block()?;
+        let closer = self.closer();
+        std::thread::spawn(move || {
+            let _ = signals.wait();
+            // What cannot be removed now is swept by the next lab.
+            let _ = closer.close();
+            std::process::exit(130);
+        });
+        Ok(())
     }
 
     /// Leaves everything as it is, until [`Lab::remove_kept`].

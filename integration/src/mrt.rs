@@ -18,7 +18,6 @@ use ipnetwork::IpNetwork;
 mod decode;
 mod encode;
 mod generate;
-mod random;
 mod table;
 pub mod updates;
 

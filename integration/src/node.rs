@@ -4,7 +4,6 @@
 //! Everything else, forwarding included, is the agent's to do. What the agent knows is asked as anybody would:
 //! by `fabricctl` where a person is to see it, by gRPC ([`api`]) where a test looks at values.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -20,17 +19,14 @@ use crate::namespace::Namespace;
 use crate::process::{Invocation, Process};
 use crate::programs::Program;
 use crate::topology::addresses;
-use crate::tor::{CONNECT_RETRY_SECS, HOLD_TIME_SECS};
 
 pub mod api;
-#[cfg(test)]
-mod tests;
+pub mod settings;
+
+use settings::Settings;
 
 /// How long an agent may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long peers are told to wait for a restarting agent, seconds.
-const RESTART_TIME_SECS: u16 = 60;
 
 /// A node's way to a router.
 #[derive(Debug, Clone)]
@@ -50,6 +46,7 @@ pub struct Node {
     number: u8,
     namespace: Arc<Namespace>,
     directory: PathBuf,
+    uplinks: Vec<Uplink>,
     agent: Option<Process>,
 }
 
@@ -62,7 +59,7 @@ impl Node {
         number: u8,
         namespace: Arc<Namespace>,
         directory: PathBuf,
-        datastore: PathBuf,
+        settings: impl Into<Settings>,
         uplinks: Vec<Uplink>,
     ) -> Result<Self> {
         for loopback in addresses::node_loopbacks(number) {
@@ -72,10 +69,19 @@ impl Node {
         for family in ["ipv4", "ipv6"] {
             namespace.set_sysctl(&format!("net/{family}/fib_multipath_hash_policy"), "1")?;
         }
-        let node = Self { name: format!("node{number}"), number, namespace, directory, agent: None };
-        let config = render_config(number, &node.socket(), &datastore, &uplinks);
-        fs::write(node.config(), config).with_context(|| format!("writing {}", node.config().display()))?;
+        let name = format!("node{number}");
+        let node = Self { name, number, namespace, directory, uplinks, agent: None };
+        node.configure(&settings.into())?;
         Ok(node)
+    }
+
+    /// Writes the agent's configuration anew, for its next start.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, settings: &Settings) -> Result<()> {
+        let text = settings.render(self.number, &self.socket(), &self.uplinks);
+        fs::write(self.config(), text).with_context(|| format!("writing {}", self.config().display()))
     }
 
     /// Its name, in the fabric too.
@@ -156,6 +162,14 @@ impl Node {
         Ok(())
     }
 
+    /// The running agent.
+    ///
+    /// # Errors
+    /// When none runs.
+    pub fn agent(&self) -> Result<&Process> {
+        self.agent.as_ref().with_context(|| format!("no agent runs on {}", self.name))
+    }
+
     /// Ends the agent with SIGTERM.
     ///
     /// # Errors
@@ -204,46 +218,4 @@ impl Node {
             agent.detach();
         }
     }
-}
-
-/// The configuration of a node's agent.
-#[must_use]
-pub fn render_config(number: u8, socket: &Path, datastore: &Path, uplinks: &[Uplink]) -> String {
-    let [v4, v6] = addresses::node_loopbacks(number).map(|network| network.ip());
-    let mut text = format!(
-        "node:\n  \
-           name: node{number}\n  \
-           addresses: [\"{v4}\", \"{v6}\"]\n\
-         datastore:\n  \
-           sqlite: {{ path: {datastore} }}\n\
-         api: {{ socket: {socket} }}\n\
-         bgp:\n  \
-           localAS: {asn}\n  \
-           routerID: {id}\n  \
-           listen: {{ addresses: [\"0.0.0.0\", \"::\"], port: 179 }}\n  \
-           gracefulRestart: {{ restartTimeSecs: {RESTART_TIME_SECS} }}\n  \
-           peers:\n",
-        datastore = datastore.display(),
-        socket = socket.display(),
-        asn = addresses::node_asn(number),
-        id = addresses::node_router_id(number),
-    );
-    for Uplink { name, asn, gateways } in uplinks {
-        for gateway in gateways {
-            let family = if gateway.is_ipv4() { "ipv4-unicast" } else { "ipv6-unicast" };
-            let _ = write!(
-                text,
-                "    - address: \"{gateway}\"\n      \
-                   remoteAS: {asn}\n      \
-                   description: {name}\n      \
-                   families: [{family}]\n      \
-                   holdTimeSecs: {HOLD_TIME_SECS}\n      \
-                   connectRetrySecs: {CONNECT_RETRY_SECS}\n      \
-                   import: all\n      \
-                   export: originated\n",
-            );
-        }
-    }
-    text.push_str("log: { format: text, level: info }\n");
-    text
 }

@@ -86,6 +86,23 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
+    /// Stops it where it is, as a machine does whose memory is swapped or whose guest is moved, until [`Process::thaw`]. It can
+    /// be killed meanwhile.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Asks it to end with SIGTERM and waits for that.
     ///
     /// # Errors
@@ -94,8 +111,7 @@ impl Process {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
         }
-        let pid = i32::try_from(self.child.id()).context("a process id")?;
-        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         self.wait(patience)
     }
 
@@ -135,6 +151,12 @@ impl Process {
     /// Leaves it running when this value goes away.
     pub fn detach(self) {
         std::mem::forget(self);
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).context("a process id")?;
+        kill(Pid::from_raw(pid), signal)
+            .with_context(|| format!("sending {signal} to {}", self.invocation.program.display()))
     }
 
     fn log_tail(&self) -> String {

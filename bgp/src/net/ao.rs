@@ -1,5 +1,5 @@
-//! The TCP Authentication Option, RFC 5925, where the kernel has it (Linux 6.7): it signs what it sends to an address by
-//! a key, and drops what comes from there without one.
+//! The TCP Authentication Option, RFC 5925, where the kernel has it (Linux 6.7 or newer, built with CONFIG_TCP_AO): it
+//! signs what it sends to an address by a key, and drops what comes from there without one.
 //!
 //! As with [`md5`](super::md5), a key belongs to a socket and a network, and a listening socket hands its keys on to
 //! what it accepts. The forms are those of `struct tcp_ao_add`, `struct tcp_ao_del` and `struct tcp_ao_info_opt` in
@@ -98,7 +98,7 @@ pub(super) fn sign_accepted(socket: BorrowedFd<'_>, peer: IpAddr, key: &TcpAo) -
 fn set(socket: BorrowedFd<'_>, name: c_int, value: &[u8]) -> io::Result<()> {
     socket_option::set(socket, libc::IPPROTO_TCP, name, value).map_err(|error| {
         if is(&error, Errno::ENOPROTOOPT) {
-            let text = "this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer)";
+            let text = "this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer, built with CONFIG_TCP_AO)";
             io::Error::new(io::ErrorKind::Unsupported, text)
         } else {
             error

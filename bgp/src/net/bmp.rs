@@ -46,6 +46,23 @@ pub struct Exporter {
     announce: mpsc::Sender<usize>,
 }
 
+/// How things stand with one collector, and what has passed since it was configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// It has taken our introduction, and has not gone since.
+    pub connected: bool,
+    /// Octets of messages that wait for it.
+    pub queued_octets: u64,
+    /// Times that it took our introduction.
+    pub connections: u64,
+    /// Times that it was disconnected because it did not keep up.
+    pub overruns: u64,
+    /// Octets that its sockets took.
+    pub octets_sent: u64,
+}
+
 #[derive(Debug)]
 struct Collector {
     number: usize,
@@ -117,6 +134,12 @@ impl Exporter {
             peers.iter().for_each(|peer| bmp::encode_statistics(peer, now, &mut octets));
             self.push(octets);
         }
+    }
+
+    /// Of each collector, in the order of their numbers.
+    #[must_use]
+    pub fn counters(&self) -> Vec<Counters> {
+        self.collectors.iter().map(|collector| collector.queue.counters(collector.address)).collect()
     }
 
     /// Says farewell to every collector and waits for the connections to be closed, a second at most.

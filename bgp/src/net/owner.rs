@@ -26,7 +26,7 @@ use super::link::Link;
 use super::listener::keys::{self, Keys};
 use super::neighbours::Strangers;
 use super::outbox::Outbox;
-use super::{Command, Event, Happening, Shutdown, Stamped, listener};
+use super::{Command, Counters, Event, Happening, Shutdown, Stamped, listener};
 use crate::config::{Config, Origination, PeerKey};
 use crate::speaker::{ConnId, Input, Output, Speaker};
 use crate::wire::{DecodeError, Message};
@@ -238,11 +238,16 @@ impl Owner {
             Command::Monitor(collectors) => self.exporter.set_collectors(collectors),
             // Who asked may have stopped waiting.
             Command::View(answer) => drop(answer.send(self.speaker.view(now))),
+            Command::Counters(answer) => drop(answer.send(self.counters())),
             Command::Routes(query, answer) => drop(answer.send(self.speaker.routes(&query, now))),
             Command::Why(prefix, answer) => drop(answer.send(self.speaker.why(&prefix, now))),
             Command::Shutdown(how, done) => return Some((how, Some(done))),
         }
         None
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { bfd: self.monitor.counters(), collectors: self.exporter.counters() }
     }
 
     /// Keys first: a session that a new password resets comes back signed by it.

@@ -44,6 +44,7 @@ pub(super) enum Withheld {
     Policy,
     Filter(String),
     Internal,
+    BetweenClients,
     Community(Community),
     LongLivedStale,
     OnlyToCustomer,
@@ -57,6 +58,7 @@ impl std::fmt::Display for Withheld {
             Self::Policy => f.write_str("export policy"),
             Self::Filter(words) => write!(f, "rejected by {words}"),
             Self::Internal => f.write_str("internal routes are not passed on to internal peers"),
+            Self::BetweenClients => f.write_str("clients' routes are not reflected to clients"),
             Self::Community(community) => write!(f, "community {community}"),
             Self::LongLivedStale => {
                 f.write_str("long-lived stale, and the peer does not speak long-lived graceful restart")
@@ -80,6 +82,7 @@ pub(super) fn admits_source(export: &Export, from: Option<Kind>) -> Result<(), W
     match (from, export.kind) {
         // RFC 4271 §9.2, RFC 4456 §6.
         (Some(Kind::Internal), Kind::Internal) => Err(Withheld::Internal),
+        (Some(Kind::Client), Kind::Client) if !export.client_to_client => Err(Withheld::BetweenClients),
         (None | Some(_), _) => Ok(()),
     }
 }

@@ -103,6 +103,7 @@ fn export(kind: Kind, policy: Policy) -> Export {
         override_as: None,
         router_id: Ipv4Addr::new(9, 9, 9, 9),
         cluster_id: Ipv4Addr::new(9, 9, 9, 9),
+        client_to_client: true,
         own_next_hop: Some(NextHop::V4(Ipv4Addr::new(10, 0, 0, 254))),
         shared_link: vec![],
         next_hop: NextHopMode::Usual,

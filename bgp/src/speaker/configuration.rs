@@ -193,10 +193,10 @@ impl Speaker {
 /// Settings of the speaker that are in every peer's import or export rules.
 fn is_different_for_all(old: &Config, new: &Config) -> bool {
     let rules = |config: &Config| {
-        let Config { local_as, router_id, cluster_id, graceful_shutdown, graceful_restart, .. } = config;
-        let restart = graceful_restart;
+        let Config { local_as, router_id, cluster_id, graceful_restart: restart, .. } = config;
         let capability = (restart.enabled, restart.restart_time, restart.notification);
-        (*local_as, *router_id, *cluster_id, *graceful_shutdown, capability)
+        let telling = (config.client_to_client_reflection, config.graceful_shutdown);
+        (*local_as, *router_id, *cluster_id, telling, capability)
     };
     rules(old) != rules(new)
 }

@@ -83,7 +83,7 @@ impl Speaker {
         let reason = format!("cannot connect: {why}");
         let alone = peer.sessions.is_empty();
         if alone {
-            peer.dial_failed(reason.clone(), now);
+            peer.attempt_failed(reason.clone(), now);
         }
         self.dial(id, dialer::Event::ConnectFailed, &reason, now);
         if !alone {

@@ -149,6 +149,7 @@ impl Speaker {
             override_as: (external && peer.config.as_override).then_some(negotiated.asn),
             router_id: self.config.router_id,
             cluster_id: self.cluster_id(),
+            client_to_client: self.config.client_to_client_reflection,
             own_next_hop: own_next_hop(local, family, negotiated.codec.extended_next_hop),
             shared_link: if external { shared_link(peer, local) } else { Vec::new() },
             next_hop: peer.config.next_hop,

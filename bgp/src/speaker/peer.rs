@@ -85,8 +85,8 @@ pub(super) struct Source {
 pub(super) struct LastDown {
     pub(super) reason: String,
     pub(super) at: Option<Instant>,
-    /// It was but an attempt to connect: any better reason is kept in its place.
-    pub(super) only_dialling: bool,
+    /// It was but an attempt that came to nothing, and nobody said why: any better reason is kept in its place.
+    pub(super) only_attempted: bool,
 }
 
 impl Peer {
@@ -159,13 +159,16 @@ impl Peer {
         this.map_or(Duration::ZERO, |established| now.saturating_duration_since(established.since))
     }
 
+    /// A session that stood is over, or one end said why there is none.
     pub(super) fn session_down(&mut self, reason: String, now: Instant) {
-        self.last_down = LastDown { reason, at: Some(now), only_dialling: false };
+        self.last_down = LastDown { reason, at: Some(now), only_attempted: false };
     }
 
-    pub(super) fn dial_failed(&mut self, reason: String, now: Instant) {
-        if self.last_down.reason.is_empty() || self.last_down.only_dialling {
-            self.last_down = LastDown { reason, at: Some(now), only_dialling: true };
+    /// A connection that could not be made, or went before there was a session on it. Whoever shut the peer down with
+    /// words takes our next connection perhaps, and closes it: the words are what people want to read.
+    pub(super) fn attempt_failed(&mut self, reason: String, now: Instant) {
+        if self.last_down.reason.is_empty() || self.last_down.only_attempted {
+            self.last_down = LastDown { reason, at: Some(now), only_attempted: true };
         }
     }
 }

@@ -163,8 +163,12 @@ impl Speaker {
         peer.sessions.remove(&conn);
         let was_established = peer.established_conn() == Some(conn);
         let setback = Setback::of(down.cause, lasted);
-        if was_established || down.cause != Cause::Collision {
-            peer.session_down(down.reason.clone(), now);
+        match down.cause {
+            Cause::Collision if !was_established => {}
+            Cause::Lost | Cause::Link if !was_established => peer.attempt_failed(down.reason.clone(), now),
+            Cause::Lost | Cause::Link | Cause::Collision | Cause::Kept | Cause::Notified => {
+                peer.session_down(down.reason.clone(), now);
+            }
         }
         let last = peer.sessions.is_empty();
         if was_established {

@@ -56,7 +56,8 @@ pub struct PeerView {
     pub state: State,
     /// How long in this state.
     pub state_age: Duration,
-    /// Why the session was last down, one sentence; empty if it never was.
+    /// Why the session was last down, one sentence; empty if it never was. An attempt that ends without a word does not
+    /// take the place of a better reason.
     pub last_down_reason: String,
     /// How long ago that was; none if it never was.
     pub last_down_age: Option<Duration>,

@@ -2,8 +2,8 @@
 //! as a slice.
 //!
 //! The octets are an attribute list as in an UPDATE, with four-octet AS numbers and in the order of type codes, so
-//! equal attributes have equal octets. They are no message: next hop and prefixes are not in them, and they have
-//! been checked. Only what [`encode`] wrote is to be given to [`decode`].
+//! equal attributes have equal octets. They are no message: next hop and prefixes are not in them, they have been
+//! checked, and an attribute may be longer than a message can say. Only what [`encode`] wrote is to be given to [`decode`].
 
 use std::net::Ipv4Addr;
 
@@ -11,6 +11,7 @@ use bytes::{BufMut, Bytes};
 
 use super::as_path::{self, Width};
 use super::attribute::encode as attribute_encode;
+use super::attribute::encode::PACKED_LENGTH;
 use super::code::attribute as code;
 use super::code::flag::EXTENDED_LENGTH;
 use super::{Attributes, Community, ExtendedCommunity, LargeCommunity, Origin, UnknownAttribute};
@@ -38,12 +39,15 @@ pub fn decode(mut octets: &[u8]) -> Attributes {
 /// The first attribute: flags, type, value; and what follows it.
 fn split(octets: &[u8]) -> Option<(u8, u8, &[u8], &[u8])> {
     let ([flags, code], rest) = octets.split_first_chunk()?;
-    let (length, rest) = if flags & EXTENDED_LENGTH == 0 {
-        let (length, rest) = rest.split_first()?;
-        (usize::from(*length), rest)
-    } else {
+    let (length, rest) = if flags & PACKED_LENGTH != 0 {
+        let (length, rest) = rest.split_first_chunk()?;
+        (usize::try_from(u32::from_be_bytes(*length)).ok()?, rest)
+    } else if flags & EXTENDED_LENGTH != 0 {
         let (length, rest) = rest.split_first_chunk()?;
         (usize::from(u16::from_be_bytes(*length)), rest)
+    } else {
+        let (length, rest) = rest.split_first()?;
+        (usize::from(*length), rest)
     };
     let (value, rest) = rest.split_at_checked(length)?;
     Some((*flags, *code, value, rest))
@@ -81,7 +85,7 @@ fn take(attributes: &mut Attributes, flags: u8, code: u8, value: &[u8]) {
         }
         code::ONLY_TO_CUSTOMER => attributes.only_to_customer = number(value),
         _ => attributes.unknown_transitive.push(UnknownAttribute {
-            flags: flags & !EXTENDED_LENGTH,
+            flags: flags & !(EXTENDED_LENGTH | PACKED_LENGTH),
             code,
             value: Bytes::copy_from_slice(value),
         }),

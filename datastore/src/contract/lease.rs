@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Backend, PATIENCE};
-use crate::lease::{Elector, Timing, wall_clock};
+use super::{Backend, PATIENCE, make_spaces};
+use crate::lease::{Elector, NAMESPACE, Timing, wall_clock};
 
 /// Waits until this one leads.
 pub(crate) async fn led(elector: &Elector) {
@@ -25,6 +25,7 @@ pub async fn electors_take_turns(backend: &dyn Backend) {
         let wall = move || Timestamp::from_second(wall_clock().as_second() + hours * 3600).unwrap();
         Elector::start_with_clock(store, name, node, Timing::of_seconds(1), wall)
     };
+    make_spaces(backend.open().await.as_ref(), &[NAMESPACE]).await;
     let ahead = start("ahead", "turns", 30, backend.open().await);
     led(&ahead).await;
     let behind = start("behind", "turns", -50, backend.open().await);

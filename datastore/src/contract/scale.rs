@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::StreamExt as _;
 
-use super::{Backend, next};
+use super::{Backend, make_spaces, next_of, open};
 use crate::{Kind, Precondition, Query, Resource, Revision};
 
 /// Many objects, written by many at once: all are listed, whole and in pages, and a watch from the start brings all.
 /// `count` is a multiple of 100.
 pub async fn ten_thousand_objects(backend: &dyn Backend, count: usize) {
-    let store = backend.open().await;
+    let store = open(backend).await;
+    let spaces: Vec<String> = (0..100).map(|index| format!("many-{index}")).collect();
+    make_spaces(store.as_ref(), &spaces.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let start = store.list(Kind::NetworkPolicy).await.unwrap().revision;
     let policy = |index: usize| {
         let mut policy = k8s_openapi::api::networking::v1::NetworkPolicy::default();
@@ -44,7 +46,7 @@ pub async fn ten_thousand_objects(backend: &dyn Backend, count: usize) {
     let mut changes = store.watch(start).await.unwrap();
     let mut seen = BTreeSet::new();
     while seen.len() < count {
-        let change = next(&mut changes).await;
+        let change = next_of(Kind::NetworkPolicy, &mut changes).await;
         if change.key.namespace.starts_with("many-") {
             seen.insert(change.key);
         }

@@ -1,36 +1,39 @@
 //! One resource at a time: what is written is read, and preconditions decide.
 
-use super::{Backend, key, namespace, value};
-use crate::{Error, Key, Kind, Precondition, Resource, Revision, Versioned};
+use super::{Backend, KIND, key, make_spaces, open, record, record_in, value};
+use crate::{Error, Key, Kind, Precondition, Revision, Versioned};
 
 /// What is written is read, with its revision, in its kind and namespace only.
 pub async fn values_come_back_as_written(backend: &dyn Backend) {
-    let store = backend.open().await;
-    let mut pod = k8s_openapi::api::core::v1::Pod::default();
-    pod.metadata.name = Some("back".to_owned());
-    pod.metadata.namespace = Some("back-a".to_owned());
-    let pod = Resource::Pod(Box::new(pod));
+    let store = open(backend).await;
+    make_spaces(store.as_ref(), &["back-a"]).await;
+    let pod = record_in("back-a", "back", &[("app", "back"), ("tier", "front")]);
     assert_eq!(store.get(&pod.key()).await.unwrap(), None);
     let revision = store.put(pod.clone(), Precondition::None).await.unwrap();
     let expected = Versioned { revision, resource: pod.clone() };
     assert_eq!(store.get(&pod.key()).await.unwrap(), Some(expected.clone()));
     assert_eq!(store.get(&Key { namespace: "back-b".to_owned(), ..pod.key() }).await.unwrap(), None);
     assert_eq!(store.get(&key("back")).await.unwrap(), None);
-    let listing = store.list(Kind::Pod).await.unwrap();
+    let listing = store.list(KIND).await.unwrap();
     assert!(listing.revision >= revision);
     assert_eq!(listing.items.get(&pod.key()), Some(&expected));
     assert!(!store.list(Kind::NetworkPolicy).await.unwrap().items.contains_key(&pod.key()));
+    // The value is the whole value: what the next one lacks is gone.
+    let less = record_in("back-a", "back", &[("app", "back")]);
+    let revision = store.put(less.clone(), Precondition::Unchanged(revision)).await.unwrap();
+    let expected = Versioned { revision, resource: less };
+    assert_eq!(store.get(&pod.key()).await.unwrap(), Some(expected));
     store.delete(&pod.key(), Precondition::None).await.unwrap();
     assert_eq!(store.get(&pod.key()).await.unwrap(), None);
-    assert!(!store.list(Kind::Pod).await.unwrap().items.contains_key(&pod.key()));
+    assert!(!store.list(KIND).await.unwrap().items.contains_key(&pod.key()));
 }
 
 /// Each precondition, on what is there and on what is not.
 pub async fn preconditions_decide(backend: &dyn Backend) {
-    let store = backend.open().await;
+    let store = open(backend).await;
     let (name, key) = ("decide", key("decide"));
     let conflict = |found| Error::Conflict { key: key.clone(), found };
-    let put = |value, precondition| store.put(namespace(name, value), precondition);
+    let put = |value, precondition| store.put(record(name, value), precondition);
     let never = Revision(u64::from(u32::MAX));
 
     assert_eq!(put("a", Precondition::Unchanged(never)).await, Err(conflict(None)));
@@ -54,9 +57,9 @@ pub async fn preconditions_decide(backend: &dyn Backend) {
 pub async fn one_of_many_writers_wins(backend: &dyn Backend) {
     let mut writers = Vec::new();
     for index in 0..8 {
-        let store = backend.open().await;
+        let store = open(backend).await;
         writers.push(tokio::spawn(async move {
-            store.put(namespace("race", &index.to_string()), Precondition::Absent).await
+            store.put(record("race", &index.to_string()), Precondition::Absent).await
         }));
     }
     let mut winners = 0;
@@ -74,17 +77,17 @@ pub async fn one_of_many_writers_wins(backend: &dyn Backend) {
 pub async fn no_increment_is_lost(backend: &dyn Backend) {
     const WRITERS: u32 = 4;
     const EACH: u32 = 15;
-    let first = backend.open().await;
-    first.put(namespace("sum", "0"), Precondition::Absent).await.unwrap();
+    let first = open(backend).await;
+    first.put(record("sum", "0"), Precondition::Absent).await.unwrap();
     let mut writers = Vec::new();
     for _ in 0..WRITERS {
-        let store = backend.open().await;
+        let store = open(backend).await;
         writers.push(tokio::spawn(async move {
             let mut done = 0;
             while done < EACH {
                 let current = store.get(&key("sum")).await.unwrap().unwrap();
                 let sum: u32 = value(&current).parse().unwrap();
-                let next = namespace("sum", &(sum + 1).to_string());
+                let next = record("sum", &(sum + 1).to_string());
                 match store.put(next, Precondition::Unchanged(current.revision)).await {
                     Ok(_) => done += 1,
                     Err(Error::Conflict { .. }) => {}

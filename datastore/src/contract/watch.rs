@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::StreamExt as _;
 
-use super::{Backend, PATIENCE, key, namespace, next, value};
-use crate::{Error, Key, Kind, Precondition, Revision, Store, Versioned};
+use super::{Backend, KIND, PATIENCE, key, next, open, record, value};
+use crate::{Error, Key, Precondition, Revision, Store, Versioned};
 
 /// A listing with the changes after it is what there is, however writes fall between; and revisions never fall.
 pub async fn a_watch_from_a_listing_misses_nothing(backend: &dyn Backend) {
-    let store = backend.open().await;
-    let writer = backend.open().await;
+    let store = open(backend).await;
+    let writer = open(backend).await;
     let writing = tokio::spawn(async move {
         for round in 0..30 {
             for index in 0..5 {
@@ -21,51 +21,56 @@ pub async fn a_watch_from_a_listing_misses_nothing(backend: &dyn Backend) {
                 if (round + index) % 4 == 3 {
                     writer.delete(&key(&name), Precondition::None).await.unwrap();
                 } else {
-                    writer.put(namespace(&name, &round.to_string()), Precondition::None).await.unwrap();
+                    writer.put(record(&name, &round.to_string()), Precondition::None).await.unwrap();
                 }
             }
         }
-        writer.put(namespace("miss-end", ""), Precondition::None).await.unwrap()
+        writer.put(record("miss-end", ""), Precondition::None).await.unwrap()
     });
     // Somewhere in the middle.
     while store.get(&key("miss-0")).await.unwrap().is_none() && !writing.is_finished() {
         tokio::task::yield_now().await;
     }
-    let listing = store.list(Kind::Namespace).await.unwrap();
+    let listing = store.list(KIND).await.unwrap();
     let mut seen: BTreeMap<Key, Versioned> = listing.items;
     let mut changes = store.watch(listing.revision).await.unwrap();
     let end = writing.await.unwrap();
-    let mut position = listing.revision;
-    while position < end {
+    let (mut last, mut position) = (listing.revision, listing.revision);
+    while last < end {
         let change = next(&mut changes).await;
-        assert!(change.revision >= position, "{position:?} then {change:?}");
-        position = change.revision;
+        assert!(change.revision >= last, "{last:?} then {change:?}");
+        assert!(
+            position <= change.resume && change.resume <= change.revision,
+            "{position:?} then {change:?}"
+        );
+        (last, position) = (change.revision, change.resume);
         match change.value {
             Some(value) => {
-                assert!(value.revision >= change.revision);
+                assert_eq!(value.revision, change.revision);
                 seen.insert(change.key, value);
             }
             None => drop(seen.remove(&change.key)),
         }
     }
-    assert_eq!(seen, store.list(Kind::Namespace).await.unwrap().items);
+    assert_eq!(seen, store.list(KIND).await.unwrap().items);
 }
 
 /// A watch broken off and begun again from its last change misses nothing; begun from an older one it
 /// repeats, ending in the same.
 pub async fn a_watch_resumes_where_it_stopped(backend: &dyn Backend) {
-    let store = backend.open().await;
-    let start = store.list(Kind::Namespace).await.unwrap().revision;
-    let first = store.put(namespace("resume-a", "1"), Precondition::None).await.unwrap();
-    let second = store.put(namespace("resume-b", "1"), Precondition::None).await.unwrap();
+    let store = open(backend).await;
+    let start = store.list(KIND).await.unwrap().revision;
+    let first = store.put(record("resume-a", "1"), Precondition::None).await.unwrap();
+    let second = store.put(record("resume-b", "1"), Precondition::None).await.unwrap();
     let mut changes = store.watch(start).await.unwrap();
-    assert_eq!(next(&mut changes).await.revision, first);
+    let change = next(&mut changes).await;
+    assert_eq!(change.revision, first);
     drop(changes);
-    let third = store.put(namespace("resume-b", "2"), Precondition::None).await.unwrap();
-    let mut changes = store.watch(first).await.unwrap();
+    let third = store.put(record("resume-b", "2"), Precondition::None).await.unwrap();
+    let mut changes = store.watch(change.resume).await.unwrap();
     let mut change = next(&mut changes).await;
-    // The write in between may be merged into the last.
-    if change.revision == second {
+    // The first may be told again, and the write in between may be merged into the last.
+    while change.revision == first || change.revision == second {
         change = next(&mut changes).await;
     }
     assert_eq!((change.revision, change.value.as_ref().map(value)), (third, Some("2".to_owned())));
@@ -84,11 +89,11 @@ pub async fn a_watch_resumes_where_it_stopped(backend: &dyn Backend) {
 /// Two handles answer each other. Each waits before the other writes, so each must be woken.
 pub async fn handles_see_each_others_changes(backend: &dyn Backend) {
     const ROUNDS: u32 = 20;
-    let (left, right) = (backend.open().await, backend.open().await);
-    let start = left.list(Kind::Namespace).await.unwrap().revision;
+    let (left, right) = (open(backend).await, open(backend).await);
+    let start = left.list(KIND).await.unwrap().revision;
     let answering = tokio::spawn(answer(right, start, "ping", "pong", ROUNDS));
     tokio::task::yield_now().await;
-    left.put(namespace("ping", "0"), Precondition::None).await.unwrap();
+    left.put(record("ping", "0"), Precondition::None).await.unwrap();
     answer(left, start, "pong", "ping", ROUNDS - 1).await;
     answering.await.unwrap();
 }
@@ -103,46 +108,55 @@ async fn answer(store: Arc<dyn Store>, from: Revision, heard: &str, said: &str, 
         }
         assert_eq!(change.value.as_ref().map(value), Some(round.to_string()));
         let said_in = if said == "ping" { round + 1 } else { round };
-        store.put(namespace(said, &said_in.to_string()), Precondition::None).await.unwrap();
+        store.put(record(said, &said_in.to_string()), Precondition::None).await.unwrap();
     }
 }
 
 /// Who watches from before a compaction is told to list again, also if the watch is from before a store was replaced.
 pub async fn compaction_is_told(backend: &dyn Backend) {
-    let store = backend.open().await;
-    let before = store.put(namespace("compact", ""), Precondition::None).await.unwrap();
+    let store = open(backend).await;
+    let before = store.put(record("compact", ""), Precondition::None).await.unwrap();
     store.delete(&key("compact"), Precondition::None).await.unwrap();
     backend.compact().await;
-    assert!(matches!(store.watch(before).await.map(drop), Err(Error::Compacted { .. })));
-    let ahead = Revision(before.0 + 1_000_000);
-    assert!(matches!(store.watch(ahead).await.map(drop), Err(Error::Compacted { .. })));
-    let listing = store.list(Kind::Namespace).await.unwrap();
+    for lost in [before, Revision(before.0 + 1_000_000)] {
+        // At once, or as the first that the watch says.
+        let error = match store.watch(lost).await {
+            Ok(mut changes) => {
+                tokio::time::timeout(PATIENCE, changes.next()).await.unwrap().unwrap().unwrap_err()
+            }
+            Err(error) => error,
+        };
+        assert!(matches!(error, Error::Compacted { .. }), "{error}");
+    }
+    let listing = store.list(KIND).await.unwrap();
     let mut changes = store.watch(listing.revision).await.unwrap();
-    let after = store.put(namespace("compact", "again"), Precondition::Absent).await.unwrap();
+    let after = store.put(record("compact", "again"), Precondition::Absent).await.unwrap();
     assert_eq!(next(&mut changes).await.revision, after);
 }
 
 /// Cut off and let in again: a watch goes on, or ends as unavailable and is resumed. What was written while it could
 /// not hear is told then; reading and writing work again with the handles that there were.
 pub async fn a_disconnection_loses_nothing(backend: &dyn Backend) {
-    let (store, other) = (backend.open().await, backend.open().await);
-    let start = store.put(namespace("cut-0", "before"), Precondition::Absent).await.unwrap();
-    let gone = store.put(namespace("cut-gone", ""), Precondition::Absent).await.unwrap();
+    let (store, other) = (open(backend).await, open(backend).await);
+    let start = store.put(record("cut-0", "before"), Precondition::Absent).await.unwrap();
+    let gone = store.put(record("cut-gone", ""), Precondition::Absent).await.unwrap();
     let mut changes = store.watch(start).await.unwrap();
-    let mut position = next(&mut changes).await.revision;
-    assert_eq!(position, gone);
+    let change = next(&mut changes).await;
+    assert_eq!(change.revision, gone);
+    let (mut last, mut position) = (change.revision, change.resume);
     for round in 0..3 {
         backend.interrupt().await;
         let name = format!("cut-{round}");
-        let end = eventually(|| other.put(namespace(&name, "after"), Precondition::None)).await;
+        let end = eventually(|| other.put(record(&name, "after"), Precondition::None)).await;
         if round == 1 {
             eventually(|| other.delete(&key("cut-gone"), Precondition::Unchanged(gone))).await;
         }
         let mut heard = BTreeMap::new();
-        while position < end || (round == 1 && !heard.contains_key(&key("cut-gone"))) {
+        while last < end || (round == 1 && !heard.contains_key(&key("cut-gone"))) {
             match tokio::time::timeout(PATIENCE, changes.next()).await.expect("no change came") {
+                Some(Ok(change)) if change.key.kind != KIND => position = change.resume,
                 Some(Ok(change)) => {
-                    position = change.revision;
+                    (last, position) = (last.max(change.revision), change.resume);
                     heard.insert(change.key, change.value);
                 }
                 Some(Err(Error::Unavailable(_))) | None => {

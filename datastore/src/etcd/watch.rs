@@ -150,7 +150,8 @@ fn changes(root: &Root, from: Revision, events: Vec<Event>) -> Vec<Result<Change
         };
         let change = root.decode(&kv.key).and_then(|key| {
             let value = if is_put { Some(decode(&key, &kv)?) } else { None };
-            Ok(Change { key, value, revision: revision(kv.mod_revision) })
+            let revision = revision(kv.mod_revision);
+            Ok(Change { key, value, revision, resume: revision })
         });
         found.push(change);
     }
@@ -158,7 +159,7 @@ fn changes(root: &Root, from: Revision, events: Vec<Event>) -> Vec<Result<Change
     for change in found.iter_mut().rev().flatten() {
         let own = change.revision;
         if following == Some(own) {
-            change.revision = Revision(own.0 - 1);
+            change.resume = Revision(own.0 - 1);
         }
         following = Some(own);
     }

@@ -142,7 +142,7 @@ pub(super) fn changes(connection: &mut Connection, from: Revision) -> Result<Vec
             let key = Key { kind: Kind::from_name(&kind).ok_or_else(unknown)?, namespace, name };
             let revision = Revision(revision);
             let value = value.map(|value| decode(&key, revision, &value)).transpose()?;
-            Ok(Change { key, value, revision })
+            Ok(Change { key, value, revision, resume: revision })
         })
         .collect()
 }

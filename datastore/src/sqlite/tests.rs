@@ -218,7 +218,10 @@ async fn another_process_is_heard() {
     // Waiting before the other process writes.
     let hearing = tokio::spawn(async move {
         for index in 0..20 {
-            assert_eq!(contract::next(&mut changes).await.key.name, format!("child-{index}"));
+            assert_eq!(
+                contract::next_of(Kind::Namespace, &mut changes).await.key.name,
+                format!("child-{index}")
+            );
         }
     });
     let mut child = Command::new(std::env::current_exe().unwrap());

@@ -25,6 +25,9 @@ pub struct Bgp {
     /// RFC 4456: the cluster that this reflector is of; its BGP identifier if not given.
     #[serde(rename = "clusterID", default)]
     pub cluster_id: Option<Ipv4Addr>,
+    /// RFC 4456: clients' routes go to other clients too; not where those peer with each other.
+    #[serde(default = "yes")]
+    pub client_to_client_reflection: bool,
     /// Where sessions are accepted.
     #[serde(default)]
     pub listen: Listen,

@@ -54,11 +54,11 @@ fn affinity(node: &str, cidr: &str, state: AffinityState) -> Resource {
 fn value(resource: Resource) -> Change {
     let key = resource.key();
     let versioned = Versioned { revision: Revision(1), resource };
-    Change { key, value: Some(versioned), revision: Revision(1) }
+    Change { key, value: Some(versioned), revision: Revision(1), resume: Revision(1) }
 }
 
 fn gone(key: Key) -> Change {
-    Change { key, value: None, revision: Revision(2) }
+    Change { key, value: None, revision: Revision(2), resume: Revision(2) }
 }
 
 #[test]
@@ -105,18 +105,23 @@ fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
     let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
     inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
     // The deletion of the one before, and a listing from before the attachment.
-    inputs.change(Change { key: key.clone(), value: None, revision: Revision(6) });
+    inputs.change(Change { key: key.clone(), value: None, revision: Revision(6), resume: Revision(6) });
     inputs.reset(Revision(6), BTreeMap::new());
     assert!(inputs.workloads.contains_key(&id("a")));
     // The write itself, after the pod has gone.
     inputs.detach(&id("a"), "new");
     let resource = Resource::WorkloadEndpoint(Box::new(endpoint("a", "node1", "new", "10.42.0.2")));
     let versioned = Versioned { revision: Revision(7), resource: resource.clone() };
-    inputs.change(Change { key: key.clone(), value: Some(versioned), revision: Revision(7) });
+    inputs.change(Change {
+        key: key.clone(),
+        value: Some(versioned),
+        revision: Revision(7),
+        resume: Revision(7),
+    });
     assert!(inputs.workloads.is_empty());
     // What comes after counts again.
     let versioned = Versioned { revision: Revision(9), resource };
-    inputs.change(Change { key, value: Some(versioned), revision: Revision(9) });
+    inputs.change(Change { key, value: Some(versioned), revision: Revision(9), resume: Revision(9) });
     assert!(inputs.workloads.contains_key(&id("a")));
 }
 

@@ -78,12 +78,12 @@ async fn answer(request: &Request<Incoming>, agent: &Handle, addresses: &Sources
         response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    let view = match agent.speaker().running() {
-        Some(speaker) => speaker.view().await.ok(),
+    let running = match agent.speaker().running() {
+        Some(speaker) => speaker.view().await.ok().zip(speaker.counters().await.ok()),
         None => None,
     };
     *response.body_mut() =
-        addresses.view(|addresses| super::render(&agent.status(), view.as_ref(), addresses));
+        addresses.view(|addresses| super::render(&agent.status(), running.as_ref(), addresses));
     let kind = hyper::header::HeaderValue::from_static(exposition::CONTENT_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::bgp::bfd;
 use ::bgp::config::PeerKey;
+use ::bgp::net;
 use ::bgp::rib::Sizes;
 use ::bgp::session::State;
 use ::bgp::speaker::view::{Counters, FamilyView, PeerView, View};
@@ -17,10 +18,10 @@ use crate::config::{Config, Overrides};
 use crate::ipam::Counts;
 use crate::leader::summary::{Collected, Summary};
 
-fn render(status: &Status, view: Option<&View>) -> String {
+fn render(status: &Status, running: Option<&(View, net::Counters)>) -> String {
     let (index, counts, upkeep) = (::ipam::Index::default(), Counts::default(), Summary::default());
     let addresses = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
-    super::render(status, view, &addresses)
+    super::render(status, running, &addresses)
 }
 
 fn status() -> Status {
@@ -97,6 +98,29 @@ fn view() -> View {
     }
 }
 
+fn counters() -> net::Counters {
+    let bfd = net::bfd::Counters {
+        received: 31,
+        transmitted: 32,
+        unsent: 33,
+        malformed: 34,
+        too_far: 35,
+        unclaimed: 36,
+    };
+    let collector = |address: &str, connected| net::bmp::Counters {
+        address: address.parse().expect("address and port"),
+        connected,
+        queued_octets: 41,
+        connections: 42,
+        overruns: 43,
+        octets_sent: 44,
+    };
+    net::Counters {
+        bfd,
+        collectors: vec![collector("192.0.2.10:5000", true), collector("[fd00::9]:1", false)],
+    }
+}
+
 /// Samples by name and labels; panics on what the format (0.0.4) does not allow.
 fn scrape(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
@@ -121,7 +145,7 @@ fn scrape(text: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn everything_that_is_counted_is_there() {
-    let text = render(&status(), Some(&view()));
+    let text = render(&status(), Some(&(view(), counters())));
     let samples = scrape(&text);
     let expected = [
         ("fabric_bgp_peer_state{peer=\"10.1.1.0\"}", 6.0),
@@ -141,6 +165,18 @@ fn everything_that_is_counted_is_there() {
         ("fabric_bgp_rib_destinations{family=\"ipv6-unicast\"}", 11.0),
         ("fabric_bgp_rib_routes{family=\"ipv4-unicast\"}", 20.0),
         ("fabric_bgp_synchronised", 1.0),
+        ("fabric_bgp_bfd_packets_received_total", 31.0),
+        ("fabric_bgp_bfd_packets_sent_total", 32.0),
+        ("fabric_bgp_bfd_packets_unsent_total", 33.0),
+        ("fabric_bgp_bfd_packets_dropped_total{reason=\"malformed\"}", 34.0),
+        ("fabric_bgp_bfd_packets_dropped_total{reason=\"too-far\"}", 35.0),
+        ("fabric_bgp_bfd_packets_dropped_total{reason=\"unclaimed\"}", 36.0),
+        ("fabric_bgp_bmp_collector_up{collector=\"192.0.2.10:5000\"}", 1.0),
+        ("fabric_bgp_bmp_collector_up{collector=\"[fd00::9]:1\"}", 0.0),
+        ("fabric_bgp_bmp_collector_queued_octets{collector=\"[fd00::9]:1\"}", 41.0),
+        ("fabric_bgp_bmp_collector_connections_total{collector=\"[fd00::9]:1\"}", 42.0),
+        ("fabric_bgp_bmp_collector_overruns_total{collector=\"[fd00::9]:1\"}", 43.0),
+        ("fabric_bgp_bmp_collector_octets_sent_total{collector=\"[fd00::9]:1\"}", 44.0),
         ("fabric_agent_ready", 0.0),
     ];
     for (series, value) in expected {
@@ -156,10 +192,10 @@ fn everything_that_is_counted_is_there() {
 /// Series grow with peers, by a bounded number each, and with nothing else.
 #[test]
 fn a_peer_costs_a_bounded_number_of_series() {
-    let mut view = view();
-    let before = scrape(&render(&status(), Some(&view))).len();
-    view.peers.push(peer(PeerKey::Interface("eth2".into()), State::Active));
-    let after = scrape(&render(&status(), Some(&view))).len();
+    let mut running = (view(), counters());
+    let before = scrape(&render(&status(), Some(&running))).len();
+    running.0.peers.push(peer(PeerKey::Interface("eth2".into()), State::Active));
+    let after = scrape(&render(&status(), Some(&running))).len();
     assert!(after - before < 30, "{} series", after - before);
 }
 

@@ -71,6 +71,7 @@ pub fn speaker(config: &Config, restarting: bool) -> speaker::Config {
         local_as: bgp.local_as,
         router_id: config.router_id().unwrap_or(Ipv4Addr::UNSPECIFIED),
         cluster_id: bgp.cluster_id,
+        client_to_client_reflection: bgp.client_to_client_reflection,
         peers,
         listen_ranges: ranges.collect(),
         graceful_restart: graceful_restart(&bgp.graceful_restart, restarting),

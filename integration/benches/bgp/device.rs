@@ -11,11 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use integration::measure;
 use integration::process::Process;
 
 use crate::load::Identity;
 use crate::site::Site;
-use crate::usage;
+use crate::sockets;
 
 mod bird;
 mod frr;
@@ -72,7 +73,7 @@ impl Running {
     pub fn start(device: &dyn Device, site: &Site, directory: &Path, plan: &Plan) -> Result<Self> {
         let mut process = device.start(site, directory, plan)?;
         let start = Instant::now();
-        while !usage::listens(process.pid(), 179)? {
+        while !sockets::listens(process.pid(), 179)? {
             process.ensure_running()?;
             if start.elapsed() > START_PATIENCE {
                 bail!("{} does not listen after {START_PATIENCE:?}", device.name());
@@ -95,16 +96,16 @@ impl Running {
 
     /// CPU time so far, seconds.
     pub fn cpu_secs(&self) -> Result<f64> {
-        usage::read_cpu_secs(self.process.pid())
+        measure::read_cpu_secs(self.process.pid())
     }
 
     /// Peak memory so far, MB.
     pub fn peak_mb(&self) -> Result<f64> {
-        usage::read_peak_mb(self.process.pid())
+        measure::read_peak_mb(self.process.pid())
     }
 
     /// Octets that wait to be sent to a peer.
     pub fn unsent(&self, peer: Ipv4Addr) -> Result<usize> {
-        usage::read_unsent(self.process.pid(), peer)
+        sockets::read_unsent(self.process.pid(), peer)
     }
 }

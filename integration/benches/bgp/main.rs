@@ -32,7 +32,7 @@ mod feed;
 mod load;
 mod report;
 mod site;
-mod usage;
+mod sockets;
 mod workload;
 
 use device::{Bird, Device, Frr, Ours};
@@ -184,7 +184,7 @@ fn compare(arguments: &Arguments) -> Result<ExitCode> {
         fan_clients: clients.min(100),
     };
     let site = Site::new(clients.max(sizes.fan_clients + 1))?;
-    site.close_on_signals()?;
+    site.lab.close_on_signals()?;
     let table = match &arguments.mrt {
         Some(file) => FullTable::new(&feed::read_table(file)?)?,
         None => FullTable::generate(&sizes)?,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use integration::measure::{duration, median};
 use serde_json::{Value, json};
 
 use crate::workload::{Row, Sample, Sizes, WAVES};
@@ -70,12 +71,6 @@ impl Figures {
             Measure::Memory => self.peak_mb,
         }
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 /// All that was measured.
@@ -256,8 +251,4 @@ fn describe(goal: &Goal) -> String {
     };
     let whose = if goal.row == goal.against.1 { goal.against.0 } else { "without" };
     format!("{measure} at most {} × {whose}", goal.factor)
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 0.1 { format!("{:.2} ms", seconds * 1e3) } else { format!("{seconds:.3} s") }
 }

@@ -20,7 +20,8 @@ const PREFIX_LENGTH: u8 = 16;
 /// The two namespaces.
 #[derive(Debug)]
 pub struct Site {
-    lab: Lab,
+    /// What all of it is part of.
+    pub lab: Lab,
     /// Where devices run, one at a time.
     pub device: Arc<Namespace>,
     /// Where the load runs.
@@ -40,23 +41,6 @@ impl Site {
             End { namespace: &load, interface: "device", addresses: &addresses },
         )?;
         Ok(Self { lab, device, load })
-    }
-
-    /// Closes the site when the process is asked to end, and ends it.
-    pub fn close_on_signals(&self) -> Result<()> {
-        use nix::sys::signal::{SigSet, Signal};
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
-        signals.thread_block()?;
-        let closer = self.lab.closer();
-        std::thread::spawn(move || {
-            let _ = signals.wait();
-            // What cannot be removed now is swept by the next lab.
-            let _ = closer.close();
-            std::process::exit(130);
-        });
-        Ok(())
     }
 
     /// A directory for one run of a device.

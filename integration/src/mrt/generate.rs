@@ -21,7 +21,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
-use super::random::Random;
+use crate::random::Random;
+
 use super::updates::attribute;
 use super::{Peer, Route, Table};
 
@@ -173,8 +174,8 @@ fn sizes(seed: u64, prefixes: usize, sets: usize) -> Vec<usize> {
 fn draw_v4(random: &mut Random, home: &mut Home) -> IpNetwork {
     let length = random.weighted(&LENGTHS_V4).unwrap_or(24);
     loop {
-        let near = u128::from(random.next() as u32);
-        let far = *home.get_or_insert_with(|| u128::from(random.next() as u32));
+        let near = u128::from(random.draw() as u32);
+        let far = *home.get_or_insert_with(|| u128::from(random.draw() as u32));
         let bits = if length > NEAR_V4 { mix(far, near, NEAR_V4, 32) } else { near };
         let address = Ipv4Addr::from_bits(bits as u32 & u32::MAX << (32 - u32::from(length)));
         if is_public(address) {
@@ -186,7 +187,7 @@ fn draw_v4(random: &mut Random, home: &mut Home) -> IpNetwork {
 
 fn draw_v6(random: &mut Random, home: &mut Home) -> IpNetwork {
     let length = random.weighted(&LENGTHS_V6).unwrap_or(48);
-    let mut bits = || u128::from(random.next()) << 64 | u128::from(random.next());
+    let mut bits = || u128::from(random.draw()) << 64 | u128::from(random.draw());
     let near = bits();
     let far = *home.get_or_insert_with(bits);
     let bits = if length > NEAR_V6 { mix(far, near, NEAR_V6, 128) } else { near };
@@ -248,7 +249,7 @@ fn attributes(random: &mut Random, origins: u32, peer: Peer) -> Vec<u8> {
     let last = path.last().copied().unwrap_or(peer.asn);
     if random.per_mille(90) {
         let mut value = last.to_be_bytes().to_vec();
-        value.extend((random.next() as u32).to_be_bytes());
+        value.extend((random.draw() as u32).to_be_bytes());
         attribute(0xc0, 7, &value, &mut out);
     }
     let transit = path.get(1).copied().unwrap_or(last);

@@ -73,7 +73,7 @@ impl Node {
     /// # Errors
     /// When the agent does not answer.
     pub fn blocks(&self) -> Result<Vec<Block>> {
-        let request = ListBlocksRequest { node: self.name().to_owned(), pool: String::new() };
+        let request = ListBlocksRequest { node: self.name().to_owned(), ..ListBlocksRequest::default() };
         self.ask(|channel| async {
             Ok(IpamClient::new(channel).list_blocks(request).await?.into_inner().blocks)
         })

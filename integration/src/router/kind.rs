@@ -68,10 +68,10 @@ impl Kind {
     pub fn supports(self, feature: Feature) -> bool {
         use Kind::{Bird, ExaBgp, Frr, Gobgp, OpenBgpd};
         let able: &[Self] = match feature {
-            Feature::KeepsRoutes
-            | Feature::RestartsGracefully
-            | Feature::LongLived
-            | Feature::ExtendedNextHop => &[Bird, Frr, Gobgp],
+            Feature::KeepsRoutes => &[Bird, Frr, Gobgp, OpenBgpd],
+            Feature::RestartsGracefully | Feature::LongLived | Feature::ExtendedNextHop => {
+                &[Bird, Frr, Gobgp]
+            }
             Feature::Reflects => &[Bird, Frr, Gobgp, OpenBgpd],
             Feature::AddPathReceive | Feature::AddPathSend => &[Bird, Frr, Gobgp, OpenBgpd, ExaBgp],
             Feature::EnhancedRefresh => &[Bird, Frr, OpenBgpd, ExaBgp],

@@ -1,4 +1,5 @@
-//! OpenBGPD. It has no forwarding table on Linux.
+//! OpenBGPD. It has no forwarding table on Linux. It keeps a restarting neighbour's routes without being told to; of
+//! restarts of its own it announces End-of-RIB and no more (bgpd.conf(5)).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

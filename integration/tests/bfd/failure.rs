@@ -1,14 +1,17 @@
 //! Up, cut without a word from any interface, and up again; intervals changed meanwhile.
 
 use anyhow::ensure;
-use bgp::bfd::State;
 use bgp::bfd::packet::diagnostic;
+use bgp::bfd::{Report, State};
 use integration::tor::Kind;
 
 use crate::node::Node;
 use crate::place::Place;
 use crate::routers::Router;
 use crate::wait_until;
+
+/// Packets are so frequent that a thread of ours that does not get its turn may be missed before the cut is.
+const ATTEMPTS: usize = 3;
 
 #[test]
 fn bird_on_the_link() {
@@ -37,18 +40,31 @@ fn a_cut_is_seen_from_both_ends(kind: Kind, place: &Place, interval_ms: u64) {
     node.wait_for(&place.ways, State::Up);
     router.wait_until_all(true);
 
-    place.ways.iter().for_each(|way| node.forget_reports(way.theirs));
-    place.cut();
-    for way in &place.ways {
-        let report = wait_until("the cut is noticed", || node.ensure_last(way.theirs, State::Down));
-        assert_eq!(report.diagnostic, diagnostic::DETECTION_TIME_EXPIRED, "{way:?}");
-        assert!(!report.remote_admin_down);
-    }
-    router.wait_until_all(false);
+    for _ in 0..ATTEMPTS {
+        place.ways.iter().for_each(|way| node.forget_reports(way.theirs));
+        place.cut();
+        let reports: Vec<Report> = place
+            .ways
+            .iter()
+            .map(|way| wait_until("the cut is noticed", || node.ensure_last(way.theirs, State::Down)))
+            .collect();
+        router.wait_until_all(false);
+        assert!(reports.iter().all(|report| !report.remote_admin_down), "{reports:?}");
 
-    place.mend();
-    node.wait_for(&place.ways, State::Up);
-    router.wait_until_all(true);
+        place.mend();
+        node.wait_for(&place.ways, State::Up);
+        router.wait_until_all(true);
+        let noticed = |report: &Report| match report.diagnostic {
+            diagnostic::DETECTION_TIME_EXPIRED => true,
+            // We were silent for so long just before the cut that the router was first.
+            diagnostic::NEIGHBOR_SIGNALED_DOWN => false,
+            _ => panic!("{report:?}"),
+        };
+        if reports.iter().all(noticed) {
+            return;
+        }
+    }
+    panic!("of {ATTEMPTS} cuts we have noticed none by ourselves");
 }
 
 #[test]

@@ -10,12 +10,15 @@ use crate::place::Place;
 use crate::routers::Router;
 use crate::wait_until;
 
+/// So long that nobody is missed because a thread did not get its turn: what ends sessions here is who leaves.
+const INTERVAL_MS: u64 = 500;
+
 #[test]
 fn frr_put_down_by_its_operator_has_not_failed() {
     let place = Place::link();
-    let router = Router::start(Kind::Frr, &place, 100);
+    let router = Router::start(Kind::Frr, &place, INTERVAL_MS);
     let mut node = Node::start(&place.node);
-    place.ways.iter().for_each(|way| node.watch(way, 100, 10));
+    place.ways.iter().for_each(|way| node.watch(way, INTERVAL_MS, 10));
     node.wait_for(&place.ways, State::Up);
     for way in &place.ways {
         router.shut_down(way, true);
@@ -30,9 +33,9 @@ fn frr_put_down_by_its_operator_has_not_failed() {
 #[test]
 fn frr_is_told_that_we_leave() {
     let place = Place::link();
-    let router = Router::start(Kind::Frr, &place, 100);
+    let router = Router::start(Kind::Frr, &place, INTERVAL_MS);
     let mut node = Node::start(&place.node);
-    place.ways.iter().for_each(|way| node.watch(way, 100, 10));
+    place.ways.iter().for_each(|way| node.watch(way, INTERVAL_MS, 10));
     node.wait_for(&place.ways, State::Up);
     router.wait_until_all(true);
     let (first, others) = place.ways.split_first().unwrap();

@@ -67,6 +67,7 @@ pub struct Peer {
     pub flaps: u64,
     pub stale: bool,
     pub capabilities: Vec<String>,
+    pub messages_received: u64,
     pub updates_received: u64,
     pub updates_sent: u64,
 }
@@ -93,6 +94,7 @@ pub fn peer(node: &Node, address: IpAddr) -> Result<Peer> {
             .iter()
             .filter_map(|name| name.as_str().map(str::to_owned))
             .collect(),
+        messages_received: number("messagesReceived")?,
         updates_received: number("updatesReceived")?,
         updates_sent: number("updatesSent")?,
     })

@@ -84,8 +84,10 @@ impl Routers {
         routers
     }
 
-    /// Waits until all sessions stand and all routes are known to all, none of them stale.
+    /// Waits until all sessions stand, each on the one connection that is left where both ends dialled (RFC 4271 §6.8),
+    /// and all routes are known to all, none of them stale.
     pub fn settle(&self) {
+        wait_until("there is one connection with each router", || self.ensure_one_connection_each());
         wait_until("both routers have fresh routes of the node", || {
             for tor in self.both() {
                 tor.ensure_established()?;
@@ -106,6 +108,23 @@ impl Routers {
             }
             Ok(())
         });
+    }
+
+    /// A session may have stood on a connection before the other end decided for another, and that counts as a flap: what
+    /// is counted is compared with what was counted when one was left.
+    fn ensure_one_connection_each(&self) -> Result<()> {
+        let text = self.node.namespace().output("ss", &["-Htn", "state", "established"])?;
+        let bgp: Vec<_> =
+            text.lines().filter(|line| line.contains(":179 ") || line.trim_end().ends_with(":179")).collect();
+        ensure!(bgp.len() == 2, "{text}");
+        let with = self.both().map(|tor| self.address_of(tor).to_string());
+        ensure!(with.iter().all(|tor| bgp.iter().any(|line| line.contains(tor))), "{text}");
+        Ok(())
+    }
+
+    /// How often the session with each router has fallen.
+    pub fn flaps(&self) -> [u64; 2] {
+        self.both().map(|tor| agent::peer(&self.node, self.address_of(tor)).unwrap().flaps)
     }
 
     pub fn both(&self) -> [&Tor; 2] {
@@ -222,7 +241,7 @@ pub fn render_bird(spec: &Spec, own: [&str; 2], restart_secs: u16) -> String {
     }
     text.push_str(&format!(
         "protocol bgp {protocol} {{\n  \
-           local {local} as {asn};\n  neighbor {remote} as {remote_as};\n  direct;\n  \
+           local {local} as {asn};\n  neighbor {remote} as {remote_as};\n  direct;\n  passive {passive};\n  \
            hold time 9;\n  keepalive time 1;\n  \
            connect delay time 1;\n  connect retry time 1;\n  error wait time 1, 2;\n  \
            graceful restart on;\n  graceful restart time {restart_secs};\n  \
@@ -233,6 +252,7 @@ pub fn render_bird(spec: &Spec, own: [&str; 2], restart_secs: u16) -> String {
         asn = spec.asn,
         remote = session.remote,
         remote_as = session.asn,
+        passive = if session.passive { "on" } else { "off" },
     ));
     text
 }

@@ -178,7 +178,8 @@ fn bystander(lab: &Lab, node: &Namespace) -> Tor {
             local: ends.tor[0].ip(),
             remote: ends.node[0].ip(),
             asn: agent::ASN,
-            passive: false,
+            // Where both dial, a session may fall for the other connection's sake: it would have noticed something.
+            passive: true,
         }],
     };
     let config = render_bird(&spec, OF_BIRD, 60);

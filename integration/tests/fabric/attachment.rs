@@ -68,8 +68,11 @@ fn traces(world: &World) -> Traces {
     let ask = |arguments: &[&str]| node.fabricctl(arguments).unwrap();
     Traces {
         links,
-        // Not of pods alone: a block that was claimed stays with the node.
-        routes: routes(node).into_iter().filter(|route| !route.contains("blackhole")).collect(),
+        // Those of pods: a block that was claimed stays with the node, and what goes by a gateway was learned.
+        routes: routes(node)
+            .into_iter()
+            .filter(|route| !route.contains("blackhole") && !route.contains(" via "))
+            .collect(),
         endpoints: ask(&["get", "workloadendpoints", "-o", "json"]),
         allocations: ask(&["ipam", "show", "--allocations", "-o", "json"]),
         handles: ask(&["get", "ipamhandles", "-o", "json"]),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use integration::eventually::eventually;
+use integration::kernel;
 use integration::lab::Lab;
 use integration::namespace::Namespace;
 use integration::node::Node;
@@ -16,7 +17,7 @@ use integration::probe::sequence::Report;
 use integration::probe::tcp::{self, Outcome, Server};
 use integration::probe::udp::{Echo, Flow, Pace};
 use integration::programs::Program;
-use integration::topology::Fabric;
+use integration::topology::{Fabric, addresses};
 use integration::tor::Kind;
 use proto::v1::ExplainRequest;
 use proto::v1::policy_client::PolicyClient;
@@ -58,17 +59,41 @@ impl World {
         Self { pods: BTreeMap::new(), fabric }
     }
 
-    /// The same with pools, and all sessions up.
+    /// The same with pools, all sessions up, and what comes over them in the kernels.
     pub fn new(tors: &[Kind], nodes: u8) -> Self {
         let world = Self::empty(tors, nodes);
         world.apply(POOLS);
         world.await_sessions();
+        world.await_loopbacks();
         world
     }
 
     pub fn await_sessions(&self) {
         for node in &self.fabric.nodes {
             eventually("all sessions are up", PATIENCE, || node.ensure_established()).unwrap();
+        }
+    }
+
+    /// Until every node has a way to the own addresses of every router, and by every router to those of every other
+    /// node: all that there is to learn before there are pods.
+    fn await_loopbacks(&self) {
+        let numbers = |count: usize| 1..=u8::try_from(count).unwrap();
+        let tors = numbers(self.fabric.tors.len());
+        for (n, node) in (1..).zip(&self.fabric.nodes) {
+            let of_tors = tors.clone().map(|t| (addresses::tor_loopbacks(t), t..=t));
+            let others = numbers(self.fabric.nodes.len()).filter(|other| *other != n);
+            let of_nodes = others.map(|other| (addresses::node_loopbacks(other), tors.clone()));
+            for (loopbacks, by) in of_tors.chain(of_nodes) {
+                for (family, loopback) in loopbacks.into_iter().enumerate() {
+                    let wanted = by.clone().map(|t| addresses::link(t, n).tor[family].ip()).collect();
+                    eventually("what there is to learn is routed", PATIENCE, || {
+                        let found = kernel::gateways(node.namespace(), loopback)?;
+                        ensure!(found == wanted, "{}: {loopback} by {found:?}", node.name());
+                        Ok(())
+                    })
+                    .unwrap();
+                }
+            }
         }
     }
 

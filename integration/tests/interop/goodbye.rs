@@ -1,8 +1,9 @@
 //! Sessions that end on purpose: administrative shutdown with words (RFC 9003), and the notice before it (RFC 8326).
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use bgp::net::Happening;
 use bgp::session::State;
-use bgp::speaker::Reset;
+use bgp::speaker::{NoticeKind, Reset};
 use integration::router::{Feature, Kind};
 
 use crate::pair::{EXTERNAL, INTERNAL, OURS, Pair, THEIRS};
@@ -34,15 +35,33 @@ with_each!(our_words: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp
 /// The router does.
 fn their_words(kind: Kind) {
     let pair = Pair::met(kind, EXTERNAL, true);
+    let mut happenings = pair.ours().subscribe();
     pair.router.shut(pair.here(), WORDS).unwrap();
-    wait_until("we know why", || {
-        let peer = pair.ours().peer(&pair.key())?;
-        ensure!(peer.state != State::Established, "{peer:?}");
-        ensure!(peer.last_down_reason.contains("Administrative Shutdown"), "{peer:?}");
-        let says = kind.supports(Feature::SaysShutdownWords);
-        ensure!(peer.last_down_reason.contains(WORDS) == says, "{peer:?}");
-        pair.ensure_unused(THEIRS.networks()[1])
+    let reason = wait_until("we know why", || {
+        let notices = pair.ours().notices();
+        let mut reasons = notices.iter().filter_map(|notice| match &notice.kind {
+            NoticeKind::State { reason, .. } => Some(reason),
+            NoticeKind::Malformed(_)
+            | NoticeKind::Prefixes { .. }
+            | NoticeKind::Stale { .. }
+            | NoticeKind::Bfd(_) => None,
+        });
+        let said = reasons.find(|reason| reason.contains("Administrative Shutdown"));
+        said.cloned().with_context(|| format!("{notices:?}"))
     });
+    assert_eq!(reason.contains(WORDS), kind.supports(Feature::SaysShutdownWords), "{reason}");
+    let gone = Happening::Route(THEIRS.networks()[1], None);
+    wait_until("its route goes", || {
+        while happenings.try_recv()?.what != gone {}
+        Ok(())
+    });
+    // ExaBGP ends the session, and takes the next one.
+    if kind != Kind::ExaBgp {
+        wait_until("its prefix is not used", || pair.ensure_unused(THEIRS.networks()[1]));
+        let peer = pair.ours().peer(&pair.key()).unwrap();
+        assert_ne!(peer.state, State::Established, "{peer:?}");
+        assert!(peer.last_down_reason.contains("Cease"), "{peer:?}");
+    }
 }
 
 with_each!(their_words: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);

@@ -1,12 +1,12 @@
 //! Our speaker and one router on a link: the stage of most tests.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bgp::config::{Config, Origination, PeerConfig, PeerKey, Policy, RemoteAs};
+use bgp::config::{Config, GracefulRestart, Origination, PeerConfig, PeerKey, Policy, RemoteAs};
 use bgp::speaker::Table;
 use bgp::speaker::view::PathView;
 use integration::namespace::Namespace;
@@ -61,6 +61,9 @@ pub struct Setting {
     pub neighbour: Neighbour,
     /// The router in ours.
     pub peer: PeerConfig,
+    pub graceful_restart: GracefulRestart,
+    /// Ours; our identifier if none.
+    pub cluster_id: Option<Ipv4Addr>,
     /// What the router originates.
     pub networks: Vec<Network>,
     /// What we originate.
@@ -79,6 +82,8 @@ impl Setting {
             over_v6,
             neighbour,
             peer: peer(),
+            graceful_restart: GracefulRestart::default(),
+            cluster_id: None,
             networks: THEIRS.originated(),
             originated: originated(OURS.networks()),
         }
@@ -105,12 +110,16 @@ pub fn ensure_used(speaker: &Speaker, prefix: IpNetwork) -> Result<()> {
 
 impl Pair {
     pub fn start(setting: Setting) -> Self {
-        let Setting { kind, asns, over_v6, neighbour, peer, networks, originated } = setting;
+        let Setting { kind, asns, over_v6, neighbour, peer, networks, originated, .. } = setting;
         let segment = Segment::new();
         let namespace = segment.join(OURS);
         let key = PeerKey::Address(neighbour.local);
         let router = segment.router(kind, THEIRS, asns[1], vec![neighbour], networks);
-        let config = config(asns[0], [(key, peer)].into());
+        let config = Config {
+            graceful_restart: setting.graceful_restart,
+            cluster_id: setting.cluster_id,
+            ..config(asns[0], [(key, peer)].into())
+        };
         let speaker = Some(Speaker::start(&namespace, config.clone(), originated.clone()).unwrap());
         Self { speaker, router, config, originated, over_v6, namespace, segment }
     }

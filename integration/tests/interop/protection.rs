@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Result, ensure};
 use bgp::config::{Bfd, Hops, Secret};
 use integration::link;
-use integration::router::{self, Feature, Kind};
+use integration::router::{self, Feature, Kind, Router};
 
 use crate::pair::{EXTERNAL, Pair, Setting};
 use crate::wait_until;
@@ -119,6 +119,20 @@ fn multihop(kind: Kind) {
 
 with_each!(multihop: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
+/// Fails unless the router's one BFD session is up.
+fn ensure_sees_path(router: &Router) -> Result<()> {
+    let (question, up) = match router.kind() {
+        // Of its BFD, `bgpd` shows what it goes by.
+        Kind::Frr => (&["show bgp neighbors json"][..], r#""status":"Up""#),
+        Kind::Bird | Kind::Gobgp | Kind::OpenBgpd | Kind::ExaBgp => {
+            (&["show", "bfd", "sessions"][..], " Up ")
+        }
+    };
+    let answer = router.ask(question)?;
+    ensure!(answer.contains(up), "{answer}");
+    Ok(())
+}
+
 /// RFC 5880: a path that is cut without a sign ends the session long before the hold time does.
 fn bfd(kind: Kind) {
     let mut setting = Setting::new(kind, EXTERNAL, false);
@@ -133,7 +147,8 @@ fn bfd(kind: Kind) {
     wait_until("BFD is up", || {
         let peer = pair.ours().peer(&pair.key())?;
         ensure!(peer.bfd == Some(bgp::bfd::State::Up), "{peer:?}");
-        Ok(())
+        // One that is not quite up there yet is not missed there.
+        ensure_sees_path(&pair.router)
     });
     pair.segment.cut(crate::pair::THEIRS);
     wait_until("both ends have noticed", || {

@@ -1,12 +1,14 @@
 //! Route reflection (RFC 4456): ours between clients of each kind, theirs with two of ours as clients.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use bgp::config::PeerKey;
 use bgp::speaker::Table;
-use integration::router::{Kind, Neighbour, Router};
+use integration::router::{Kind, Neighbour, Network, Router};
 use integration::speaker::Speaker;
 
-use crate::pair::{self, OURS, Pair, THEIRS};
+use crate::pair::{self, OURS, Pair, Setting, THEIRS};
 use crate::segment::{Member, Segment};
 use crate::wait_until;
 
@@ -18,7 +20,7 @@ fn ours(kind: Kind) {
     let segment = Segment::new();
     let namespace = segment.join(OURS);
     let other = Member(5);
-    let mut peers = std::collections::BTreeMap::new();
+    let mut peers = BTreeMap::new();
     for member in CLIENTS {
         let mut peer = pair::peer();
         peer.route_reflector_client = true;
@@ -73,16 +75,20 @@ fn theirs(kind: Kind) {
         let namespace = segment.join(member);
         let mut config = pair::config(ASN, [(key.clone(), pair::peer())].into());
         config.router_id = member.router_id();
-        Speaker::start(&namespace, config, pair::originated(member.networks())).unwrap()
+        Speaker::start(&namespace, config, BTreeMap::new()).unwrap()
     });
     let router = segment.router(kind, THEIRS, ASN, neighbours.into(), Vec::new());
+    // What OpenBGPD hears while it starts it passes on as it came, for good.
+    for speaker in &speakers {
+        wait_until("the session stands", || speaker.ensure_established(&key));
+    }
+    for (speaker, member) in speakers.iter().zip(CLIENTS) {
+        speaker.originate(pair::originated(member.networks())).unwrap();
+    }
     for (speaker, of) in [(&speakers[0], CLIENTS[1]), (&speakers[1], CLIENTS[0])] {
         let path = wait_until("the other's prefix is there", || {
             let route = speaker.route(Table::LocRib, Some(key.clone()), of.networks()[0])?;
-            let mut paths = route.context("none")?.paths;
-            // OpenBGPD may tell it once before it counts as reflected.
-            paths.retain(|path| path.attributes.originator_id.is_some());
-            paths.pop().context("a reflected path")
+            route.and_then(|mut route| route.paths.pop()).context("none")
         });
         assert_eq!(path.attributes.originator_id, Some(of.router_id()), "{path:?}");
         assert_eq!(path.attributes.cluster_list, [router.spec().router_id], "{path:?}");
@@ -94,10 +100,41 @@ fn theirs(kind: Kind) {
 
 with_each!(theirs: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
-/// Our own prefix, which the router reflects to others, does not come back to us.
+/// RFC 4456 §8: what we originated, and what passed our cluster before, is known and not used, whoever reflects it.
 #[test]
-fn our_own_prefix_does_not_come_back() {
-    let pair = Pair::met(Kind::Bird, [ASN, ASN], false);
-    let route = pair.ours().route(Table::AdjRibIn, Some(pair.key()), OURS.networks()[0]).unwrap();
-    assert!(route.is_none(), "{route:?}");
+fn what_comes_back_is_not_used() {
+    const CLUSTER: [u8; 4] = [10, 9, 9, 9];
+    const OTHER: [u8; 4] = [10, 8, 8, 8];
+    let (ours, other) = (OURS.router_id().octets(), Member(9).router_id().octets());
+    let mut setting = Setting::new(Kind::ExaBgp, [ASN, ASN], false);
+    let reflected = [
+        ("203.0.113.0/26", ours, OTHER, "own router ID as originator"),
+        ("203.0.113.64/26", other, CLUSTER, "own cluster ID in cluster list"),
+        ("203.0.113.128/26", other, OTHER, ""),
+    ]
+    .map(|(prefix, originator, cluster, reason)| {
+        let mut network = Network::new(prefix.parse().unwrap());
+        network.raw = vec![
+            (0x80, 9, originator.into()),
+            // It passed two clusters.
+            (0x80, 10, [[10, 7, 7, 7], cluster].concat()),
+        ];
+        (network, reason)
+    });
+    setting.networks = reflected.iter().map(|(network, _)| network.clone()).collect();
+    setting.cluster_id = Some(CLUSTER.into());
+    let pair = Pair::start(setting);
+    for (network, reason) in &reflected {
+        let heard = wait_until("it is heard", || {
+            let route = pair.ours().route(Table::AdjRibIn, Some(pair.key()), network.prefix)?;
+            route.and_then(|mut route| route.paths.pop()).context("not yet")
+        });
+        assert_eq!((heard.unusable, heard.reason.as_str()), (!reason.is_empty(), *reason), "{heard:?}");
+        assert_eq!(heard.attributes.cluster_list.len(), 2, "{heard:?}");
+    }
+    let [own, passed, usable] = reflected.map(|(network, _)| network.prefix);
+    wait_until("what is nobody's of ours is used", || pair.ensure_used(usable));
+    for prefix in [own, passed] {
+        pair.ensure_unused(prefix).unwrap();
+    }
 }

@@ -5,9 +5,9 @@ use bgp::config::Policy;
 use bgp::filter::{Action, Decision, Filter, Rule, Then};
 use bgp::speaker::Reset;
 use bgp::wire::Family;
-use integration::router::{Feature, Kind};
+use integration::router::{Feature, GracefulRestart, Kind};
 
-use crate::pair::{EXTERNAL, OURS, Pair, THEIRS};
+use crate::pair::{EXTERNAL, OURS, Pair, Setting, THEIRS};
 use crate::wait_until;
 
 fn assert_undisturbed(pair: &Pair) {
@@ -36,13 +36,27 @@ fn they_ask(kind: Kind) {
 with_each!(they_ask: bird Bird, frr Frr, openbgpd OpenBgpd, exabgp ExaBgp);
 
 fn we_ask(kind: Kind) {
-    let pair = Pair::met(kind, EXTERNAL, true);
+    let mut setting = Setting::new(kind, EXTERNAL, true);
+    // GoBGP says End-of-RIB to nobody else.
+    setting.neighbour.graceful_restart = Some(GracefulRestart { restart_secs: 60, long_lived_secs: None });
+    let pair = Pair::start(setting);
+    pair.wait_exchanged();
+    // What comes after that it would not have sent by itself.
+    wait_until("the router has said all", || {
+        let peer = pair.ours().peer(&pair.key())?;
+        let mut negotiated = peer.families.iter().filter(|family| family.negotiated);
+        ensure!(negotiated.all(|family| family.end_of_rib_received), "{peer:?}");
+        Ok(())
+    });
     let counters = || pair.ours().peer(&pair.key()).map(|peer| peer.counters);
     let before = counters().unwrap();
     pair.ours().reset(pair.key(), Reset::SoftIn(Some(Family::Ipv6Unicast))).unwrap();
+    // RFC 7313 §4: where that is spoken, the answer stands between two ROUTE-REFRESHes.
+    let marks = if kind.supports(Feature::EnhancedRefresh) { 2 } else { 0 };
     wait_until("they sent again", || {
         let now = counters()?;
         ensure!(now.updates_received > before.updates_received, "{now:?}");
+        ensure!(now.refreshes_received == before.refreshes_received + marks, "{now:?}");
         Ok(())
     });
     assert_undisturbed(&pair);

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use bgp::net::Shutdown;
 use bgp::wire::Community;
 use integration::router::{Feature, GracefulRestart, Kind};
+use ipnetwork::IpNetwork;
 
 use crate::pair::{EXTERNAL, OURS, Pair, Setting, THEIRS};
 use crate::wait_until;
@@ -19,27 +20,32 @@ fn start(kind: Kind, over_v6: bool, restart_secs: u16, long_lived_secs: Option<u
             family.long_lived_stale_time = Duration::from_secs(seconds.into());
         }
     }
-    let mut pair = Pair::start(setting);
-    pair.config.graceful_restart.restart_time = Duration::from_secs(restart_secs.into());
-    pair.configure();
+    setting.graceful_restart.restart_time = Duration::from_secs(restart_secs.into());
+    let pair = Pair::start(setting);
     pair.wait_exchanged();
     pair
+}
+
+/// Waits until the router has our route as one that it keeps: it may see the session end before it looks at the routes.
+fn wait_kept(pair: &Pair, prefix: IpNetwork) {
+    wait_until("the router keeps our route", || {
+        let kept = pair.theirs(prefix)?;
+        // BIRD says of the session, not of the routes, that they are stale.
+        ensure!(kept.best && (kept.stale || pair.router.kind() == Kind::Bird), "{kept:?}");
+        Ok(())
+    });
 }
 
 /// The router keeps our routes while we are away, and has them fresh when we are back.
 fn ours(kind: Kind) {
     let mut pair = start(kind, false, 60, None);
     let [prefix, _] = OURS.networks();
-    // The restart time may have been changed in a session of its own.
-    pair.wait_exchanged();
     pair.speaker.take().unwrap().kill();
     wait_until("the router has noticed", || {
         ensure!(pair.router.ensure_established(pair.here()).is_err(), "it has not");
         Ok(())
     });
-    let kept = pair.theirs(prefix).unwrap();
-    // BIRD says of the session, not of the routes, that they are stale.
-    assert!(kept.best && (kept.stale || kind == Kind::Bird), "{kept:?}");
+    wait_kept(&pair, prefix);
     pair.config.graceful_restart.restarting = true;
     pair.start_ours();
     pair.wait_exchanged();
@@ -56,7 +62,7 @@ fn ours(kind: Kind) {
     wait_until("we use the router's", || pair.ensure_used(theirs));
 }
 
-with_each!(ours: bird Bird, frr Frr, gobgp Gobgp);
+with_each!(ours: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
 /// We go in good order, and say that routes are to be kept; or that they are not.
 fn ours_in_good_order(kind: Kind) {
@@ -75,7 +81,7 @@ fn ours_in_good_order(kind: Kind) {
     wait_until("our prefix is gone", || pair.ensure_theirs_not(prefix));
 }
 
-with_each!(ours_in_good_order: bird Bird, frr Frr, gobgp Gobgp);
+with_each!(ours_in_good_order: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
 
 /// We keep the routes of a router that was killed, and have them fresh when it is back.
 fn theirs(kind: Kind) {
@@ -88,7 +94,7 @@ fn theirs(kind: Kind) {
         ensure!(path.stale && path.best, "{path:?}");
         Ok(())
     });
-    pair.ensure_used(prefix).unwrap();
+    wait_until("it is used", || pair.ensure_used(prefix));
     assert!(pair.ours().peer(&pair.key()).unwrap().stale);
     pair.router.restart().unwrap();
     pair.wait_exchanged();
@@ -128,7 +134,7 @@ fn long_lived(kind: Kind) {
         ensure!(path.stale && path.attributes.communities.contains(&Community::LLGR_STALE), "{path:?}");
         Ok(())
     });
-    pair.ensure_used(theirs).unwrap();
+    wait_until("it is used", || pair.ensure_used(theirs));
     pair.router.restart().unwrap();
     pair.wait_exchanged();
     wait_until("its route is fresh", || {
@@ -168,8 +174,7 @@ fn silence(kind: Kind) {
     });
     let path = pair.path(theirs).unwrap();
     assert!(path.best && path.stale, "{path:?}");
-    let path = pair.theirs(ours).unwrap();
-    assert!(path.best && path.stale, "{path:?}");
+    wait_kept(&pair, ours);
     pair.segment.mend(THEIRS);
     pair.wait_exchanged();
     wait_until("all is fresh", || {

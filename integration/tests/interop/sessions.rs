@@ -106,7 +106,7 @@ fn dynamic_neighbour(kind: Kind) {
     assert!(pair.ours().peer(&pair.key()).unwrap().dynamic);
 }
 
-with_each!(dynamic_neighbour: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd);
+with_each!(dynamic_neighbour: bird Bird, frr Frr, gobgp Gobgp, openbgpd OpenBgpd, exabgp ExaBgp);
 
 /// Both dial at once, and one connection is left (RFC 4271 §6.8).
 fn both_dial(kind: Kind) {

@@ -78,7 +78,10 @@ fn a_kernel_takes_keys_or_says_that_it_has_none() {
             sign_listening(listening.as_fd(), network, &key),
         ];
         for error in outcomes.into_iter().filter_map(Result::err) {
-            assert_eq!(error.to_string(), "this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer)");
+            assert_eq!(
+                error.to_string(),
+                "this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer, built with CONFIG_TCP_AO)"
+            );
         }
         for _ in 0..2 {
             unsign_listening(listening.as_fd(), network, &key).unwrap();

@@ -137,42 +137,42 @@ async fn speak(link: &Link, writer: &mut OwnedWriteHalf) -> End {
 async fn try_speak(link: &Link, writer: &mut OwnedWriteHalf) -> io::Result<Stop> {
     let mut out = BytesMut::new();
     bmp::encode_initiation(&link.system_name, DESCRIPTION, &mut out);
-    write(writer, &mut out).await?;
+    write(link, writer, &mut out).await?;
     link.queue.connected();
     if link.announce.send(link.number).await.is_err() {
         return Ok(Stop::Removed);
     }
     loop {
         match link.queue.next().await {
-            Work::Dump(everything) => dump(&everything, writer).await?,
+            Work::Dump(everything) => dump(link, &everything, writer).await?,
             Work::Send(message) => {
                 out.extend_from_slice(&message);
-                write(writer, &mut out).await?;
+                write(link, writer, &mut out).await?;
             }
             Work::Stop(stop) => return Ok(stop),
         }
     }
 }
 
-async fn dump(everything: &[Monitored], writer: &mut OwnedWriteHalf) -> io::Result<()> {
+async fn dump(link: &Link, everything: &[Monitored], writer: &mut OwnedWriteHalf) -> io::Result<()> {
     let mut encoder = Encoder::new();
     let mut out = BytesMut::new();
     for monitored in everything {
         encoder.encode(monitored, None, &mut out);
         if out.len() >= CHUNK {
-            write(writer, &mut out).await?;
+            write(link, writer, &mut out).await?;
         }
     }
     encoder.encode_ends(&mut out);
-    write(writer, &mut out).await
+    write(link, writer, &mut out).await
 }
 
 /// Writes all of it, as long as some of it is taken every now and then.
-async fn write(writer: &mut OwnedWriteHalf, out: &mut BytesMut) -> io::Result<()> {
+async fn write(link: &Link, writer: &mut OwnedWriteHalf, out: &mut BytesMut) -> io::Result<()> {
     while !out.is_empty() {
         match tokio::time::timeout(STALL, writer.write_buf(out)).await {
             Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => _ = written?,
+            Ok(written) => link.queue.sent(written?),
             Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes nothing")),
         }
     }

@@ -7,11 +7,14 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::Counters;
 use crate::speaker::Monitored;
 
 #[cfg(test)]
@@ -24,6 +27,9 @@ const MAX_OCTETS: usize = 16 << 20;
 pub(super) struct Queue {
     stage: Mutex<Stage>,
     changed: Notify,
+    connections: AtomicU64,
+    overruns: AtomicU64,
+    octets_sent: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +66,29 @@ pub(super) enum Stop {
 }
 
 impl Queue {
+    /// How things stand with the collector at this address, and what has passed.
+    pub(super) fn counters(&self, address: SocketAddr) -> Counters {
+        let (connected, queued_octets) = match *self.lock() {
+            Stage::Away | Stage::Removed => (false, 0),
+            Stage::Waiting | Stage::Overrun => (true, 0),
+            Stage::Live { octets, .. } => (true, octets as u64),
+        };
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counters {
+            address,
+            connected,
+            queued_octets,
+            connections: read(&self.connections),
+            overruns: read(&self.overruns),
+            octets_sent: read(&self.octets_sent),
+        }
+    }
+
+    /// The socket has taken so many octets.
+    pub(super) fn sent(&self, octets: usize) {
+        self.octets_sent.fetch_add(octets as u64, Ordering::Relaxed);
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(*self.lock(), Stage::Live { .. })
     }
@@ -83,6 +112,7 @@ impl Queue {
         *octets += message.len();
         if *octets > MAX_OCTETS {
             *stage = Stage::Overrun;
+            self.overruns.fetch_add(1, Ordering::Relaxed);
         } else if !message.is_empty() {
             messages.push_back(message.clone());
         }
@@ -96,6 +126,7 @@ impl Queue {
 
     /// A connection stands, and begins from nothing.
     pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
         self.begin(Stage::Waiting);
     }
 

@@ -149,7 +149,7 @@ async fn who_does_not_read_is_cut_off_and_the_other_misses_nothing() {
         let mut updates = 0_u64;
         loop {
             match next(&mut stream).await {
-                (DOWN, _) => return updates,
+                (DOWN, _) => return (updates, stream),
                 (kind, _) => updates += u64::from(kind == ROUTES),
             }
         }
@@ -171,11 +171,17 @@ async fn who_does_not_read_is_cut_off_and_the_other_misses_nothing() {
     }
     exporter.tell(&Monitored::Down { peer: id(2), reason: MonitoredDown::Lost });
     // And the End-of-RIB.
-    assert_eq!(reader.await.unwrap(), told + 1);
+    let (updates, _stays) = reader.await.unwrap();
+    assert_eq!(updates, told + 1);
     let mut octets = Vec::new();
     // Cut off, by an end or by a reset.
     let _ = never_read.read_to_end(&mut octets).await;
     assert!(octets.len() < 32 << 20);
+    let [cut, kept] = <[_; 2]>::try_from(exporter.counters()).unwrap();
+    assert_eq!((cut.address, cut.overruns, cut.queued_octets), (stuck_address, 1, 0));
+    assert!(cut.octets_sent >= octets.len() as u64, "{cut:?}");
+    assert_eq!((kept.address, kept.connected, kept.connections, kept.overruns), (quick_address, true, 1, 0));
+    assert!(kept.octets_sent > cut.octets_sent, "{kept:?} {cut:?}");
     drop(never_read);
     let mut again = accept(&stuck).await;
     assert_eq!(next(&mut again).await, (INITIATION, 0));
@@ -183,4 +189,6 @@ async fn who_does_not_read_is_cut_off_and_the_other_misses_nothing() {
     exporter.dump(0, vec![]);
     exporter.tell(&up(4));
     assert_eq!(next(&mut again).await, (UP, 4));
+    let counters = exporter.counters()[0];
+    assert!(counters.connected && counters.connections == 2, "{counters:?}");
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::{PATIENCE, Raw, began, best_path, both_dial, established, first_peer, peer, speaker};
+use super::{
+    Event, PATIENCE, Raw, began, best_path, both_dial, established, first_peer, peer, speaker, until,
+};
 use crate::config::{Config, ListenRange, PeerConfig, PeerKey, Secret, TcpAo, TcpAoAlgorithm};
 use crate::session::State;
+use crate::speaker::{Notice, NoticeKind};
 
 /// Long enough for a session that can come up to do so.
 const A_WHILE: Duration = Duration::from_millis(2500);
@@ -106,8 +109,8 @@ async fn nobody_talks_unsigned_to_a_peer_with_a_tcp_ao_key() {
     let view = first_peer(&handle).await;
     assert_ne!(view.state, State::Established);
     let reason = view.last_down_reason;
-    let without =
-        "cannot connect: cannot sign by TCP-AO: this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer)";
+    let without = "cannot connect: cannot sign by TCP-AO: \
+        this kernel has no TCP-AO (RFC 5925; Linux 6.7 or newer, built with CONFIG_TCP_AO)";
     assert!(reason == without || !reason.contains("TCP-AO"), "{reason}");
 
     let connecting = Raw::connect("127.0.46.2:0", handle.listening()[0]);
@@ -120,9 +123,15 @@ async fn nobody_talks_unsigned_to_a_peer_with_a_tcp_ao_key() {
 /// Two ends of one key come up where the kernel has TCP-AO, and say why not where it has none.
 #[tokio::test]
 async fn a_tcp_ao_session_comes_up_or_says_why_not() {
-    let [(left, _left_events), (_right, _right_events)] =
+    let [(left, mut left_events), (_right, _right_events)] =
         both_dial(["127.0.47.1", "127.0.47.2"], |peer| peer.tcp_ao = ao_key()).await;
-    tokio::time::sleep(A_WHILE).await;
+    until(&mut left_events, |event| match event {
+        Event::Notice(Notice { kind: NoticeKind::State { state, reason }, .. }) => {
+            (state == State::Established || reason.contains("this kernel has no TCP-AO")).then_some(())
+        }
+        Event::Notice(_) | Event::BestPaths(_) | Event::Synchronised => None,
+    })
+    .await;
     let view = first_peer(&left).await;
     let says = view.last_down_reason.contains("this kernel has no TCP-AO");
     assert_ne!(view.state == State::Established, says, "{}", view.last_down_reason);

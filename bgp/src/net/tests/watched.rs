@@ -46,6 +46,11 @@ async fn a_collector_is_told_who_is_there_and_who_comes() {
     };
     tokio::time::timeout(PATIENCE, reading).await.expect("both peers are up");
     assert_eq!(told[0], 4, "Initiation comes first");
+    let counters = handle.counters().await.unwrap();
+    let [of_collector] = counters.collectors[..] else { panic!("{counters:?}") };
+    assert_eq!(of_collector.address, collector.local_addr().unwrap());
+    assert!(of_collector.connected && of_collector.octets_sent > 0, "{of_collector:?}");
+    assert_eq!(counters.bfd, crate::net::bfd::Counters::default(), "nobody is watched");
 }
 
 #[test]
@@ -76,6 +81,8 @@ fn bfd_ends_a_session_whose_way_is_gone() {
         while first_peer(&handle).await.state != State::Established {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let counters = handle.counters().await.unwrap().bfd;
+        assert!(counters.received > 0 && counters.transmitted > 0 && counters.malformed == 0, "{counters:?}");
         // The other end loses its address, not its link: nobody but BFD can know, until the hold timer does.
         cut.command("ip addr flush dev right0");
         until(&mut events, |event| match event {

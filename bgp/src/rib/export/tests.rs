@@ -15,6 +15,7 @@ fn rules(kind: Kind) -> Export {
         override_as: None,
         router_id: Ipv4Addr::new(9, 9, 9, 9),
         cluster_id: Ipv4Addr::new(8, 8, 8, 8),
+        client_to_client: true,
         own_next_hop: Some(v4("10.0.0.254")),
         shared_link: vec!["192.0.2.0/24".parse().expect("a network")],
         next_hop: NextHopMode::Usual,
@@ -76,6 +77,15 @@ fn who_is_told_whose_routes() {
                 reflected_nowhere.then_some(Withheld::Internal),
                 "{source:?} to {kind:?}"
             );
+            // Where clients have sessions with each other, only that is different.
+            let meshed = Export { client_to_client: false, ..rules(kind) };
+            let outcome = told(&meshed, source, &attributes(), v4("10.0.0.7"));
+            let withheld = match (source, kind) {
+                (Some(Kind::Internal), Kind::Internal) => Some(Withheld::Internal),
+                (Some(Kind::Client), Kind::Client) => Some(Withheld::BetweenClients),
+                (None | Some(_), _) => None,
+            };
+            assert_eq!(outcome.err(), withheld, "{source:?} to {kind:?}, clients meshed");
         }
     }
 }

@@ -167,6 +167,30 @@ fn a_reflector_passes_on_to_and_from_clients_and_says_so() {
 }
 
 #[test]
+fn whether_clients_are_told_of_each_other_changes_without_a_reset() {
+    let mut lab = reflector(&[0, 2]);
+    assert!(lab.knows(2, "10.100.0.0/24"));
+    lab.configure(1, |config| config.client_to_client_reflection = false);
+    assert!(!lab.knows(2, "10.100.0.0/24"));
+    let why = lab.speaker(1).why(&prefix("10.100.0.0/24"), lab.now);
+    let told = why.told.iter().find(|told| told.peer == key(2)).expect("an established peer");
+    assert_eq!((told.told, told.reason.as_str()), (false, "clients' routes are not reflected to clients"));
+    // Those of others are, and theirs to others.
+    lab.configure_peer(1, 0, |peer| peer.route_reflector_client = false);
+    assert!(lab.knows(2, "10.100.0.0/24"));
+    lab.configure_peer(1, 0, |peer| peer.route_reflector_client = true);
+    lab.configure_peer(1, 2, |peer| peer.route_reflector_client = false);
+    assert!(lab.knows(2, "10.100.0.0/24"));
+    lab.configure_peer(1, 2, |peer| peer.route_reflector_client = true);
+    assert!(!lab.knows(2, "10.100.0.0/24"));
+    lab.configure(1, |config| config.client_to_client_reflection = true);
+    assert!(lab.knows(2, "10.100.0.0/24"));
+    for (node, other) in [(1, 0), (1, 2), (0, 1), (2, 1)] {
+        assert_eq!(lab.peer(node, other).counters.flaps, 0, "{node} with {other}");
+    }
+}
+
+#[test]
 fn who_is_a_client_and_at_what_cost_changes_without_a_reset() {
     let mut lab = reflector(&[]);
     lab.configure_peer(1, 0, |peer| peer.route_reflector_client = true);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::lab::{Lab, asn, key, peer, prefix, v4};
 use crate::config::{Config, Origination, PeerConfig};
@@ -161,6 +161,47 @@ fn a_peer_that_does_not_read_costs_no_memory_and_is_dropped_in_the_end() {
             if update.reach[0].prefixes[0].prefix == prefix("10.199.0.0/16")),
         "{sent:?}"
     );
+}
+
+#[test]
+fn the_reason_that_a_peer_gave_outlasts_attempts_that_end_without_a_word() {
+    let now = Instant::now();
+    let mut speaker = established(config(), now);
+    let reason = |speaker: &Speaker| speaker.view(now).peers[0].last_down_reason.clone();
+    let cease = |subcode, words: &'static [u8]| {
+        Message::Notification(Notification::new(6, subcode, Bytes::from_static(words)))
+    };
+    speaker.handle(Input::Received(CONN, Ok(cease(2, b"\x05night"))), now);
+    let said = reason(&speaker);
+    assert!(said.contains("Administrative Shutdown") && said.ends_with(": night"), "{said}");
+
+    // Its rest is over; it is asked again, takes the connection, and closes it, before its OPEN or after.
+    let mut now = now;
+    for (conn, opens) in [(ConnId(1), false), (ConnId(2), true)] {
+        now += Duration::from_secs(60);
+        speaker.handle(Input::Deadline, now);
+        speaker.handle(Input::Accepted(conn, endpoint(), local()), now);
+        if opens {
+            speaker.handle(Input::Received(conn, Ok(their_open())), now);
+        }
+        speaker.handle(Input::Closed(conn, "end of stream".to_owned()), now);
+        assert_eq!(reason(&speaker), said, "{conn:?}");
+    }
+
+    // What it says instead is news, and so is the loss of a session that stood.
+    now += Duration::from_secs(60);
+    speaker.handle(Input::Deadline, now);
+    speaker.handle(Input::Accepted(ConnId(3), endpoint(), local()), now);
+    speaker.handle(Input::Received(ConnId(3), Ok(cease(5, b""))), now);
+    assert!(reason(&speaker).contains("Connection Rejected"), "{}", reason(&speaker));
+    now += Duration::from_secs(60);
+    speaker.handle(Input::Deadline, now);
+    speaker.handle(Input::Accepted(ConnId(4), endpoint(), local()), now);
+    for message in [their_open(), Message::Keepalive] {
+        speaker.handle(Input::Received(ConnId(4), Ok(message)), now);
+    }
+    speaker.handle(Input::Closed(ConnId(4), "end of stream".to_owned()), now);
+    assert_eq!(reason(&speaker), "connection lost: end of stream");
 }
 
 #[test]

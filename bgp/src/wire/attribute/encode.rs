@@ -12,6 +12,9 @@ use super::super::code::flag::{EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE};
 use super::super::code::{AS_TRANS, attribute as code};
 use super::super::{Attributes, Codec, LargeCommunity};
 
+/// The length takes four octets: a flag that no message has.
+pub(in crate::wire) const PACKED_LENGTH: u8 = 0x01;
+
 /// Well-known attributes are transitive.
 const WELL_KNOWN: u8 = TRANSITIVE;
 
@@ -147,14 +150,17 @@ fn put(flags: u8, code: u8, value: &[u8], out: &mut impl BufMut) {
     out.put_slice(value);
 }
 
-/// Flags, type and length of an attribute. A value longer than 65535 octets has no encoding; the message limit
-/// refuses it before.
+/// Flags, type and length of an attribute. A value of more than 65,535 octets is longer than any message, and is never
+/// sent ([`Writer::fits`](crate::wire::update::Writer::fits)). But there may be one: a filter adds communities to a path
+/// that was nearly as long, AS numbers of two octets are kept in four. So it has a length of its own kind, to be kept.
 fn put_head(flags: u8, code: u8, octets: usize, out: &mut impl BufMut) {
-    match u8::try_from(octets) {
-        Ok(octets) => out.put_slice(&[flags, code, octets]),
-        Err(_) => {
-            let [high, low] = u16::try_from(octets).unwrap_or(u16::MAX).to_be_bytes();
-            out.put_slice(&[flags | EXTENDED_LENGTH, code, high, low]);
-        }
+    if let Ok(octets) = u8::try_from(octets) {
+        out.put_slice(&[flags, code, octets]);
+    } else if let Ok(octets) = u16::try_from(octets) {
+        out.put_slice(&[flags | EXTENDED_LENGTH, code]);
+        out.put_u16(octets);
+    } else {
+        out.put_slice(&[flags | PACKED_LENGTH, code]);
+        out.put_u32(u32::try_from(octets).unwrap_or(u32::MAX));
     }
 }

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::{decode, encode};
 use crate::wire::tests::{attributes, codec, octets};
-use crate::wire::{AsPath, Attributes, Codec, LargeCommunity, UnknownAttribute, Update};
+use crate::wire::update::{Writer, attribute_list};
+use crate::wire::{AsPath, Attributes, Codec, Community, Family, LargeCommunity, UnknownAttribute, Update};
 
 fn packed(attributes: &Attributes) -> Vec<u8> {
     let mut out = Vec::new();
@@ -38,6 +39,34 @@ fn what_has_no_octets_of_its_own_is_left_out() {
     let back = decode(&packed(&attributes));
     assert_eq!(back.large_communities, [large]);
     assert_eq!(back.unknown_transitive, [unknown(200)], "and the partial bit is not ours to set");
+}
+
+/// A filter may add to what nearly filled a message, and AS numbers of two octets become four.
+#[test]
+fn what_no_message_holds_comes_back_and_is_not_told() {
+    let most = usize::from(u16::MAX);
+    let communities = |count: usize| (0..count as u32).map(Community).collect::<Vec<_>>();
+    let table = [
+        Attributes { communities: communities(most / 4), ..Attributes::default() },
+        Attributes { communities: communities(most / 4 + 1), ..Attributes::default() },
+        Attributes {
+            as_path: AsPath::sequence((0..40_000).map(|n| n % 65_000 + 1)),
+            ..Attributes::default()
+        },
+    ];
+    for (index, attributes) in table.into_iter().enumerate() {
+        // What stands behind it is what would be misread.
+        let attributes = Attributes { only_to_customer: Some(65001), ..attributes };
+        let back = decode(&packed(&attributes));
+        assert_eq!(back.as_path.hop_count(), attributes.as_path.hop_count(), "{index}");
+        assert_eq!(back.communities, attributes.communities, "{index}");
+        assert_eq!(back.only_to_customer, Some(65001), "{index}");
+        let codec = Codec { extended_messages: true, four_octet_as: true, ..Codec::default() };
+        let next_hop = "192.0.2.1".parse().unwrap();
+        let mut list = Vec::new();
+        attribute_list(&attributes, Some(next_hop), &codec, &mut list);
+        assert!(Writer::new(Family::Ipv4Unicast, &codec).fits(&list, &next_hop).is_err(), "{index}");
+    }
 }
 
 proptest! {

@@ -45,7 +45,7 @@ async fn without_a_majority_nothing_is_done_and_then_everything_again() {
     while position < fourth {
         match tokio::time::timeout(std::time::Duration::from_secs(30), changes.next()).await.unwrap() {
             Some(Ok(change)) => {
-                position = change.revision;
+                position = change.resume;
                 heard.push(change.key.name);
             }
             Some(Err(Error::Unavailable(_))) | None => {

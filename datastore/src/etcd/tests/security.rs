@@ -162,7 +162,7 @@ async fn users_get_in_by_their_passwords() {
     early.put(namespace("late"), Precondition::Absent).await.unwrap();
     let store = EtcdStore::open(&known).await.unwrap();
     let mut changes = store.watch(Revision(0)).await.unwrap();
-    assert_eq!(contract::next(&mut changes).await.key, key("early"));
+    assert_eq!(contract::next_of(Kind::Namespace, &mut changes).await.key, key("early"));
 
     let refused = nameless.get(&key("early")).await.unwrap_err();
     assert!(

@@ -17,8 +17,9 @@ fn only_the_last_change_of_a_revision_brings_the_watcher_there() {
     let events = vec![event("old", 5), event("a", 7), gone, event("c", 7), event("d", 8), event("e", 12)];
     let root = Root("/fabric/".to_owned());
     let found: Vec<Change> = changes(&root, Revision(5), events).into_iter().map(Result::unwrap).collect();
-    let told: Vec<_> = found.iter().map(|change| (change.key.name.as_str(), change.revision.0)).collect();
+    let told: Vec<_> = found.iter().map(|change| (change.key.name.as_str(), change.resume.0)).collect();
     assert_eq!(told, [("a", 6), ("b", 6), ("c", 7), ("d", 8), ("e", 12)]);
+    assert!(found.iter().map(|change| change.revision.0).eq([7, 7, 7, 8, 12]));
     assert_eq!(found[0].value.as_ref().unwrap().revision, Revision(7));
     assert_eq!(found[1].value, None);
 }

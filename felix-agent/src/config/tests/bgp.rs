@@ -42,6 +42,7 @@ fn the_reference_tells_the_defaults() {
     assert_eq!(reference.bgp.graceful_restart, bare.bgp.graceful_restart);
     assert_eq!(reference.bgp.multipath_limit, bare.bgp.multipath_limit);
     assert_eq!(reference.bgp.advertise_node_addresses, bare.bgp.advertise_node_addresses);
+    assert_eq!(reference.bgp.client_to_client_reflection, bare.bgp.client_to_client_reflection);
     assert_eq!(bare.metrics.listen, None);
 }
 

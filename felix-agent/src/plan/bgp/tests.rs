@@ -35,6 +35,9 @@ fn the_speaker_itself() {
     let range = &told.listen_ranges[0];
     assert_eq!((range.limit, range.peer.remote_as, range.peer.passive), (100, RemoteAs::Any, true));
 
+    assert!(told.client_to_client_reflection);
+    let meshed = config(&REFERENCE.replace("Reflection: true", "Reflection: false"));
+    assert!(!super::speaker(&meshed, false).client_to_client_reflection);
     let off = config(&REFERENCE.replace("    enabled: true", "    enabled: false"));
     assert!(!super::speaker(&off, true).graceful_restart.restarting, "nobody was told to wait");
 }

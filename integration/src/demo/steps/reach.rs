@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::pod::Pod;
 use crate::topology::addresses;
 
-/// From attaching the first pod of a block until every kernel has the way to it.
+/// From attaching the first pod of a block, or losing a router, until every kernel has the ways that there are.
 const ROUTE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Shows and checks it.
@@ -62,12 +62,23 @@ fn blocks(scene: &Scene, node: &Node) -> Result<BTreeSet<IpNetwork>> {
 }
 
 fn check_ecmp(scene: &Scene) -> Result<String> {
+    let tors: Vec<u8> = (1..).zip(&scene.fabric.tors).map(|(t, _)| t).collect();
+    let routes = await_routes(scene, &tors)?;
+    Ok(format!("{routes} routes, each with {} next hops", tors.len()))
+}
+
+/// Waits until every kernel goes by exactly these routers to every other node's blocks, and returns how many routes that
+/// are.
+///
+/// # Errors
+/// When that does not come about.
+pub(super) fn await_routes(scene: &Scene, tors: &[u8]) -> Result<usize> {
     let mut routes = 0;
     for owner in &scene.fabric.nodes {
         for block in blocks(scene, owner)? {
             for (n, other) in (1..).zip(&scene.fabric.nodes).filter(|(_, other)| other.name() != owner.name())
             {
-                let expected = gateways(scene, n, block.ip());
+                let expected = gateways(tors, n, block.ip());
                 eventually("the route is in the kernel", ROUTE_PATIENCE, || {
                     let gateways = kernel::gateways(other.namespace(), block)?;
                     ensure!(
@@ -81,12 +92,11 @@ fn check_ecmp(scene: &Scene) -> Result<String> {
             }
         }
     }
-    Ok(format!("{routes} routes, each with {} next hops", scene.fabric.tors.len()))
+    Ok(routes)
 }
 
-fn gateways(scene: &Scene, n: u8, like: IpAddr) -> BTreeSet<IpAddr> {
-    let tors = (1..).zip(&scene.fabric.tors);
-    let gateways = tors.flat_map(|(t, _)| addresses::link(t, n).tor).map(|end| end.ip());
+fn gateways(tors: &[u8], n: u8, like: IpAddr) -> BTreeSet<IpAddr> {
+    let gateways = tors.iter().flat_map(|t| addresses::link(*t, n).tor).map(|end| end.ip());
     gateways.filter(|gateway| gateway.is_ipv4() == like.is_ipv4()).collect()
 }
 

@@ -2,10 +2,11 @@
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Random(pub(super) u64);
+pub struct Random(pub u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,18 +15,18 @@ impl Random {
     }
 
     /// Below `limit`, which is not 0. The bias is that of 2^64 / `limit`: none to speak of.
-    pub(super) fn below(&mut self, limit: u32) -> u32 {
+    pub fn below(&mut self, limit: u32) -> u32 {
         // Below 2^32, because `limit` is.
-        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u32
+        ((u128::from(self.draw()) * u128::from(limit)) >> 64) as u32
     }
 
     /// Whether something happens that happens so often in a thousand.
-    pub(super) fn per_mille(&mut self, share: u32) -> bool {
+    pub fn per_mille(&mut self, share: u32) -> bool {
         self.below(1_000) < share
     }
 
     /// One of these, as often as its weight says.
-    pub(super) fn weighted<T: Copy>(&mut self, choices: &[(T, u32)]) -> Option<T> {
+    pub fn weighted<T: Copy>(&mut self, choices: &[(T, u32)]) -> Option<T> {
         let total = choices.iter().map(|(_, weight)| weight).sum();
         let mut at = self.below(total);
         for (choice, weight) in choices {
@@ -37,7 +38,8 @@ impl Random {
         None
     }
 
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    /// Any order, each as likely as the others.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(u32::try_from(last + 1).unwrap_or(u32::MAX));
             items.swap(last, other as usize);
