@@ -24,7 +24,7 @@ fn taken(block: &Block, handle: &str) -> Block {
 
 fn told(resource: Resource, revision: u64) -> Change {
     let revision = Revision(revision);
-    Change { key: resource.key(), value: Some(Versioned { revision, resource }), revision }
+    Change { key: resource.key(), value: Some(Versioned { revision, resource }), revision, resume: revision }
 }
 
 fn told_of_block(block: &Block, revision: u64) -> Change {
@@ -32,7 +32,7 @@ fn told_of_block(block: &Block, revision: u64) -> Change {
 }
 
 fn gone(key: Key, revision: u64) -> Change {
-    Change { key, value: None, revision: Revision(revision) }
+    Change { key, value: None, revision: Revision(revision), resume: Revision(revision) }
 }
 
 fn listing(changes: &[Change]) -> BTreeMap<Key, Versioned> {
