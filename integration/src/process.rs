@@ -189,6 +189,10 @@ fn spawn(namespace: &Namespace, invocation: &Invocation) -> Result<Child> {
         .open(&invocation.log)
         .with_context(|| format!("opening {}", invocation.log.display()))?;
     let mut command = Command::new(&invocation.program);
+    // What was set for the tests is not meant for agents, which refuse what they do not know.
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.as_encoded_bytes().starts_with(b"FABRIC_")) {
+        command.env_remove(key);
+    }
     command
         .args(&invocation.arguments)
         .envs(invocation.environment.iter().map(|(key, value)| (key, value)))
