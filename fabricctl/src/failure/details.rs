@@ -10,30 +10,40 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::output::table::clean;
 
 /// The details of one error.
-pub(crate) struct Details(ErrorDetails);
+pub(crate) struct Details {
+    details: ErrorDetails,
+    message: String,
+}
 
 impl Details {
     /// Those that can be read; others are of a newer agent.
     pub(crate) fn of(status: &Status) -> Self {
-        Self(status.get_error_details())
+        Self { details: status.get_error_details(), message: status.message().to_owned() }
     }
 
-    /// A line for each, indented, after a line break: which pool is full and how, which field is wrong and why.
+    /// A line for each, indented, after a line break: which pool is full and how, which field is wrong and why. What the
+    /// message has said is not said again.
     pub(crate) fn render(&self) -> String {
-        let quota = self.0.quota_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default();
+        let quota =
+            self.details.quota_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default();
         let quota = quota.iter().map(|violation| (&violation.subject, &violation.description));
         let fields =
-            self.0.bad_request().map(|request| request.field_violations.as_slice()).unwrap_or_default();
+            self.details.bad_request().map(|request| request.field_violations.as_slice()).unwrap_or_default();
         let fields = fields.iter().map(|violation| (&violation.field, &violation.description));
-        let states =
-            self.0.precondition_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default();
+        let states = self
+            .details
+            .precondition_failure()
+            .map(|failure| failure.violations.as_slice())
+            .unwrap_or_default();
         let states = states.iter().map(|violation| (&violation.subject, &violation.description));
-        quota.chain(fields).chain(states).map(|(of, what)| render_line(of, what)).collect()
+        let all = quota.chain(fields).chain(states);
+        let is_news = |what: &str| !self.message.contains(what);
+        all.filter(|(_, what)| is_news(what)).map(|(of, what)| render_line(of, what)).collect()
     }
 
     /// "in 2s", if the agent says when to try again.
     pub(crate) fn render_when(&self) -> Option<String> {
-        let delay = self.0.retry_info()?.retry_delay?;
+        let delay = self.details.retry_info()?.retry_delay?;
         (delay > Duration::ZERO).then(|| format!("in {delay:?}"))
     }
 }

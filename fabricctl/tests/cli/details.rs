@@ -44,6 +44,13 @@ fn every_state_that_hinders() {
 }
 
 #[test]
+fn what_the_message_says_is_not_said_again() {
+    let message = "addresses: 10.0.0.1 lies in no pool";
+    let details = ErrorDetails::with_bad_request_violation("addresses", "10.0.0.1 lies in no pool");
+    check(Code::InvalidArgument, message, details, 1, &format!("error: {message}\n"));
+}
+
+#[test]
 fn when_to_try_again() {
     let details = || ErrorDetails::with_retry_info(Some(Duration::from_millis(2500)));
     let expected = "error: agent not available: the datastore does not answer; try again in 2.5s\n";

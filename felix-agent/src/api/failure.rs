@@ -136,10 +136,10 @@ fn impossible(error: &AssignError) -> Status {
             exhausted(text, pools.iter().map(full).chain(passed_over.iter().map(passed)))
         }
         AssignError::NoBlock { node, .. } | AssignError::NotToBorrow { node, .. } => {
-            exhausted(text.clone(), [QuotaViolation::new(format!("node:{node}"), text)])
+            exhausted(text.clone(), [QuotaViolation::new(format!("node {node}"), text)])
         }
         AssignError::BlockRefused { block, .. } => {
-            exhausted(text.clone(), [QuotaViolation::new(format!("block:{block}"), text)])
+            exhausted(text.clone(), [QuotaViolation::new(format!("block {block}"), text)])
         }
         AssignError::InUse { address, holder } => taken(text, ADDRESS, &address.to_string(), holder),
         AssignError::Resting { seconds, .. } => {
@@ -159,11 +159,11 @@ fn not_released(error: &ReleaseError) -> Status {
 }
 
 fn full(pool: &PoolFill) -> QuotaViolation {
-    QuotaViolation::new(format!("pool:{}", pool.name), clip_line(&pool.to_string()))
+    QuotaViolation::new(format!("pool {}", pool.name), clip_line(&pool.to_string()))
 }
 
 fn passed(pool: &PassedOver) -> QuotaViolation {
-    QuotaViolation::new(format!("pool:{}", pool.pool), clip_line(&pool.to_string()))
+    QuotaViolation::new(format!("pool {}", pool.pool), clip_line(&pool.to_string()))
 }
 
 fn exhausted(message: String, violations: impl IntoIterator<Item = QuotaViolation>) -> Status {

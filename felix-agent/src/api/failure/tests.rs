@@ -41,7 +41,7 @@ fn a_full_pool_is_told_with_how_full_it_is_and_what_frees_space() {
     let violations = &details.quota_failure().unwrap().violations;
     let told: Vec<(&str, bool)> =
         violations.iter().map(|v| (v.subject.as_str(), v.description.contains("3 of 4"))).collect();
-    assert_eq!(told, [("pool:a", true), ("pool:b", true)]);
+    assert_eq!(told, [("pool a", true), ("pool b", true)]);
 }
 
 #[test]
@@ -104,16 +104,16 @@ fn budgets_are_quotas() {
     for (error, subject) in [
         (
             AssignError::NoBlock { family: Family::V4, node: "n1".to_owned(), refused: budget, strict: true },
-            "node:n1",
+            "node n1",
         ),
-        (AssignError::NotToBorrow { family: Family::V4, node: "n1".to_owned(), free: 4 }, "node:n1"),
+        (AssignError::NotToBorrow { family: Family::V4, node: "n1".to_owned(), free: 4 }, "node n1"),
         (
             AssignError::BlockRefused {
                 address: address("10.0.0.1"),
                 block: "10.0.0.0/26".parse().unwrap(),
                 refused: budget,
             },
-            "block:10.0.0.0/26",
+            "block 10.0.0.0/26",
         ),
     ] {
         let status = refused(error);
