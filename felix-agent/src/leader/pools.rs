@@ -50,7 +50,7 @@ impl fmt::Display for Retired {
             Self::Waiting { used: 0, cooling, .. } => {
                 write!(formatter, "deleting: {cooling} addresses rest after they were given back")
             }
-            Self::Waiting { used, .. } => write!(formatter, "deleting: {used} addresses are in use"),
+            Self::Waiting { used, .. } => write!(formatter, "deleting: {used} of its addresses in use"),
         }
     }
 }

@@ -205,7 +205,7 @@ async fn a_deleted_pool_goes_with_its_last_address() {
     add_endpoint(store.as_ref(), "n1", "live", live).await;
     assert!(pools::mark(store.as_ref(), "default").await.unwrap());
     let waiting = pools::retire(store.as_ref(), "default").await.unwrap();
-    assert_eq!(waiting.to_string(), "deleting: 1 addresses are in use");
+    assert_eq!(waiting.to_string(), "deleting: 1 of its addresses in use");
     let leader = Candidate::start(&memory, "n1");
     sleep(Duration::from_secs(120)).await;
     let key = Key::global(Kind::IpPool, "default");

@@ -11,8 +11,13 @@ use serde_json::{Value, json};
 
 use crate::world::{PATIENCE, Servers, World, assert_unchanged, fabricctl, kernel_state, routes};
 
-/// Two addresses, in one block.
+/// Two addresses, in one block, that need no rest.
 const TINY: &str = "\
+apiVersion: fabric.rs/v1
+kind: IPAMConfiguration
+metadata: { name: default }
+spec: { ipCooldownSeconds: 0 }
+---
 apiVersion: fabric.rs/v1
 kind: IPPool
 metadata: { name: tiny }

@@ -35,10 +35,18 @@ spec:
 /// Only for who asks for one of its addresses.
 const EXTRA: &str = "\
 apiVersion: fabric.rs/v1
+kind: IPAMConfiguration
+metadata: { name: default }
+spec: { ipCooldownSeconds: 0 }
+---
+apiVersion: fabric.rs/v1
 kind: IPPool
 metadata: { name: extra }
 spec: { cidr: 10.42.200.0/24, assignmentMode: Manual }
 ";
+
+/// The block of 10.42.200.5.
+const EXTRA_BLOCK: &str = "10.42.200.0/26";
 
 /// How often somebody flushes the whole ruleset.
 const FLUSHES: u64 = 3;
@@ -267,7 +275,7 @@ fn block(world: &World, address: IpAddr) -> IpNetwork {
     cidrs.find(|cidr| cidr.contains(address)).unwrap()
 }
 
-/// Attaches a pod to the second node with an address of [`EXTRA`], which the node announces by itself.
+/// Attaches a pod to the second node with an address of [`EXTRA`], whose block the node then has, and announces.
 fn attach_extra(world: &World) -> Attachment {
     let namespace = world.fabric.lab.namespace("extra").unwrap();
     let attachment = Attachment {
@@ -291,9 +299,9 @@ fn what_became_wrong_while_the_agent_was_dead_is_swept() {
     let extra = attach_extra(&world);
     let ghost = world.pod("default/gone").addresses().to_vec();
     let stays = |found: &[String], what: &str| found.iter().any(|route| route.starts_with(what));
-    eventually("the borrowed address is known", PATIENCE, || {
+    eventually("the block of that address is known", PATIENCE, || {
         let routes = routes(world.node(1));
-        ensure!(stays(&routes, "10.42.200.5"), "{routes:#?}");
+        ensure!(stays(&routes, EXTRA_BLOCK), "{routes:#?}");
         Ok(())
     })
     .unwrap();
@@ -305,16 +313,16 @@ fn what_became_wrong_while_the_agent_was_dead_is_swept() {
     assert!(matches!(cni::call(second, "DEL", &extra, &cni::config(second)).unwrap(), Answer::Success(_)));
     second.fabricctl(&["delete", "ippool", "extra"]).unwrap();
     delete_endpoint(&world, "gone");
-    eventually("the borrowed address is withdrawn", PATIENCE, || {
+    eventually("the block is given back, and withdrawn", PATIENCE, || {
         for tor in &world.fabric.tors {
-            let ways = kernel::gateways(tor.namespace(), "10.42.200.5/32".parse()?)?;
+            let ways = kernel::gateways(tor.namespace(), EXTRA_BLOCK.parse()?)?;
             ensure!(ways.is_empty(), "{} has it", tor.spec().name);
         }
         Ok(())
     })
     .unwrap();
     let stale = routes(first);
-    assert!(stays(&stale, "10.42.200.5") && stays(&stale, &ghost[0].to_string()), "{stale:#?}");
+    assert!(stays(&stale, EXTRA_BLOCK) && stays(&stale, &ghost[0].to_string()), "{stale:#?}");
     let friend = world.pod("default/friend").addresses()[0].to_string();
     assert!(table(first).contains(&friend));
     await_received(&friendly, 100);

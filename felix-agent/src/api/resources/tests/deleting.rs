@@ -48,7 +48,7 @@ async fn a_pool_in_use_gives_out_no_more_until_it_is_applied_again() {
     assign(&node, "h").await;
     let delete = || service.delete_named("ippool", "", "default");
     for _ in 0..2 {
-        assert_eq!(delete().await.unwrap(), ["IPPool default deleting: 1 addresses are in use"]);
+        assert_eq!(delete().await.unwrap(), ["IPPool default deleting: 1 of its addresses in use"]);
     }
     assert_eq!(service.get_objects("ippools", "", "").await.unwrap()[0]["spec"]["deleting"], true);
     let known = node.known.clone();
