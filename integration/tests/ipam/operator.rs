@@ -96,7 +96,7 @@ fn a_pool_is_cut_and_its_parts_go_when_they_are_empty() {
 
     // In use: it is marked, gives out no more, and goes with its last address.
     let said = fabricctl(one, &["delete", "pool", &high]).done().stdout;
-    assert!(said.contains("1 addresses are in use"), "{said}");
+    assert!(said.contains("1 of its addresses in use"), "{said}");
     let late = fabricctl(two, &["ipam", "assign", "--handle", "late", "--ipv4", "1", "--pool", &high]);
     late.assert_refused(1, &[&high, "being deleted"]);
     fabricctl(two, &["ipam", "assign", "--handle", "elsewhere", "--ipv4", "1"]).done();
