@@ -14,7 +14,7 @@
 //!   content is there until it is gone, with a `deletionTimestamp`.
 //! - **Names.** Those that Kubernetes does not take are mapped where the `spec` repeats them (`names`);
 //!   elsewhere they are refused.
-//! - **Each kind is watched by itself**, so that [`Change::resume`] may lag behind by a minute (`positions`).
+//! - **Each kind is watched by itself**, so that [`Change::resume`] may lag behind by minutes (`positions`).
 //!   The history is short: five minutes in etcd, and none from before an API server was started;
 //!   [`Error::Compacted`] is common.
 //!

@@ -68,7 +68,9 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     let known = ipam::Known::new(config.node.name.clone());
     let audience = shell::store::Audience { known: known.clone(), agent: Some(handle.clone()) };
     tokio::spawn(shell::store::follow(Arc::clone(&store), audience));
-    tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
+    if !config.datastore.has_kubelet() {
+        tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
+    }
     let allocator = Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone()));
     let candidacy = leader::Candidacy::start(Arc::clone(&store), known.clone(), handle.watch_config());
     let upkeep = candidacy.published.clone();

@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::BoxStream;
@@ -28,8 +29,9 @@ fn workload(index: u32, text: &str) -> Vec<Resource> {
         format!("{}/26", Ipv4Addr::from(0x0a00_0000 + index * 64)).parse().unwrap();
     let attributes =
         ipam::Attributes { node: node.clone(), pod: name.clone(), ..ipam::Attributes::default() };
-    let allocation = ipam::Allocation { handle: handle.clone(), attributes };
-    let block = ipam::Block::new(cidr, &node).unwrap().taking(cidr.ip(), allocation).unwrap();
+    let now = ipam::Timestamp(1_700_000_000_000);
+    let block = ipam::Block::new(cidr, &node, now).unwrap();
+    let block = block.taking(cidr.ip(), &handle, &attributes, now, Duration::ZERO).unwrap();
     let metadata = json!({ "name": name, "namespace": space, "labels": { "text": text } });
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": { "nodeName": node, "containers": [{ "name": "c", "image": "i" }] },

@@ -340,7 +340,8 @@ fn pools() {
             "  cidr: 10.0.0.0/16\n  blocksize: 300\n  natOutgoing: true\n",
             &[
                 "f.yaml:6:3: spec.blocksize: is unknown; did you mean \"blockSize\"?",
-                "f.yaml:7:3: spec.natOutgoing: is unknown; known are cidr, blockSize, disabled, assignmentMode",
+                "f.yaml:7:3: spec.natOutgoing: is unknown; known are cidr, blockSize, disabled, assignmentMode, \
+                 nodeSelector, namespaceSelector, allowedUses, deleting",
             ],
         ),
         (

@@ -18,6 +18,8 @@ pub enum Datastore {
     Sqlite(Sqlite),
     /// An etcd cluster, of version 3.
     Etcd(Box<Etcd>),
+    /// Objects of a Kubernetes cluster.
+    Kubernetes(Kubernetes),
 }
 
 /// The SQLite backend.
@@ -49,6 +51,15 @@ pub struct Etcd {
     /// What is in that file.
     #[serde(skip)]
     pub password: Option<Secret>,
+}
+
+/// The Kubernetes backend.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Absolute path of a kubeconfig; without, the service account of the pod that the agent runs in.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// TLS towards etcd.
@@ -83,19 +94,31 @@ pub struct Pem {
 struct Backends {
     sqlite: Option<Sqlite>,
     etcd: Option<Box<Etcd>>,
+    kubernetes: Option<Kubernetes>,
 }
 
 impl TryFrom<Backends> for Datastore {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(backends: Backends) -> Result<Self, Self::Error> {
-        match backends {
-            Backends { sqlite: Some(sqlite), etcd: None } => Ok(Self::Sqlite(sqlite)),
-            Backends { sqlite: None, etcd: Some(etcd) } => Ok(Self::Etcd(etcd)),
-            Backends { sqlite: None, etcd: None } => Err("names no backend; write one of sqlite and etcd"),
-            Backends { sqlite: Some(_), etcd: Some(_) } => Err("names sqlite and etcd; keep one of them \
-                 (FABRIC_DATASTORE_PATH and --datastore-path name sqlite, FABRIC_ETCD_ENDPOINTS and \
-                 --etcd-endpoints name etcd)"),
+    fn try_from(backends: Backends) -> Result<Self, String> {
+        let Backends { sqlite, etcd, kubernetes } = backends;
+        let named = [
+            sqlite.map(|sqlite| ("sqlite", Self::Sqlite(sqlite))),
+            etcd.map(|etcd| ("etcd", Self::Etcd(etcd))),
+            kubernetes.map(|kubernetes| ("kubernetes", Self::Kubernetes(kubernetes))),
+        ];
+        let mut named: Vec<(&str, Self)> = named.into_iter().flatten().collect();
+        match (named.pop(), named.is_empty()) {
+            (Some((_, one)), true) => Ok(one),
+            (None, _) => Err("names no backend; write one of sqlite, etcd and kubernetes".to_owned()),
+            (Some((last, _)), false) => {
+                let others: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+                Err(format!(
+                    "names {} and {last}; keep one of them (FABRIC_DATASTORE_PATH and --datastore-path name sqlite, \
+                     FABRIC_ETCD_ENDPOINTS and --etcd-endpoints name etcd)",
+                    others.join(", ")
+                ))
+            }
         }
     }
 }
@@ -106,11 +129,23 @@ impl fmt::Display for Datastore {
         match self {
             Self::Sqlite(sqlite) => write!(formatter, "{}", sqlite.path.display()),
             Self::Etcd(etcd) => write!(formatter, "etcd at {}", etcd.endpoints.join(", ")),
+            Self::Kubernetes(Kubernetes { kubeconfig: Some(file) }) => {
+                write!(formatter, "the cluster of {}", file.display())
+            }
+            Self::Kubernetes(Kubernetes { kubeconfig: None }) => {
+                formatter.write_str("the cluster of this pod")
+            }
         }
     }
 }
 
 impl Datastore {
+    /// Whether something else writes the Node objects there.
+    #[must_use]
+    pub const fn has_kubelet(&self) -> bool {
+        matches!(self, Self::Kubernetes(_))
+    }
+
     /// Files that it names, apart from the database itself.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let Self::Etcd(etcd) = self else { return Vec::new() };

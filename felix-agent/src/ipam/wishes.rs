@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ipam::plan::{self, Wanted};
-use ipam::{AssignmentMode, Attributes, Family, Handle, Pool, Timestamp};
+use ipam::{AssignmentMode, Attributes, Family, Handle, LOAD_BALANCER_NODE, Pool, Timestamp, Use};
 
 use super::Request;
 use super::known::State;
@@ -23,11 +23,14 @@ pub(super) fn planned(
     } else {
         state.labels_of_namespace(&attributes.namespace)
     };
+    // A service's address is no node's, and outlives the one whose agent was asked.
+    let user = if usage == Use::LoadBalancer { LOAD_BALANCER_NODE } else { &node };
+    let attributes = Attributes { node: user.to_owned(), ..attributes };
     let mut planned = plan::Request {
         node_labels: state.labels_of_node(&node),
         namespace_labels,
         handle,
-        attributes: Attributes { node: node.clone(), ..attributes },
+        attributes,
         wanted,
         pools,
         usage,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datastore::{Change, Error, EtcdStore, Key, Kind, Revision, SqliteStore, Store, Versioned, etcd};
+use datastore::{
+    Change, Error, EtcdStore, Key, Kind, KubernetesStore, Revision, SqliteStore, Store, Versioned, etcd,
+};
 use futures_util::StreamExt;
 
 use crate::agent::{Event, Handle};
@@ -56,6 +58,9 @@ pub async fn open(datastore: &Datastore) -> Result<Arc<dyn Store>, Error> {
     Ok(match datastore {
         Datastore::Sqlite(sqlite) => Arc::new(SqliteStore::open(&sqlite.path).await?),
         Datastore::Etcd(etcd) => Arc::new(EtcdStore::open(&options(etcd)).await?),
+        Datastore::Kubernetes(kubernetes) => {
+            Arc::new(KubernetesStore::new(kubernetes.kubeconfig.as_deref()).await?)
+        }
     })
 }
 

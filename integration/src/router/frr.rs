@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path as FilePath;
 use std::process::Command;
@@ -45,8 +46,10 @@ pub(super) fn start(
     )?;
     super::write(directory, "bfdd.conf", &format!("hostname {}\nlog stdout\n", spec.name))?;
     super::write(directory, "bgpd.conf", &render(spec))?;
-    let mut zebra = Process::start(namespace, invocation("zebra", directory)?)?;
     let socket = zebra_socket(directory);
+    // That of one that was killed says nothing: `bgpd` would have sessions before it knows of interfaces, and end them.
+    let _ = fs::remove_file(&socket);
+    let mut zebra = Process::start(namespace, invocation("zebra", directory)?)?;
     eventually("zebra has opened its socket", START_PATIENCE, || {
         zebra.ensure_running()?;
         ensure!(socket.exists(), "there is no {}", socket.display());

@@ -69,7 +69,9 @@ impl Kind {
         use Kind::{Bird, ExaBgp, Frr, Gobgp, OpenBgpd};
         let able: &[Self] = match feature {
             Feature::KeepsRoutes => &[Bird, Frr, Gobgp, OpenBgpd],
-            Feature::RestartsGracefully | Feature::LongLived | Feature::ExtendedNextHop => &[Bird, Frr, Gobgp],
+            Feature::RestartsGracefully | Feature::LongLived | Feature::ExtendedNextHop => {
+                &[Bird, Frr, Gobgp]
+            }
             Feature::Reflects => &[Bird, Frr, Gobgp, OpenBgpd],
             Feature::AddPathReceive | Feature::AddPathSend => &[Bird, Frr, Gobgp, OpenBgpd, ExaBgp],
             Feature::EnhancedRefresh => &[Bird, Frr, OpenBgpd, ExaBgp],

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
@@ -40,10 +41,13 @@ pub(super) fn start(
         .with_context(|| format!("giving {} away", directory.display()))?;
     super::write_config(&directory.join("zebra.conf"), &format!("hostname {name}\nlog stdout\n"))?;
     super::write_config(&directory.join("bgpd.conf"), config)?;
+    let socket = zebra_socket(directory);
+    // That of one that was killed says nothing: `bgpd` would have sessions before it knows of interfaces, and end them.
+    let _ = fs::remove_file(&socket);
     let mut zebra = Process::start(namespace, invocation("zebra", directory)?)?;
     eventually("zebra has opened its socket", START_PATIENCE, || {
         zebra.ensure_running()?;
-        ensure!(zebra_socket(directory).exists(), "there is no {}", zebra_socket(directory).display());
+        ensure!(socket.exists(), "there is no {}", socket.display());
         Ok(())
     })?;
     let bgpd = Process::start(namespace, invocation("bgpd", directory)?)?;

@@ -1,4 +1,9 @@
 //! `Apply`: everything is checked, then written, object by object.
+//!
+//! A pool that is on its way out (`deleting: true`, see `delete`) stays if it is applied without that.
+//!
+//! Two agents that are asked at once may each let a pool in that overlaps the other's: no lock is held across agents. The
+//! planner then gives out no addresses of the one whose name comes later, so that none is given twice.
 
 use datastore::manifest::Object;
 use datastore::{Error, Kind, Precondition, Resource, Versioned};

@@ -15,18 +15,27 @@ fn errors(datastore: &str) -> Vec<String> {
 }
 
 #[test]
-fn either_backend_is_read() {
+fn each_backend_is_read() {
     let config = parse(&file(SQLITE)).expect("good");
     assert_eq!(config.datastore.to_string(), "/d");
     let config = parse(&file(ETCD)).expect("good");
     let Datastore::Etcd(etcd) = &config.datastore else { panic!("{:?}", config.datastore) };
     assert_eq!((etcd.endpoints.len(), etcd.prefix.as_str()), (2, "/fabric"));
     assert_eq!(config.datastore.to_string(), "etcd at http://10.0.0.1:2379, http://[fd00::1]:2379");
+    let config = parse(&file("{ kubernetes: {} }")).expect("good");
+    assert_eq!(config.datastore.to_string(), "the cluster of this pod");
+    let config = parse(&file("{ kubernetes: { kubeconfig: /k } }")).expect("good");
+    assert_eq!(config.datastore.to_string(), "the cluster of /k");
+    assert!(config.datastore.has_kubelet());
+    assert_eq!(
+        errors("{ kubernetes: { kubeconfig: k } }"),
+        ["agent.yaml:2:40: datastore.kubernetes.kubeconfig: is no absolute path; start it with '/'"]
+    );
 }
 
 #[test]
 fn it_is_exactly_one() {
-    let none = "agent.yaml:2:12: datastore: names no backend; write one of sqlite and etcd";
+    let none = "agent.yaml:2:12: datastore: names no backend; write one of sqlite, etcd and kubernetes";
     assert_eq!(errors("{}"), [none]);
     let both = errors("{ sqlite: { path: /d }, etcd: { endpoints: [\"http://h:1\"] } }");
     assert_eq!(both.len(), 1);

@@ -9,6 +9,11 @@ pub(super) fn check(datastore: &Datastore, say: Say<'_>) {
     match datastore {
         Datastore::Sqlite(sqlite) => absolute("datastore.sqlite.path", &sqlite.path, say),
         Datastore::Etcd(etcd) => check_etcd(etcd, say),
+        Datastore::Kubernetes(kubernetes) => {
+            if let Some(file) = &kubernetes.kubeconfig {
+                absolute("datastore.kubernetes.kubeconfig", file, say);
+            }
+        }
     }
 }
 

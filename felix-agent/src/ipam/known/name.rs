@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use datastore::{Key, Kind};
 use ipnetwork::IpNetwork;
 
+/// How the names of the claims of [`ipam::LOAD_BALANCER_NODE`] end.
+const LOAD_BALANCER: &str = ".virtual-load-balancer";
+
 /// The planner's key of a record; `None` for what is no record of the planner's, or has a name that none gets.
 pub(super) fn record_key(key: &Key) -> Option<ipam::Key> {
     match key.kind {
@@ -12,7 +15,13 @@ pub(super) fn record_key(key: &Key) -> Option<ipam::Key> {
         Kind::BlockAffinity => {
             // No block's name has a dot; a node's may.
             let (node, cidr) = key.name.rsplit_once('.')?;
-            Some(ipam::Key::Affinity(node.to_owned(), block(cidr)?))
+            match block(cidr) {
+                Some(cidr) => Some(ipam::Key::Affinity(node.to_owned(), cidr)),
+                None => {
+                    let cidr = key.name.strip_suffix(LOAD_BALANCER)?;
+                    Some(ipam::Key::Affinity(ipam::LOAD_BALANCER_NODE.to_owned(), block(cidr)?))
+                }
+            }
         }
         Kind::IpamHandle => Some(ipam::Key::Handle(key.name.clone())),
         Kind::Node

@@ -94,7 +94,9 @@ impl State {
         next.revision = revision;
         next.generation = self.generation;
         next.floors.clone_from(&self.floors);
-        next.floors.forget_up_to(revision);
+        for kind in Kind::ALL {
+            next.floors.advance(kind, revision);
+        }
         for (key, item) in items {
             if !next.floors.is_above(key, item.revision) {
                 next.set(key, Some(item));
@@ -117,11 +119,10 @@ impl State {
 
     /// Takes in what the watch tells. Of a block, gives its former state back.
     pub(super) fn told(&mut self, change: &Change) -> Option<(IpNetwork, Option<Block>)> {
-        let told = change.value.as_ref().map_or(change.revision, |value| value.revision);
-        let is_news = !self.floors.is_above(&change.key, told);
+        let is_news = !self.floors.is_above(&change.key, change.revision);
         let before = if is_news { self.set(&change.key, change.value.as_ref()) } else { None };
-        self.revision = self.revision.max(change.revision);
-        self.floors.forget_up_to(self.revision);
+        self.revision = self.revision.max(change.resume);
+        self.floors.advance(change.key.kind, change.revision);
         let Some(ipam::Key::Block(cidr)) = record_key(&change.key).filter(|_| is_news) else { return None };
         Some((cidr, before))
     }
@@ -160,10 +161,9 @@ impl State {
         revision: Revision,
     ) -> Option<Block> {
         // The watch may have been faster, and then knows better.
-        if revision <= self.revision {
+        if !self.floors.raise(Key::from(key), revision) {
             return None;
         }
-        self.floors.raise(Key::from(key), revision);
         match value {
             Some(record) => self.index.put(record.clone(), revision.into()),
             None => self.index.remove(key),

@@ -24,7 +24,7 @@ fn taken(block: &Block, handle: &str) -> Block {
 
 fn told(resource: Resource, revision: u64) -> Change {
     let revision = Revision(revision);
-    Change { key: resource.key(), value: Some(Versioned { revision, resource }), revision }
+    Change { key: resource.key(), value: Some(Versioned { revision, resource }), revision, resume: revision }
 }
 
 fn told_of_block(block: &Block, revision: u64) -> Change {
@@ -32,7 +32,7 @@ fn told_of_block(block: &Block, revision: u64) -> Change {
 }
 
 fn gone(key: Key, revision: u64) -> Change {
-    Change { key, value: None, revision: Revision(revision) }
+    Change { key, value: None, revision: Revision(revision), resume: Revision(revision) }
 }
 
 fn listing(changes: &[Change]) -> BTreeMap<Key, Versioned> {
@@ -77,7 +77,7 @@ fn what_this_agent_wrote_is_known_at_once_and_older_word_does_not_undo_it() {
     known.change(&told_of_block(&first, 10));
     assert_eq!(used(&known), Some(0));
     // What the watch has come past before this agent says it, is known already.
-    known.wrote(&ipam::Key::Block(cidr()), Some(&Record::Block(second)), Revision(10));
+    known.wrote(&ipam::Key::Block(cidr()), Some(&Record::Block(second)), Revision(9));
     assert_eq!(used(&known), Some(0));
 }
 
@@ -89,7 +89,7 @@ fn what_this_agent_deleted_stays_so() {
     known.change(&written);
     known.wrote(&ipam::Key::Handle("a".into()), None, Revision(8));
     known.change(&told_of_block(&block("n1"), 6));
-    known.change(&Change { revision: Revision(7), ..written.clone() });
+    known.change(&Change { revision: Revision(7), resume: Revision(7), ..written.clone() });
     assert!(known.read().index.handle("a").is_none());
     // A listing from before the deletion does not bring it back, one from after it does.
     known.reset(Revision(7), &listing(std::slice::from_ref(&written)));

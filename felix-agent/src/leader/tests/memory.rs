@@ -62,7 +62,7 @@ impl Memory {
                 Some(value) => drop(content.items.insert(key.clone(), value.clone())),
                 None => drop(content.items.remove(&key)),
             }
-            content.log.push(Change { key, value, revision });
+            content.log.push(Change { key, value, revision, resume: revision });
             revisions.push(revision);
         }
         self.written.send_replace(content.log.len());

@@ -229,3 +229,14 @@ fn blocks_of_no_use_are_surplus_when_they_are_empty_and_rested() {
     }
     assert_eq!(store.records.len(), 0);
 }
+
+#[test]
+fn what_a_block_of_another_size_lies_in_is_not_claimed() {
+    let mut store = Store::new(&[("10.0.0.0/26", 30)]);
+    let first = store.assign(&request("n1", "a", &[V4])).unwrap();
+    store.pools[0].block_size = 26;
+    let second = store.assign(&request("n2", "b", &[V4])).unwrap();
+    assert_eq!(store.blocks().count(), 1);
+    assert_eq!(store.blocks().next().map(|block| block.allocation(second[0]).is_some()), Some(true));
+    assert_ne!(first, second);
+}

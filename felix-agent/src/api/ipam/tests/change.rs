@@ -58,6 +58,24 @@ async fn the_same_handle_gets_the_same_addresses() {
     assert_eq!(first, again);
 }
 
+/// It is no node's: what becomes of the node whose agent was asked does not matter.
+#[tokio::test]
+async fn a_services_address_belongs_to_no_node() {
+    let services =
+        Pool { allowed_uses: [::ipam::Use::LoadBalancer].into(), ..pool("services", "10.9.0.0/24") };
+    let fabric = Fabric::new(&[services]).await;
+    let request = v1::AssignRequest {
+        handle: "service.shop".into(),
+        ipv4: 1,
+        r#use: "LoadBalancer".into(),
+        ..Default::default()
+    };
+    let assigned = fabric.service.assign(Request::new(request)).await.unwrap().into_inner().allocations;
+    let [address] = &assigned[..] else { panic!("{assigned:?}") };
+    assert_eq!((address.node.as_str(), address.borrowed_from.as_str()), ("virtual:load-balancer", ""));
+    assert_eq!(fabric.first.release("service.shop").await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn what_cannot_be_assigned_says_why() {
     let fabric = Fabric::new(&[pool("four", "10.0.0.0/26")]).await;

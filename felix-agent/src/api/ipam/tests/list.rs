@@ -182,7 +182,7 @@ async fn addresses_that_nobody_has() {
 }
 
 /// Before the datastore has been read, nothing is said of it.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_agent_that_knows_nothing_yet_says_so() {
     let directory = TempDir::new().unwrap();
     let store: Arc<dyn Store> =
