@@ -236,7 +236,17 @@ fn is_final(status: &Status, request: &AssignRequest) -> bool {
         Code::AlreadyExists | Code::InvalidArgument if !request.addresses.is_empty() => true,
         // Of a connection that broke, or a call that was cut off.
         Code::Unavailable | Code::Aborted | Code::Cancelled | Code::Unknown | Code::Internal => false,
-        _ => panic!("{request:?}: {status:?}"),
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::DataLoss
+        | Code::Unauthenticated => panic!("{request:?}: {status:?}"),
     }
 }
 
