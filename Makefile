@@ -4,19 +4,21 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 target = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-# Rounds of `make bench-bgp`: a figure is their median. BENCH: more of its options, as `BENCH="--work full-table --assert"`.
+# Rounds of `make bench-bgp` and `make bench-ipam`: a figure is their median. BENCH: more of their options, as
+# `BENCH="--work full-table --assert"`.
 ROUNDS ?= 5
 
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo demo-down test fuzz lint fmt bench-bgp
+.PHONY: help demo demo-down test fuzz lint fmt bench-bgp bench-ipam
 
 help:
 	@echo "make demo         a fabric on this machine, every claim checked; KEEP=1 leaves it up"
 	@echo "make demo-down    take down what KEEP=1 left up"
 	@echo "make test         packages, lints and every test, with real routers and kernels"
 	@echo "make bench-bgp    the BGP speaker beside BIRD and FRR; ROUNDS=1 for a quick look, BENCH=--help for more"
+	@echo "make bench-ipam   addresses through an agent beside the bare datastores and host-local; the same options"
 	@echo "make fuzz         the speaker's decoders under random input; FUZZ_SECONDS=60 for each of them"
 	@echo "make lint         formatting, lints, licences"
 	@echo "make fmt          format the code"
@@ -39,6 +41,12 @@ bench-bgp:
 	@integration/setup/toolchain
 	@integration/setup/packages demo
 	@cargo bench --quiet -p integration --bench bgp -- --rounds $(ROUNDS) $(BENCH)
+
+bench-ipam:
+	@integration/setup/toolchain
+	@integration/setup/packages bench-ipam
+	@cargo build --quiet --release -p felix-agent -p fabricctl --bins
+	@cargo bench --quiet -p integration --bench ipam -- --rounds $(ROUNDS) $(BENCH)
 
 fuzz:
 	@integration/setup/toolchain
