@@ -27,7 +27,7 @@ fn without_root_one_is_told_how_to_become_it() {
     let copy = directory.path().join("packages");
     fs::copy(script("packages"), &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    for what in ["demo", "test"] {
+    for what in ["demo", "test", "bench-ipam"] {
         let output = Command::new(&copy).arg(what).uid(NOBODY).gid(NOBODY).output().unwrap();
         let said = complaint(&output);
         assert!(said.contains("This needs root") && said.contains("sudo"), "{said}");
