@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::ensure;
+use integration::eventually::eventually;
 use integration::fleet::Backend;
+use integration::node::Node;
 use integration::pod::{Pod, PodSpec};
+use proto::v1::Allocation;
 
-use crate::world::{NEVER, World, allocations, assigned, await_clean, fabricctl, wish};
+use crate::world::{NEVER, PATIENCE, World, allocations, assigned, await_clean, fabricctl, wish};
 
 const MANIFEST: &str = "\
 apiVersion: fabric.rs/v1
@@ -47,6 +51,16 @@ fn objects(file: &Path) -> Vec<String> {
     objects.lines().map(str::to_owned).collect()
 }
 
+/// So many, once the agent has been told of all of them.
+fn await_allocations(node: &Node, count: usize) -> Vec<Allocation> {
+    eventually("the agent knows them all", PATIENCE, || {
+        let found = allocations(node)?;
+        ensure!(found.len() == count, "{found:?}");
+        Ok(found)
+    })
+    .unwrap()
+}
+
 #[test]
 fn from_sqlite_to_etcd_and_back() {
     let old = World::new(Backend::Sqlite, 2, NEVER);
@@ -54,7 +68,7 @@ fn from_sqlite_to_etcd_and_back() {
     assigned(old.node(1), wish("web", 2, 1));
     assigned(old.node(2), wish("db", 1, 1));
     let pod = Pod::attach(&old.fleet.lab, old.node(2), PodSpec::new("shop", "pod")).unwrap();
-    let held = allocations(old.node(2)).unwrap();
+    let held = await_allocations(old.node(2), 7);
     fabricctl(old.node(1), &["ipam", "release", "--handle", "db"]).done();
 
     let first = old.file("first.jsonl");
@@ -75,7 +89,7 @@ fn from_sqlite_to_etcd_and_back() {
 
     // What was held is held, by the same handles, and nobody else gets it.
     assert_eq!(held.iter().filter(|held| held.handle != "db").count(), 5, "{held:?}");
-    let now = allocations(new.node(1)).unwrap();
+    let now = await_allocations(new.node(1), 5);
     assert_eq!(now, held.into_iter().filter(|held| held.handle != "db").collect::<Vec<_>>());
     assigned(new.node(1), wish("more", 40, 0));
     let now = allocations(new.node(1)).unwrap();
