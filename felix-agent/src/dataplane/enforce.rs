@@ -40,9 +40,24 @@ pub struct Enforcer {
     refusals: Refusals,
     beginnings: Beginnings,
     settling: Duration,
-    /// Nothing was applied yet: an earlier life may have ended between a change and its walk.
-    is_new: bool,
+    owed: Owed,
 }
+
+/// Changes whose walk is still to be asked for: those of a transaction whose answer was lost, and those that can wait.
+#[derive(Debug)]
+struct Owed {
+    changes: Assembly,
+    /// Every end is concerned: somebody else was at the table, or an earlier life may have ended between a change and
+    /// its walk.
+    everyone: bool,
+    /// There was a time without rules.
+    unguarded: bool,
+    /// When a walk was last asked for.
+    paid: Option<Instant>,
+}
+
+/// Between two walks for the sake of connections that may go on. Those that must end are never waited with.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What must be known besides the policy itself.
 pub struct World<'a> {
@@ -94,7 +109,7 @@ impl Enforcer {
             refusals: Refusals::default(),
             beginnings: Beginnings::Unknown,
             settling,
-            is_new: true,
+            owed: Owed { changes: Assembly::default(), everyone: true, unguarded: false, paid: None },
         })
     }
 
@@ -125,25 +140,43 @@ impl Enforcer {
             conntrack: &mut self.conntrack,
             beginnings: &mut self.beginnings,
             settling: self.settling,
-            assembly: Assembly::default(),
+            changes: &mut self.owed.changes,
             problems: Vec::new(),
         };
         let applied = self.nftables.apply(&mut policy)?;
-        let Policy { assembly, mut problems, .. } = policy;
-        if let Some(job) = job(&assembly, lowered, world, applied, std::mem::take(&mut self.is_new))
-            && let Err(error) = self.walker.walk(job)
-        {
-            problems.push(format!("connections are not gone through: {error}"));
-        }
+        let problems = policy.problems;
         let of_endpoint = |(end, reason): (&String, &String)| {
             Some((lowered.ends.get(end)?.endpoint.clone(), reason.clone()))
         };
-        Ok(Enforced {
-            applied,
-            unfulfilled: assembly.unfulfilled.iter().filter_map(of_endpoint).collect(),
-            problems,
-            settles_in: self.settles_in(lowered),
-        })
+        let unfulfilled = self.owed.changes.unfulfilled.iter().filter_map(of_endpoint).collect();
+        self.owed.everyone |= applied.disturbed;
+        self.owed.unguarded |= applied.disturbed || self.owed.changes.afresh;
+        let mut enforced = Enforced { applied, unfulfilled, problems, settles_in: None };
+        let walks_in = self.pay(lowered, world, &mut enforced.problems);
+        enforced.settles_in = walks_in.into_iter().chain(self.settles_in(lowered)).min();
+        Ok(enforced)
+    }
+
+    /// Asks for a walk, if one is owed; or says when it will be time.
+    fn pay(&mut self, lowered: &Lowered, world: &World<'_>, problems: &mut Vec<String>) -> Option<Duration> {
+        if !self.owed.is_urgent() {
+            if self.owed.changes.widened.is_empty() {
+                return None;
+            }
+            let waited = self.owed.paid.map_or(PAUSE, |paid| paid.elapsed());
+            if waited < PAUSE {
+                return PAUSE.checked_sub(waited);
+            }
+        }
+        let job = self.owed.job(lowered, world);
+        match self.walker.walk(job) {
+            Ok(()) => {
+                let changes = Assembly::default();
+                self.owed = Owed { changes, everyone: false, unguarded: false, paid: Some(Instant::now()) };
+            }
+            Err(error) => problems.push(format!("connections are not gone through: {error}")),
+        }
+        None
     }
 
     /// After a success: the table is there from now on.
@@ -168,7 +201,7 @@ struct Policy<'a> {
     conntrack: &'a mut Conntrack,
     beginnings: &'a mut Beginnings,
     settling: Duration,
-    assembly: Assembly,
+    changes: &'a mut Assembly,
     problems: Vec<String>,
 }
 
@@ -183,8 +216,8 @@ impl Wanted for Policy<'_> {
         {
             *self.beginnings = Beginnings::Whole;
         }
-        self.assembly = assemble(self.lowered, former, self.refusals, self.world.lives);
-        let mut table = std::mem::take(&mut self.assembly.table);
+        self.changes.absorb(assemble(self.lowered, former, self.refusals, self.world.lives));
+        let mut table = std::mem::take(&mut self.changes.table);
         if *self.beginnings != Beginnings::Whole {
             without_syn_rule(&mut table);
         }
@@ -193,9 +226,9 @@ impl Wanted for Policy<'_> {
 
     /// A generation that is about to begin must not be in any mark yet.
     fn before_commit(&mut self) {
-        let cleared = match self.assembly.afresh {
+        let cleared = match self.changes.afresh {
             true => self.conntrack.clear(self.lowered.options.mark.both_unjudged().mask).map(drop),
-            false if self.assembly.wrapped.is_empty() => Ok(()),
+            false if self.changes.wrapped.is_empty() => Ok(()),
             false => self.clear_wrapped(),
         };
         // What is left of an old generation is then found by the walk.
@@ -230,7 +263,7 @@ impl Policy<'_> {
             restarted: Some(UNJUDGED),
             ..Concerned::new(endpoint.clone())
         };
-        let ends = ends(self.lowered, &self.assembly.wrapped).map(|(end, id)| (end, clear(id))).collect();
+        let ends = ends(self.lowered, &self.changes.wrapped).map(|(end, id)| (end, clear(id))).collect();
         let job = Job {
             program: Arc::new(self.world.program.clone()),
             mark: self.lowered.options.mark,
@@ -251,36 +284,36 @@ fn ends<'a>(
     named.flat_map(|end| end.addresses.iter().map(|address| ((*address, end.direction), &end.endpoint)))
 }
 
-/// What is to be gone through after the table was committed, if anything.
-fn job(
-    assembly: &Assembly,
-    lowered: &Lowered,
-    world: &World<'_>,
-    applied: Applied,
-    is_new: bool,
-) -> Option<Job> {
-    let unguarded = assembly.afresh || applied.disturbed;
-    let everyone: BTreeSet<String> =
-        if unguarded || is_new { lowered.ends.keys().cloned().collect() } else { BTreeSet::new() };
-    let mut concerned: BTreeMap<(IpAddr, Direction), Concerned> = BTreeMap::new();
-    let mut note = |names, what: fn(&mut Concerned)| {
-        for (end, id) in ends(lowered, names) {
-            what(concerned.entry(end).or_insert_with(|| Concerned::new(id.clone())));
-        }
-    };
-    // What got narrower in one place may have got wider in another.
-    note(&everyone, |end| (end.narrowed, end.widened) = (true, true));
-    note(&assembly.narrowed, |end| (end.narrowed, end.widened) = (true, true));
-    note(&assembly.widened, |end| end.widened = true);
-    note(&assembly.wrapped, |end| end.restarted = Some(FIRST));
-    if concerned.is_empty() && assembly.departed.is_empty() {
-        return None;
+impl Owed {
+    /// Something may pass that must not.
+    fn is_urgent(&self) -> bool {
+        let Assembly { narrowed, wrapped, departed, .. } = &self.changes;
+        self.everyone || !(narrowed.is_empty() && wrapped.is_empty() && departed.is_empty())
     }
-    Some(Job {
-        program: Arc::new(world.program.clone()),
-        mark: lowered.options.mark,
-        ends: concerned,
-        departed: assembly.departed.clone(),
-        unguarded: unguarded.then(|| world.own.clone()),
-    })
+
+    /// What is to be gone through.
+    fn job(&self, lowered: &Lowered, world: &World<'_>) -> Job {
+        let everyone: BTreeSet<String> =
+            if self.everyone { lowered.ends.keys().cloned().collect() } else { BTreeSet::new() };
+        let mut concerned: BTreeMap<(IpAddr, Direction), Concerned> = BTreeMap::new();
+        let mut note = |names, what: fn(&mut Concerned)| {
+            for (end, id) in ends(lowered, names) {
+                what(concerned.entry(end).or_insert_with(|| Concerned::new(id.clone())));
+            }
+        };
+        // What got narrower in one place may have got wider in another.
+        note(&everyone, |end| (end.narrowed, end.widened) = (true, true));
+        note(&self.changes.narrowed, |end| (end.narrowed, end.widened) = (true, true));
+        note(&self.changes.widened, |end| end.widened = true);
+        note(&self.changes.wrapped, |end| end.restarted = Some(FIRST));
+        // Where nobody is to be judged, nothing is needed to judge by.
+        let program = if concerned.is_empty() { Program::default() } else { world.program.clone() };
+        Job {
+            program: Arc::new(program),
+            mark: lowered.options.mark,
+            ends: concerned,
+            departed: self.changes.departed.clone(),
+            unguarded: self.unguarded.then(|| world.own.clone()),
+        }
+    }
 }

@@ -18,6 +18,8 @@ use policy::program::{EndpointId, Program};
 #[derive(Debug, Default)]
 pub struct Cluster {
     endpoints: BTreeMap<EndpointId, WorkloadEndpoint>,
+    /// How many endpoints have each address: one, unless somebody is mistaken.
+    holders: BTreeMap<IpAddr, usize>,
     /// What policy needs of the Pod objects.
     pods: BTreeMap<EndpointId, Endpoint>,
     engine: Engine,
@@ -26,10 +28,19 @@ pub struct Cluster {
 impl Cluster {
     /// Adds, replaces or (`None`) removes an endpoint of any node.
     pub fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {
-        match endpoint {
+        for address in endpoint.iter().flat_map(|endpoint| &endpoint.addresses) {
+            *self.holders.entry(*address).or_default() += 1;
+        }
+        let former = match endpoint {
             Some(endpoint) => self.endpoints.insert(id.clone(), endpoint),
             None => self.endpoints.remove(id),
         };
+        for address in former.iter().flat_map(|former| &former.addresses) {
+            match self.holders.get_mut(address) {
+                Some(count) if *count > 1 => *count -= 1,
+                Some(_) | None => drop(self.holders.remove(address)),
+            }
+        }
         self.join(id);
     }
 
@@ -93,7 +104,7 @@ impl Cluster {
     /// Whether an endpoint of the fabric has this address.
     #[must_use]
     pub fn has_address(&self, address: &IpAddr) -> bool {
-        self.endpoints.values().any(|endpoint| endpoint.addresses.contains(address))
+        self.holders.contains_key(address)
     }
 
     /// Labels as policy sees them: the Pod object's, else those of the CNI call.

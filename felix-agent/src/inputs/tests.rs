@@ -211,3 +211,19 @@ fn what_bgp_withdraws_is_gone_before_it_has_told_everything() {
     fib.synchronise();
     assert!(fib.may_sweep(&unknown), "now everything has been told");
 }
+
+/// Two may have it for a moment: one is told gone after the other has come.
+#[test]
+fn an_address_is_somebodys_until_the_last_that_has_it_is_gone() {
+    let mut inputs = inputs();
+    let address = "10.42.0.2".parse().expect("address");
+    let resource = |name| Resource::WorkloadEndpoint(Box::new(endpoint(name, "node2", name, "10.42.0.2")));
+    assert!(!inputs.cluster.has_address(&address));
+    for name in ["a", "a", "b"] {
+        inputs.change(value(resource(name)));
+    }
+    for (name, left) in [("a", true), ("a", true), ("b", false)] {
+        inputs.change(gone(resource(name).key()));
+        assert_eq!(inputs.cluster.has_address(&address), left, "{name}");
+    }
+}

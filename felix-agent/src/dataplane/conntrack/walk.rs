@@ -173,13 +173,16 @@ impl Walker {
 
 fn work(mut conntrack: Conntrack, waiting: &Receiver<Job>) {
     while let Ok(mut job) = waiting.recv() {
+        let mut has_failed = false;
         loop {
             waiting.try_iter().for_each(|newer| job.absorb(newer));
             match walk(&mut conntrack, &mut job, waiting) {
                 Ok(Walked::Whole) => break,
                 Ok(Walked::Interrupted) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "connections cannot be gone through; trying again");
+                    if !std::mem::replace(&mut has_failed, true) {
+                        tracing::warn!(%error, "connections cannot be gone through; trying again and again");
+                    }
                     thread::sleep(RETRY);
                 }
             }

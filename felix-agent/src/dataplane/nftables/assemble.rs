@@ -114,6 +114,17 @@ pub fn assemble(lowered: &Lowered, former: Former<'_>, refusals: &Refusals, live
 }
 
 impl Assembly {
+    /// What is owed to connections for this and for what came before it.
+    pub fn absorb(&mut self, newer: Assembly) {
+        let Assembly { table, narrowed, widened, wrapped, departed, afresh, unfulfilled } = newer;
+        self.narrowed.extend(narrowed);
+        self.widened.extend(widened);
+        self.wrapped.extend(wrapped);
+        self.departed.extend(departed);
+        self.afresh |= afresh;
+        (self.table, self.unfulfilled) = (table, unfulfilled);
+    }
+
     /// Takes note of what became of an end; the generation that it has from now on.
     fn note(&mut self, name: &str, known: Option<Generation>, comparison: Option<Comparison>) -> Generation {
         let name = name.to_owned();
