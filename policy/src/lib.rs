@@ -7,7 +7,8 @@
 //!                                       └─ the agent lowers it to its kernel
 //! ```
 //!
-//! - [`model`] validates Kubernetes objects. What cannot be used is reported and never widens a policy.
+//! - [`api`] holds objects as they are written and stored, as far as `k8s_openapi` does not.
+//! - [`model`] validates objects. What cannot be used is reported and never widens a policy.
 //! - [`compile`](compile::compile) makes the [`Program`](program::Program) of the local endpoints from all that is
 //!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change.
 //! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
@@ -16,6 +17,8 @@
 //!
 //! Everything is pure: no clock, no IO, no kernel. Two things of the API's semantics belong to the kernel and are
 //! the agent's: traffic between a pod and its own node, and neighbour discovery under isolation.
+
+pub mod api;
 
 pub mod program;
 
