@@ -16,6 +16,7 @@ use std::fmt;
 use crate::program::EndpointId;
 use crate::selector::Labels;
 
+mod cluster_network_policy;
 mod endpoint;
 pub(crate) mod member;
 mod network_policy;
