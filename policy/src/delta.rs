@@ -56,6 +56,16 @@ impl Delta {
         self.sets.is_empty() && self.profiles.is_empty() && self.endpoints.is_empty()
     }
 
+    /// Notes that an endpoint came, changed or went.
+    pub(crate) fn note_endpoint(&mut self, id: &EndpointId) {
+        self.endpoints.insert(id.clone());
+    }
+
+    /// Notes that a profile came or went.
+    pub(crate) fn note_profile(&mut self, id: &ProfileId) {
+        self.profiles.insert(id.clone());
+    }
+
     /// Notes that a set came or went.
     pub(crate) fn note_set(&mut self, id: &SetId) {
         self.sets.insert(id.clone(), SetDelta::Whole);

@@ -78,7 +78,7 @@ impl Live {
             endpoint
         });
         if new.as_ref() != self.program.endpoints.get(id) {
-            self.note(|delta| drop(delta.endpoints.insert(id.clone())));
+            self.note(|delta| delta.note_endpoint(id));
         }
         let old = match new {
             Some(endpoint) => self.program.endpoints.insert(id.clone(), endpoint),
@@ -154,7 +154,7 @@ impl Live {
         }
         self.profiles.insert(id.clone(), ProfileUse { uses: 1, sets: sets.keys().cloned().collect() });
         self.program.profiles.insert(id.clone(), profile.clone());
-        self.note(|delta| drop(delta.profiles.insert(id.clone())));
+        self.note(|delta| delta.note_profile(id));
     }
 
     fn release_profile(&mut self, id: &ProfileId, index: &mut Index) {
@@ -164,7 +164,7 @@ impl Live {
             return;
         }
         self.program.profiles.remove(id);
-        self.note(|delta| drop(delta.profiles.insert(id.clone())));
+        self.note(|delta| delta.note_profile(id));
         if let Some(used) = self.profiles.remove(id) {
             for set in &used.sets {
                 self.release_set(set, index);
