@@ -36,6 +36,7 @@ pub use status::Status;
 use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::inputs::{Inputs, Node};
+use crate::ipam::journal::Entries;
 use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::Speaker;
 
@@ -90,9 +91,14 @@ struct Arriving {
     reply: oneshot::Sender<Result<(), NotProgrammed>>,
 }
 
-/// Makes an agent and the handle by which everyone else reaches it.
+/// Makes an agent and the handle by which everyone else reaches it. What was `noted` while the datastore was away counts from
+/// the first pass on.
 #[must_use]
-pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::Receiver<Event>) {
+pub fn new(
+    config: Arc<Config>,
+    dataplane: Dataplane,
+    noted: &Entries,
+) -> (Agent, Handle, mpsc::Receiver<Event>) {
     let (events, receiver) = mpsc::channel(QUEUE);
     let (status, status_receiver) = watch::channel(Arc::new(Status::starting(&config)));
     let node = Node { name: config.node.name.clone(), addresses: config.node.addresses.clone() };
@@ -100,8 +106,16 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
     let (in_force, config_receiver) = watch::channel(Arc::clone(&config));
     let handle = Handle::new(events, status_receiver, config_receiver, speaker.view());
     let now = Instant::now();
+    let mut inputs = Inputs::new(node);
+    for entry in noted.values() {
+        match (entry.attached(), &entry.gone) {
+            (Some(workload), _) => inputs.attach(workload.clone(), None),
+            (None, Some(gone)) => inputs.depart(&gone.host_interface),
+            (None, None) => {}
+        }
+    }
     let agent = Agent {
-        inputs: Inputs::new(node),
+        inputs,
         dataplane,
         speaker,
         peers: reload::keys(&config),
@@ -201,6 +215,11 @@ impl Agent {
                 self.arriving.push(Arriving { endpoint, container_id, reply });
                 self.dirty = true;
             }
+            Event::Written { endpoint, container_id, written } => {
+                self.inputs.written(&endpoint, &container_id, written);
+                self.dirty = true;
+            }
+            Event::Forgotten(host_interface) => self.inputs.forgotten(&host_interface),
             Event::Withdraw { endpoint, container_id, host_interface, reply } => {
                 self.inputs.detach(&endpoint, &container_id);
                 self.dataplane.forget_links();
