@@ -48,9 +48,23 @@ impl World {
 
     /// The same, with agents that do not run yet.
     pub fn idle(backend: Backend, nodes: u8, collection: Collection) -> Self {
+        Self::idle_with(backend, nodes, collection, 0)
+    }
+
+    /// With running agents that keep so many addresses of each family ready.
+    pub fn with_standby(backend: Backend, nodes: u8, collection: Collection, standby: u32) -> Self {
+        let mut world = Self::idle_with(backend, nodes, collection, standby);
+        for node in &mut world.fleet.nodes {
+            node.start_agent().unwrap();
+        }
+        world
+    }
+
+    fn idle_with(backend: Backend, nodes: u8, collection: Collection, standby: u32) -> Self {
         let lab = Lab::new("test").unwrap();
         let directory = lab.make_directory("datastore").unwrap();
-        let settings = |datastore| Settings { collection: Some(collection), ..Settings::from(datastore) };
+        let settings =
+            |datastore| Settings { collection: Some(collection), standby, ..Settings::from(datastore) };
         Self { fleet: Fleet::build(lab, backend, &directory, nodes, settings).unwrap() }
     }
 
