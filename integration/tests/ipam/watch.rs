@@ -1,6 +1,6 @@
 //! `fabricctl ipam watch`, from the agent that assigns to the line that is printed.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -95,5 +95,7 @@ fn what_happens_to_addresses_is_told_as_it_happens() {
     world.node_mut(1).kill_agent().unwrap();
     let mut all = all;
     let ended = all.child.wait().unwrap();
-    assert_eq!(ended.code(), Some(3), "{ended}");
+    let mut said = String::new();
+    all.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(ended.code(), Some(3), "{said}");
 }
