@@ -37,6 +37,7 @@ use crate::config::Config;
 use crate::dataplane::Dataplane;
 use crate::dataplane::nftables::Lowered;
 use crate::inputs::{Inputs, Node};
+use crate::ipam::journal::Entries;
 use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::Speaker;
 
@@ -93,9 +94,14 @@ struct Arriving {
     reply: oneshot::Sender<Result<(), NotProgrammed>>,
 }
 
-/// Makes an agent and the handle by which everyone else reaches it.
+/// Makes an agent and the handle by which everyone else reaches it. What was `noted` while the datastore was away counts from
+/// the first pass on.
 #[must_use]
-pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::Receiver<Event>) {
+pub fn new(
+    config: Arc<Config>,
+    dataplane: Dataplane,
+    noted: &Entries,
+) -> (Agent, Handle, mpsc::Receiver<Event>) {
     let (events, receiver) = mpsc::channel(QUEUE);
     let (status, status_receiver) = watch::channel(Arc::new(Status::starting(&config)));
     let node = Node { name: config.node.name.clone(), addresses: config.node.addresses.clone() };
@@ -105,6 +111,13 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
     let now = Instant::now();
     let mut inputs = Inputs::new(node);
     inputs.enforcement = config.policy.options();
+    for entry in noted.values() {
+        match (entry.attached(), &entry.gone) {
+            (Some(workload), _) => inputs.attach(workload.clone(), None),
+            (None, Some(gone)) => inputs.depart(&gone.host_interface),
+            (None, None) => {}
+        }
+    }
     let agent = Agent {
         inputs,
         dataplane,
@@ -206,6 +219,11 @@ impl Agent {
                 self.arriving.push(Arriving { endpoint, container_id, reply });
                 self.dirty = true;
             }
+            Event::Written { endpoint, container_id, written } => {
+                self.inputs.written(&endpoint, &container_id, written);
+                self.dirty = true;
+            }
+            Event::Forgotten(host_interface) => self.inputs.forgotten(&host_interface),
             Event::Withdraw { endpoint, container_id, host_interface, reply } => {
                 self.inputs.detach(&endpoint, &container_id);
                 self.dataplane.forget_links();
