@@ -11,8 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-
 use crate::compile::compile;
 use crate::compile::lower::{Lowered, lower};
 use crate::evaluate::Packet;
@@ -48,7 +46,7 @@ pub struct Engine {
 /// One policy, for listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicySummary {
-    /// Namespace and name.
+    /// Kind and name.
     pub id: PolicyId,
     /// The directions that it isolates in.
     pub directions: Vec<Direction>,
@@ -65,23 +63,24 @@ impl Engine {
     }
 
     /// Adds, replaces or (`None`) removes a policy.
-    pub fn set_policy(&mut self, namespace: &str, name: &str, object: Option<&NetworkPolicy>) {
-        let id = PolicyId { namespace: namespace.to_owned(), name: name.to_owned() };
-        let policy = object.map(|object| Policy::from_kubernetes(id.clone(), object));
-        if self.model.policies.get(&id) == policy.as_ref() {
+    ///
+    /// `policy.id` is taken to be `id`.
+    pub fn set_policy(&mut self, id: &PolicyId, policy: Option<Policy>) {
+        let policy = policy.map(|policy| Policy { id: id.clone(), ..policy });
+        if self.model.policies.get(id) == policy.as_ref() {
             return;
         }
         // The new before the old is let go: if both have the same subjects, they are not looked up again.
         let subjects = policy.as_ref().map(|policy| self.index.acquire(&policy.subjects()));
-        self.detach(&id);
+        self.detach(id);
         match (policy, subjects) {
             (Some(policy), Some(handle)) => {
                 self.make_members_stale(handle);
                 self.isolating.entry(handle).or_default().insert(id.clone());
                 self.subjects.insert(id.clone(), handle);
-                self.model.policies.insert(id, policy);
+                self.model.policies.insert(id.clone(), policy);
             }
-            (None, _) | (_, None) => drop(self.model.policies.remove(&id)),
+            (None, _) | (_, None) => drop(self.model.policies.remove(id)),
         }
     }
 

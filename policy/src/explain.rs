@@ -2,12 +2,9 @@
 //!
 //! The decision is [`evaluate`]'s and nobody else's; here it only gets names.
 
-use std::collections::BTreeSet;
-use std::fmt;
-
-use crate::evaluate::{Decision, Packet, Reason, evaluate};
-use crate::model::PolicyId;
-use crate::program::{Direction, EndpointId, Program, RuleOrigin, Verdict};
+use crate::evaluate::{Decision, Packet, Reason, Step, evaluate};
+use crate::model::DEFAULT_TIER;
+use crate::program::{Direction, EndpointId, PolicyId, Program, RuleOrigin, Tier, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -32,10 +29,44 @@ pub struct DirectionVerdict {
     pub verdict: Verdict,
     /// One sentence: `allowed by shop/backend, ingress rule 1`. Rules are counted from 0, as in the object.
     pub reason: String,
-    /// The rule that matched first.
+    /// The rule that acted in the tier that decided; `None` if that tier's end did, or no tier.
     pub decided_by: Option<RuleOrigin>,
-    /// The policies that isolate this end in this direction.
-    pub considered: BTreeSet<PolicyId>,
+    /// The tiers that were asked, in order; the last one decided unless it passed the packet on too.
+    pub tiers: Vec<AskedTier>,
+}
+
+/// A tier that was asked about a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedTier {
+    /// Its name.
+    pub name: String,
+    /// Its policies that select the endpoint in this direction, in order. Those before the one whose rule acted said
+    /// nothing of the packet; those behind it were not asked.
+    pub policies: Vec<PolicyId>,
+    /// Its rules that logged the packet.
+    pub logged: Vec<RuleOrigin>,
+    /// What it did.
+    pub outcome: Outcome,
+    /// The rule by which it did so; `None`: no rule acted, and that is how the tier ends.
+    pub rule: Option<RuleOrigin>,
+}
+
+/// What a tier does with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It lets it pass, whatever later tiers say.
+    Allowed,
+    /// It drops it.
+    Denied,
+    /// It leaves it to the next tier.
+    Passed,
+}
+
+impl DirectionVerdict {
+    /// The policies of all tiers that were asked, in order.
+    pub fn considered(&self) -> impl Iterator<Item = &PolicyId> {
+        self.tiers.iter().flat_map(|tier| &tier.policies)
+    }
 }
 
 /// Explains what the program decides about a packet.
@@ -49,56 +80,98 @@ pub fn explain(program: &Program, packet: &Packet) -> Explanation {
 
 fn explain_end(program: &Program, decision: &Decision) -> DirectionVerdict {
     let profile = decision.profile.as_ref().and_then(|id| program.profiles.get(id));
-    let isolated_by = profile.into_iter().flat_map(|profile| profile.isolated_by.iter().cloned());
-    let considered: BTreeSet<PolicyId> =
-        isolated_by.map(|(namespace, name)| PolicyId { namespace, name }).collect();
+    let tiers = profile.map_or(&[][..], |profile| &profile.tiers);
+    let asked: Vec<AskedTier> = tiers.iter().map_while(|tier| ask(tier, decision)).collect();
     let decided_by = match &decision.reason {
-        Reason::Rule(origin, _) => Some(origin.clone()),
-        Reason::Itself | Reason::NotIsolated | Reason::NoRule => None,
+        Reason::Rule { rule, .. } => Some(rule.clone()),
+        Reason::Itself | Reason::NotIsolated | Reason::NoProfile => None,
+        Reason::TierEnd { .. } | Reason::Fallback(_) => None,
     };
     DirectionVerdict {
         direction: decision.direction,
         endpoint: decision.endpoint.clone(),
         verdict: decision.verdict(),
-        reason: reason(decision, &considered),
+        reason: reason(decision, &asked),
         decided_by,
-        considered,
+        tiers: asked,
     }
 }
 
-fn reason(decision: &Decision, considered: &BTreeSet<PolicyId>) -> String {
+/// What the decision says of a tier; `None` if the tier was not asked.
+fn ask(tier: &Tier, decision: &Decision) -> Option<AskedTier> {
+    let passed = decision.path.iter().find_map(|step| match step {
+        Step::Passed { tier: name, rule } if *name == tier.name => Some((Outcome::Passed, rule.clone())),
+        Step::Passed { .. } | Step::Logged { .. } => None,
+    });
+    let decided = match &decision.reason {
+        Reason::Rule { tier: name, rule, verdict } if *name == tier.name => {
+            let outcome = match verdict {
+                Verdict::Allow => Outcome::Allowed,
+                Verdict::Deny => Outcome::Denied,
+            };
+            Some((outcome, Some(rule.clone())))
+        }
+        Reason::TierEnd { tier: name } if *name == tier.name => Some((Outcome::Denied, None)),
+        Reason::Rule { .. } | Reason::TierEnd { .. } | Reason::Fallback(_) => None,
+        Reason::Itself | Reason::NotIsolated | Reason::NoProfile => None,
+    };
+    let (outcome, rule) = passed.or(decided)?;
+    let logged = decision.path.iter().filter_map(|step| match step {
+        Step::Logged { tier: name, rule } if *name == tier.name => Some(rule.clone()),
+        Step::Logged { .. } | Step::Passed { .. } => None,
+    });
+    Some(AskedTier {
+        name: tier.name.clone(),
+        policies: tier.policies.clone(),
+        logged: logged.collect(),
+        outcome,
+        rule,
+    })
+}
+
+fn reason(decision: &Decision, asked: &[AskedTier]) -> String {
     let direction = decision.direction.to_string().to_lowercase();
     match &decision.reason {
         Reason::Itself => "allowed: an endpoint always reaches itself".to_owned(),
         Reason::NotIsolated => format!("allowed: no policy selects it for {direction}"),
-        Reason::Rule(RuleOrigin { namespace, policy, rule }, verdict) => {
-            let verdict = match verdict {
-                Verdict::Allow => "allowed",
-                Verdict::Deny => "denied",
-            };
-            format!("{verdict} by {namespace}/{policy}, {direction} rule {rule}")
+        Reason::Rule { tier, rule: RuleOrigin { policy, rule, name }, verdict } => {
+            let name = name.as_ref().map_or(String::new(), |name| format!(" {name:?}"));
+            format!("{} by {policy}, {direction} rule {rule}{name}{}", word(*verdict), in_tier(tier))
         }
-        Reason::NoRule => {
-            let policies: Vec<String> = considered.iter().map(ToString::to_string).collect();
-            format!("denied: selected by {} and no rule allows it", and(&policies))
+        Reason::TierEnd { tier } => {
+            let policies = asked.last().map_or(&[][..], |tier| &tier.policies);
+            format!("denied: selected by {} and no rule{} allows it", and(policies), of_tier(tier))
         }
+        Reason::Fallback(verdict) => {
+            let policies: Vec<_> = asked.iter().flat_map(|tier| tier.policies.iter().cloned()).collect();
+            format!("{}: passed on by {}, and nothing after that decides", word(*verdict), and(&policies))
+        }
+        Reason::NoProfile => "denied: its rules are missing".to_owned(),
     }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Deny => "denied",
+    }
+}
+
+/// The default tier goes without saying: whoever writes NetworkPolicies need not know that there are tiers.
+fn in_tier(tier: &str) -> String {
+    if tier == DEFAULT_TIER { String::new() } else { format!(" (tier {tier})") }
+}
+
+fn of_tier(tier: &str) -> String {
+    if tier == DEFAULT_TIER { String::new() } else { format!(" of tier {tier}") }
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn and(items: &[String]) -> String {
-    match items {
+fn and(items: &[impl ToString]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    match items.as_slice() {
         [] => String::new(),
         [only] => only.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Direction::Ingress => "Ingress",
-            Direction::Egress => "Egress",
-        })
     }
 }

@@ -22,7 +22,11 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+pub use crate::program::{PolicyId, PolicyKind};
 pub use workload::Unnamed;
+
+/// The tier of NetworkPolicies.
+pub const DEFAULT_TIER: &str = "default";
 
 /// The label that Kubernetes keeps on every namespace, with its name as the value.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -111,19 +115,10 @@ pub struct NamedPort {
     pub number: u16,
 }
 
-/// A policy: `namespace/name`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PolicyId {
-    /// Kubernetes namespace.
-    pub namespace: String,
-    /// The object's name.
-    pub name: String,
-}
-
 /// A NetworkPolicy, validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Namespace and name.
+    /// Kind and name.
     pub id: PolicyId,
     /// Which endpoints of its namespace it isolates.
     pub subject: Selector,
@@ -154,7 +149,7 @@ impl Policy {
     /// Its subject with its namespace.
     pub fn subjects(&self) -> EndpointSelector {
         EndpointSelector {
-            namespaces: NamespaceScope::Named(self.id.namespace.clone()),
+            namespaces: NamespaceScope::Named(self.id.namespace.clone().unwrap_or_default()),
             endpoints: self.subject.clone(),
         }
     }
@@ -258,11 +253,5 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.what)
-    }
-}
-
-impl fmt::Display for PolicyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
     }
 }

@@ -5,7 +5,8 @@
 use std::fmt::{Display, Formatter, Result};
 
 use crate::program::{
-    Direction, EndpointId, PeerMatch, Profile, Program, Protocol, Rule, ServiceMatch, Set, SetId, Verdict,
+    Action, Direction, EndpointId, Family, Match, PolicyId, PolicyKind, Profile, Program, Protocol, Rule,
+    RuleOrigin, Set, SetId, Side, Tier, TierEnd, Verdict,
 };
 
 #[cfg(test)]
@@ -48,53 +49,132 @@ impl Display for EndpointId {
 impl Display for Protocol {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-            Protocol::Sctp => "sctp",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
         })
     }
 }
 
-fn write_profile(f: &mut Formatter<'_>, profile: &Profile) -> Result {
-    let policies = profile.isolated_by.iter().map(|(namespace, name)| format!("{namespace}/{name}"));
-    let direction = profile.direction.to_string().to_lowercase();
-    writeln!(f, "    # {direction}, isolated by {}", list(policies))?;
-    for rule in &profile.rules {
-        writeln!(f, "    {}", rule_text(rule, profile.direction))?;
+impl Display for Direction {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Ingress => "Ingress",
+            Self::Egress => "Egress",
+        })
     }
-    writeln!(f, "    drop")
 }
 
-fn rule_text(rule: &Rule, direction: Direction) -> String {
-    let mut words = Vec::new();
-    if let PeerMatch::In(set) = &rule.peer {
-        let side = match direction {
-            Direction::Ingress => "saddr",
-            Direction::Egress => "daddr",
-        };
-        words.push(format!("{side} @{}", set.0));
+impl Display for PolicyKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
+            Self::FabricNetworkPolicy => "fabric NetworkPolicy",
+            Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
+        })
     }
-    match &rule.service {
-        ServiceMatch::Any => {}
-        ServiceMatch::Protocol(protocol) => words.push(format!("l4proto {protocol}")),
-        ServiceMatch::Ports(protocol, ranges) => {
-            let ranges =
-                ranges.iter().map(
-                    |(first, last)| {
-                        if first == last { first.to_string() } else { format!("{first}-{last}") }
-                    },
-                );
-            words.push(format!("{protocol} dport {{ {} }}", list(ranges)));
+}
+
+/// `shop/backend` is a NetworkPolicy; the other kinds name themselves: `GlobalNetworkPolicy lock`.
+impl Display for PolicyId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if self.kind != PolicyKind::NetworkPolicy {
+            write!(f, "{} ", self.kind)?;
         }
-        ServiceMatch::NamedPort(set) => words.push(format!("daddr . l4proto . dport @{}", set.0)),
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)
     }
-    words.push(match rule.verdict {
-        Verdict::Allow => "accept".to_owned(),
-        Verdict::Deny => "drop".to_owned(),
-    });
-    let origin = &rule.origin;
-    words.push(format!("# {}/{} rule {}", origin.namespace, origin.policy, origin.rule));
+}
+
+/// `shop/backend rule 1`, with the rule's name in quotes if it has one.
+impl Display for RuleOrigin {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} rule {}", self.policy, self.rule)?;
+        match &self.name {
+            Some(name) => write!(f, " {name:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_profile(f: &mut Formatter<'_>, profile: &Profile) -> Result {
+    writeln!(f, "    # {}", profile.direction.to_string().to_lowercase())?;
+    for tier in &profile.tiers {
+        write_tier(f, tier)?;
+    }
+    let fallback = match profile.fallback {
+        Verdict::Allow => "accept",
+        Verdict::Deny => "drop",
+    };
+    writeln!(f, "    {fallback}")
+}
+
+fn write_tier(f: &mut Formatter<'_>, tier: &Tier) -> Result {
+    writeln!(f, "    tier {} {{ # {}", tier.name, list(&tier.policies))?;
+    for rule in &tier.rules {
+        writeln!(f, "        {}", rule_text(rule))?;
+    }
+    let end = match tier.end {
+        TierEnd::Deny => "drop",
+        TierEnd::Pass => "pass",
+    };
+    writeln!(f, "        {end}\n    }}")
+}
+
+fn rule_text(rule: &Rule) -> String {
+    let mut words: Vec<String> = rule.matches.iter().map(match_text).collect();
+    let action = match rule.action {
+        Action::Allow => "accept",
+        Action::Deny => "drop",
+        Action::Pass => "pass",
+        Action::Log => "log",
+    };
+    words.push(format!("{action} # {}", rule.origin));
     words.join(" ")
+}
+
+fn match_text(condition: &Match) -> String {
+    let not = |negated: &bool| if *negated { "!= " } else { "" };
+    match condition {
+        Match::Family(Family::V4) => "ipv4".to_owned(),
+        Match::Family(Family::V6) => "ipv6".to_owned(),
+        Match::Protocol { number, negated } => {
+            let name = Protocol::from_number(*number).map_or(number.to_string(), |known| known.to_string());
+            format!("l4proto {}{name}", not(negated))
+        }
+        Match::Icmp { family, kind, code, negated } => {
+            let protocol = match family {
+                Family::V4 => "icmp",
+                Family::V6 => "icmpv6",
+            };
+            match code {
+                None => format!("{protocol} type {}{kind}", not(negated)),
+                Some(code) => format!("{protocol} type . code {}{kind} . {code}", not(negated)),
+            }
+        }
+        Match::Address { side, set, negated } => format!("{}addr {}@{}", letter(*side), not(negated), set.0),
+        Match::Ports { side, ranges, negated } => {
+            let ranges = ranges.iter().map(|(first, last)| match first == last {
+                true => first.to_string(),
+                false => format!("{first}-{last}"),
+            });
+            format!("{}port {}{{ {} }}", letter(*side), not(negated), list(ranges))
+        }
+        Match::AddressPort { side, set, negated } => {
+            let side = letter(*side);
+            format!("{side}addr . l4proto . {side}port {}@{}", not(negated), set.0)
+        }
+    }
+}
+
+fn letter(side: Side) -> char {
+    match side {
+        Side::Source => 's',
+        Side::Destination => 'd',
+    }
 }
 
 fn write_set(f: &mut Formatter<'_>, id: &SetId, set: &Set) -> Result {

@@ -11,8 +11,8 @@ use crate::compile::compile;
 use crate::engine::Engine;
 use crate::evaluate::{Packet, Transport, evaluate};
 use crate::explain::Explanation;
-use crate::model::{Endpoint, Model, Namespace, Policy, PolicyId};
-use crate::program::{EndpointId, Program, Protocol, Verdict};
+use crate::model::{Endpoint, Model, Namespace, Policy, PolicyId, PolicyKind};
+use crate::program::{EndpointId, Family, Program, Protocol, Verdict};
 use crate::spec::{self, Cluster};
 
 pub(crate) mod random;
@@ -61,7 +61,7 @@ pub(crate) fn endpoint_id(text: &str) -> EndpointId {
 
 pub(crate) fn policy_id(text: &str) -> PolicyId {
     let EndpointId { namespace, name } = endpoint_id(text);
-    PolicyId { namespace, name }
+    PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name)
 }
 
 fn metadata(id: &EndpointId, labels: &str) -> ObjectMeta {
@@ -146,7 +146,7 @@ impl Scenario {
             model.endpoints.insert(endpoint.id.clone(), endpoint);
         }
         for object in &self.cluster.policies {
-            let policy = Policy::from_kubernetes(id_of(object), object);
+            let policy = policy_of(object);
             model.policies.insert(policy.id.clone(), policy);
         }
         model
@@ -164,8 +164,8 @@ impl Scenario {
         let model = self.model();
         engine.set_local(model.endpoints.keys().cloned().collect());
         for object in &self.cluster.policies {
-            let PolicyId { namespace, name } = id_of(object);
-            engine.set_policy(&namespace, &name, Some(object));
+            let policy = policy_of(object);
+            engine.set_policy(&policy.id.clone(), Some(policy));
         }
         for (id, endpoint) in model.endpoints {
             engine.set_endpoint(&id, Some(endpoint));
@@ -192,15 +192,16 @@ impl Scenario {
 
     /// `service`: `tcp/80`, `icmp`.
     pub(crate) fn packet(&self, from: &str, to: &str, service: &str) -> Packet {
+        let (source, destination) = (self.address(from), self.address(to));
         let transport = match service.split_once('/') {
-            Some(("tcp", port)) => Transport::Port(Protocol::Tcp, port.parse().unwrap()),
-            Some(("udp", port)) => Transport::Port(Protocol::Udp, port.parse().unwrap()),
-            Some(("sctp", port)) => Transport::Port(Protocol::Sctp, port.parse().unwrap()),
+            Some(("tcp", port)) => Transport::to_port(Protocol::Tcp, port.parse().unwrap()),
+            Some(("udp", port)) => Transport::to_port(Protocol::Udp, port.parse().unwrap()),
+            Some(("sctp", port)) => Transport::to_port(Protocol::Sctp, port.parse().unwrap()),
             Some(_) => panic!("{service}"),
-            None if service == "icmp" => Transport::ICMP,
+            None if service == "icmp" => Transport::echo(Family::of(source)),
             None => Transport::Other(service.parse().unwrap()),
         };
-        Packet { source: self.address(from), destination: self.address(to), transport }
+        Packet { source, destination, transport }
     }
 
     /// Whether both ends allow it: according to the specification and to the program, which must agree.
@@ -246,11 +247,9 @@ impl Scenario {
     }
 }
 
-fn id_of(object: &NetworkPolicy) -> PolicyId {
-    PolicyId {
-        namespace: object.metadata.namespace.clone().unwrap(),
-        name: object.metadata.name.clone().unwrap(),
-    }
+fn policy_of(object: &NetworkPolicy) -> Policy {
+    let ObjectMeta { namespace, name, .. } = &object.metadata;
+    Policy::from_kubernetes(namespace.as_deref().unwrap(), name.as_deref().unwrap(), object)
 }
 
 pub(crate) fn ids(texts: &[&str]) -> BTreeSet<EndpointId> {

@@ -140,7 +140,7 @@ impl Cluster {
     }
 
     fn is_port(&self, port: &NetworkPolicyPort, packet: &Packet) -> bool {
-        let Transport::Port(protocol, number) = packet.transport else { return false };
+        let Transport::Port { protocol, destination: number, .. } = packet.transport else { return false };
         let protocol = match protocol {
             Protocol::Tcp => "TCP",
             Protocol::Udp => "UDP",

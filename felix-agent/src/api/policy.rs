@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use policy::evaluate::{Packet, Transport};
 use policy::explain::{DirectionVerdict, Explanation};
-use policy::program::{EndpointId, Protocol, Verdict};
+use policy::program::{EndpointId, Family, Protocol, Verdict};
 use proto::v1;
 use proto::v1::policy_server::Policy;
 use tonic::{Request, Response, Status};
@@ -50,7 +50,7 @@ fn summaries(inputs: &Inputs) -> Vec<v1::PolicySummary> {
     let summaries = inputs.cluster.engine().summaries().into_iter();
     summaries
         .map(|summary| v1::PolicySummary {
-            namespace: summary.id.namespace,
+            namespace: summary.id.namespace.unwrap_or_default(),
             name: summary.id.name,
             types: summary.directions.iter().map(ToString::to_string).collect(),
             endpoints: summary.endpoints as u64,
@@ -109,19 +109,20 @@ fn from_own_node(inputs: &Inputs, source: IpAddr, destination: IpAddr) -> Option
 }
 
 fn direction(verdict: DirectionVerdict) -> v1::DirectionVerdict {
-    let DirectionVerdict { direction, endpoint, verdict, reason, decided_by, considered } = verdict;
+    let considered = verdict.considered().map(ToString::to_string).collect();
+    let DirectionVerdict { direction, endpoint, verdict, reason, decided_by, tiers: _ } = verdict;
     v1::DirectionVerdict {
         direction: direction.to_string(),
         endpoint: format!("{}/{}", endpoint.namespace, endpoint.name),
         allowed: verdict == Verdict::Allow,
         reason,
         decided_by: decided_by.map(|origin| v1::RuleRef {
-            namespace: origin.namespace,
-            policy: origin.policy,
+            namespace: origin.policy.namespace.unwrap_or_default(),
+            policy: origin.policy.name,
             direction: direction.to_string(),
             rule: origin.rule,
         }),
-        considered: considered.iter().map(ToString::to_string).collect(),
+        considered,
     }
 }
 
@@ -166,14 +167,14 @@ fn pair(sources: &[IpAddr], destinations: &[IpAddr], version: Option<u32>) -> Op
 
 fn transport(protocol: &str, port: u32, source: IpAddr) -> Result<Transport, Status> {
     let with_port = |protocol| match u16::try_from(port) {
-        Ok(number) if number > 0 => Ok(Transport::Port(protocol, number)),
+        Ok(number) if number > 0 => Ok(Transport::to_port(protocol, number)),
         Ok(_) | Err(_) => Err(Status::invalid_argument(format!("port {port}: give one from 1 to 65535"))),
     };
     match protocol.to_ascii_lowercase().as_str() {
         "" | "tcp" => with_port(Protocol::Tcp),
         "udp" => with_port(Protocol::Udp),
         "sctp" => with_port(Protocol::Sctp),
-        "icmp" | "icmpv6" => Ok(if source.is_ipv4() { Transport::ICMP } else { Transport::ICMPV6 }),
+        "icmp" | "icmpv6" => Ok(Transport::echo(Family::of(source))),
         _ => Err(Status::invalid_argument(format!("protocol \"{protocol}\": give tcp, udp, sctp or icmp"))),
     }
 }

@@ -10,7 +10,7 @@ use datastore::{Key, Kind, WorkloadEndpoint};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use policy::Engine;
-use policy::model::Endpoint;
+use policy::model::{Endpoint, Policy, PolicyId, PolicyKind};
 use policy::program::{EndpointId, Program};
 
 /// Endpoints of the whole fabric, and the policy engine that knows them.
@@ -51,7 +51,9 @@ impl Cluster {
 
     /// Adds, replaces or (`None`) removes a policy.
     pub fn set_policy(&mut self, namespace: &str, name: &str, object: Option<&NetworkPolicy>) {
-        self.engine.set_policy(namespace, name, object);
+        let id = PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name);
+        let policy = object.map(|object| Policy::from_kubernetes(namespace, name, object));
+        self.engine.set_policy(&id, policy);
     }
 
     /// Says which endpoints are this node's.
@@ -106,9 +108,9 @@ impl Cluster {
             .map(of(Kind::WorkloadEndpoint))
             .chain(self.pods.keys().map(of(Kind::Pod)))
             .chain(model.namespaces.keys().map(|name| Key::global(Kind::Namespace, name)))
-            .chain(
-                model.policies.keys().map(|id| Key::namespaced(Kind::NetworkPolicy, &id.namespace, &id.name)),
-            )
+            .chain(model.policies.keys().filter_map(|id| {
+                Some(Key::namespaced(Kind::NetworkPolicy, id.namespace.as_ref()?, &id.name))
+            }))
     }
 
     /// The policies that select an endpoint: `namespace/name`, sorted.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use felix_agent::dataplane::nftables::render::render;
 use felix_agent::dataplane::nftables::{Applied, Error, Nftables, Table, lower};
-use policy::program::{PeerMatch, ServiceMatch, SetId};
+use policy::program::SetId;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -111,7 +111,9 @@ fn a_changed_profile_rewrites_only_its_own_chain() {
     nftables.apply(&lower(&program, &interfaces)).unwrap();
     let before = rule_handles(&namespace);
     for profile in program.profiles.values_mut() {
-        profile.rules.retain(|rule| (&rule.peer, &rule.service) != (&PeerMatch::Any, &ServiceMatch::Any));
+        for tier in &mut profile.tiers {
+            tier.rules.retain(|rule| !rule.matches.is_empty());
+        }
     }
     nftables.apply(&lower(&program, &interfaces)).unwrap();
     let after = rule_handles(&namespace);

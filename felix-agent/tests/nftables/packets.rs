@@ -14,11 +14,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use felix_agent::dataplane::nftables::{Nftables, lower};
-use policy::program::{Direction, PeerMatch, Protocol, ServiceMatch};
+use policy::program::{Direction, Protocol, Side};
 
 use crate::namespace::Namespace;
 use crate::programs::{
-    Builder, Interfaces, addresses, endpoint_id, from_set, named_port, networks, port, tuples,
+    Builder, Interfaces, addresses, and, endpoint_id, is_in, named_port, networks, port, ports, tuples,
 };
 
 const SILENCE: Duration = Duration::from_millis(250);
@@ -160,8 +160,8 @@ fn ingress_lets_in_the_allowed_peer_at_the_allowed_port_only() {
                 "p1",
                 Direction::Ingress,
                 vec![
-                    (from_set("s1"), ServiceMatch::Ports(Protocol::Tcp, vec![(80, 80), (8000, 8010)])),
-                    (from_set("s1"), port(Protocol::Udp, 53)),
+                    and(is_in(Side::Source, "s1"), ports(Protocol::Tcp, &[(80, 80), (8000, 8010)])),
+                    and(is_in(Side::Source, "s1"), port(Protocol::Udp, 53)),
                 ],
             )
             .endpoint("a", &POD_A, None, None)
@@ -193,8 +193,8 @@ fn both_ends_must_agree() {
     let to_80 = |fabric: &mut Fabric, ingress: u16, egress: u16| {
         fabric.enforce(
             Builder::default()
-                .profile("p1", Direction::Ingress, vec![(PeerMatch::Any, port(Protocol::Tcp, ingress))])
-                .profile("p2", Direction::Egress, vec![(PeerMatch::Any, port(Protocol::Tcp, egress))])
+                .profile("p1", Direction::Ingress, vec![port(Protocol::Tcp, ingress)])
+                .profile("p2", Direction::Egress, vec![port(Protocol::Tcp, egress)])
                 .endpoint("a", &POD_A, None, Some("p2"))
                 .endpoint("b", &POD_B, Some("p1"), None),
         );
@@ -214,9 +214,12 @@ fn egress_is_judged_towards_the_node_too() {
     let _servers_v6 = [80, 81].map(|port| listen(&fabric.node, NODE[1], port));
     let _pod = listen(&fabric.a, POD_A[0], 9000);
     fabric.enforce(
-        Builder::default()
-            .profile("p1", Direction::Egress, vec![(PeerMatch::Any, port(Protocol::Tcp, 80))])
-            .endpoint("a", &POD_A, None, Some("p1")),
+        Builder::default().profile("p1", Direction::Egress, vec![port(Protocol::Tcp, 80)]).endpoint(
+            "a",
+            &POD_A,
+            None,
+            Some("p1"),
+        ),
     );
     for node in NODE {
         passes(&fabric.a, node, 80);
@@ -232,7 +235,7 @@ fn named_ports_differ_from_pod_to_pod() {
     fabric.enforce(
         Builder::default()
             .set("s1", tuples(&[(POD_B[0], Protocol::Tcp, 8080), (POD_B[1], Protocol::Tcp, 9090)]))
-            .profile("p1", Direction::Egress, vec![(PeerMatch::Any, named_port("s1"))])
+            .profile("p1", Direction::Egress, vec![vec![named_port("s1")]])
             .endpoint("a", &POD_A, None, Some("p1"))
             .endpoint("b", &POD_B, None, None),
     );
@@ -262,7 +265,7 @@ fn a_network_excludes_its_exceptions_and_the_other_family() {
     fabric.enforce(
         Builder::default()
             .set("s1", networks(&without_three))
-            .profile("p1", Direction::Egress, vec![(from_set("s1"), ServiceMatch::Any)])
+            .profile("p1", Direction::Egress, vec![vec![is_in(Side::Destination, "s1")]])
             .endpoint("a", &POD_A, None, Some("p1")),
     );
     let _servers =
@@ -350,7 +353,7 @@ fn what_is_established_survives_changes_and_replacement_of_the_table() {
     both_ways();
     let isolated = Builder::default()
         .set("s1", addresses(&[]))
-        .profile("p1", Direction::Ingress, vec![(from_set("s1"), ServiceMatch::Any)])
+        .profile("p1", Direction::Ingress, vec![vec![is_in(Side::Source, "s1")]])
         .endpoint("a", &POD_A, None, None)
         .endpoint("b", &POD_B, Some("p1"), None);
     fabric.enforce(isolated.clone());

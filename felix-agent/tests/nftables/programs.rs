@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::program::{
-    Direction, EndpointId, EndpointProgram, PeerMatch, Profile, ProfileId, Program, Protocol, Rule,
-    RuleOrigin, ServiceMatch, Set, SetId, Verdict,
+    Action, Direction, EndpointId, EndpointProgram, Match, PolicyId, PolicyKind, Profile, ProfileId, Program,
+    Protocol, Rule, RuleOrigin, Set, SetId, Side, Tier, TierEnd, Verdict,
 };
 
 pub type Interfaces = BTreeMap<EndpointId, String>;
@@ -26,16 +26,30 @@ pub fn tuples(all: &[(&str, Protocol, u16)]) -> Set {
     Set::AddressPorts(all.collect())
 }
 
-pub fn port(protocol: Protocol, port: u16) -> ServiceMatch {
-    ServiceMatch::Ports(protocol, vec![(port, port)])
+pub fn protocol(protocol: Protocol) -> Match {
+    Match::Protocol { number: protocol.number(), negated: false }
 }
 
-pub fn from_set(name: &str) -> PeerMatch {
-    PeerMatch::In(SetId(name.to_owned()))
+pub fn ports(of: Protocol, ranges: &[(u16, u16)]) -> Vec<Match> {
+    let ports = Match::Ports { side: Side::Destination, ranges: ranges.to_vec(), negated: false };
+    vec![protocol(of), ports]
 }
 
-pub fn named_port(name: &str) -> ServiceMatch {
-    ServiceMatch::NamedPort(SetId(name.to_owned()))
+pub fn port(protocol: Protocol, port: u16) -> Vec<Match> {
+    ports(protocol, &[(port, port)])
+}
+
+pub fn is_in(side: Side, set: &str) -> Match {
+    Match::Address { side, set: SetId(set.to_owned()), negated: false }
+}
+
+pub fn named_port(set: &str) -> Match {
+    Match::AddressPort { side: Side::Destination, set: SetId(set.to_owned()), negated: false }
+}
+
+/// One condition and others.
+pub fn and(first: Match, others: Vec<Match>) -> Vec<Match> {
+    [vec![first], others].concat()
 }
 
 /// Builds a program step by step.
@@ -48,18 +62,20 @@ impl Builder {
         self
     }
 
-    pub fn profile(
-        mut self,
-        name: &str,
-        direction: Direction,
-        rules: Vec<(PeerMatch, ServiceMatch)>,
-    ) -> Builder {
-        let rules = rules.into_iter().zip(0..).map(|((peer, service), rule)| {
-            let origin = RuleOrigin { namespace: "default".to_owned(), policy: "web".to_owned(), rule };
-            Rule { origin, peer, service, verdict: Verdict::Allow }
+    pub fn profile(mut self, name: &str, direction: Direction, rules: Vec<Vec<Match>>) -> Builder {
+        let policy = PolicyId::namespaced(PolicyKind::NetworkPolicy, "default", "web");
+        let rules = rules.into_iter().zip(0..).map(|(mut matches, rule)| {
+            matches.sort();
+            let origin = RuleOrigin { policy: policy.clone(), rule, name: None };
+            Rule { origin, matches, action: Action::Allow }
         });
-        let isolated_by = BTreeSet::from([("default".to_owned(), "web".to_owned())]);
-        let profile = Profile { direction, rules: rules.collect(), isolated_by };
+        let tier = Tier {
+            name: "default".to_owned(),
+            policies: vec![policy.clone()],
+            rules: rules.collect(),
+            end: TierEnd::Deny,
+        };
+        let profile = Profile { direction, tiers: vec![tier], fallback: Verdict::Allow };
         self.0.profiles.insert(ProfileId(name.to_owned()), profile);
         self
     }
@@ -93,18 +109,18 @@ pub fn example() -> (Program, Interfaces) {
             "p1",
             Direction::Ingress,
             vec![
-                (from_set("s1"), ServiceMatch::Any),
-                (from_set("s2"), ServiceMatch::Ports(Protocol::Tcp, vec![(80, 80), (8000, 8999)])),
-                (PeerMatch::Any, ServiceMatch::Protocol(Protocol::Udp)),
+                vec![is_in(Side::Source, "s1")],
+                and(is_in(Side::Source, "s2"), ports(Protocol::Tcp, &[(80, 80), (8000, 8999)])),
+                vec![protocol(Protocol::Udp)],
             ],
         )
         .profile(
             "p2",
             Direction::Egress,
             vec![
-                (PeerMatch::Any, named_port("s3")),
-                (from_set("s4"), ServiceMatch::Protocol(Protocol::Sctp)),
-                (PeerMatch::Any, ServiceMatch::Any),
+                vec![named_port("s3")],
+                vec![is_in(Side::Destination, "s4"), protocol(Protocol::Sctp)],
+                vec![],
             ],
         )
         .endpoint("a", &["10.0.0.1", "fd00::1"], Some("p1"), Some("p2"))

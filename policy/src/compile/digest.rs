@@ -8,7 +8,7 @@
 use ipnetwork::IpNetwork;
 use sha2::{Digest as _, Sha256};
 
-use crate::program::Protocol;
+use crate::program::{Action, Family, Match, PolicyId, PolicyKind, Protocol, Rule, Side};
 
 pub(super) struct Digest(Sha256);
 
@@ -44,15 +44,72 @@ impl Digest {
     }
 
     pub(super) fn protocol(self, protocol: Protocol) -> Self {
-        self.number(match protocol {
-            Protocol::Tcp => 6,
-            Protocol::Udp => 17,
-            Protocol::Sctp => 132,
-        })
+        self.number(protocol.number().into())
     }
 
     pub(super) fn network(self, network: &IpNetwork) -> Self {
         self.text(&network.to_string())
+    }
+
+    pub(super) fn policy(self, policy: &PolicyId) -> Self {
+        let digest = self.number(match policy.kind {
+            PolicyKind::NetworkPolicy => 0,
+            PolicyKind::ClusterNetworkPolicy => 1,
+            PolicyKind::FabricNetworkPolicy => 2,
+            PolicyKind::GlobalNetworkPolicy => 3,
+        });
+        digest.list(&policy.namespace, |digest, namespace| digest.text(namespace)).text(&policy.name)
+    }
+
+    pub(super) fn rule(self, rule: &Rule) -> Self {
+        let digest = self.policy(&rule.origin.policy).number(rule.origin.rule.into());
+        let digest = digest.list(&rule.origin.name, |digest, name| digest.text(name));
+        let digest = digest.list(&rule.matches, Self::condition);
+        digest.number(match rule.action {
+            Action::Allow => 0,
+            Action::Deny => 1,
+            Action::Pass => 2,
+            Action::Log => 3,
+        })
+    }
+
+    fn condition(self, condition: &Match) -> Self {
+        match condition {
+            Match::Family(family) => self.number(0).family(*family),
+            Match::Protocol { number, negated } => {
+                self.number(1).number((*number).into()).number((*negated).into())
+            }
+            Match::Icmp { family, kind, code, negated } => {
+                let digest = self.number(2).family(*family).number((*kind).into());
+                digest.list(code, |digest, code| digest.number((*code).into())).number((*negated).into())
+            }
+            Match::Address { side, set, negated } => {
+                self.number(3).side(*side).text(&set.0).number((*negated).into())
+            }
+            Match::Ports { side, ranges, negated } => {
+                let digest = self.number(4).side(*side).list(ranges, |digest, (first, last)| {
+                    digest.number((*first).into()).number((*last).into())
+                });
+                digest.number((*negated).into())
+            }
+            Match::AddressPort { side, set, negated } => {
+                self.number(5).side(*side).text(&set.0).number((*negated).into())
+            }
+        }
+    }
+
+    fn family(self, family: Family) -> Self {
+        self.number(match family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        })
+    }
+
+    fn side(self, side: Side) -> Self {
+        self.number(match side {
+            Side::Source => 0,
+            Side::Destination => 1,
+        })
     }
 
     /// `prefix` and 16 hexadecimal digits.

@@ -13,9 +13,10 @@ use ipnetwork::IpNetwork;
 
 use super::definition::SetDefinition;
 use super::digest::Digest;
-use crate::model::{Endpoint, EndpointSelector, Peer, Policy, PolicyRule, Service};
+use crate::model::{DEFAULT_TIER, Endpoint, EndpointSelector, Peer, Policy, PolicyRule, Service};
 use crate::program::{
-    Direction, PeerMatch, Profile, ProfileId, Protocol, Rule, RuleOrigin, ServiceMatch, SetId, Verdict,
+    Action, Direction, Match, Profile, ProfileId, Protocol, Rule, RuleOrigin, SetId, Side, Tier, TierEnd,
+    Verdict,
 };
 use crate::ranges::{Cut, cover, merge};
 
@@ -28,32 +29,33 @@ pub(crate) struct Lowered {
 
 /// The profile of an endpoint that these policies select; `None` if none of them isolates in this direction.
 pub(crate) fn lower(direction: Direction, subject: &Endpoint, policies: &[&Policy]) -> Option<Lowered> {
-    let mut lowering = Lowering { direction, subject, rules: BTreeSet::new(), sets: BTreeMap::new() };
-    let mut isolated_by = BTreeSet::new();
+    let mut lowering = Lowering { direction, subject, rules: Vec::new(), sets: BTreeMap::new() };
+    let mut isolating = Vec::new();
     for policy in policies {
         let Some(rules) = policy.rules(direction) else { continue };
-        isolated_by.insert((policy.id.namespace.clone(), policy.id.name.clone()));
+        isolating.push(policy.id.clone());
         for (index, rule) in (0u32..).zip(rules) {
-            let origin = RuleOrigin {
-                namespace: policy.id.namespace.clone(),
-                policy: policy.id.name.clone(),
-                rule: index,
-            };
-            lowering.rule(&origin, rule);
+            lowering.rule(&RuleOrigin { policy: policy.id.clone(), rule: index, name: None }, rule);
         }
     }
-    if isolated_by.is_empty() {
+    if isolating.is_empty() {
         return None;
     }
-    let profile = Profile { direction, rules: lowering.rules.into_iter().collect(), isolated_by };
+    let tier = Tier {
+        name: DEFAULT_TIER.to_owned(),
+        policies: isolating,
+        rules: lowering.rules,
+        end: TierEnd::Deny,
+    };
+    let profile = Profile { direction, tiers: vec![tier], fallback: Verdict::Allow };
     Some(Lowered { id: profile_id(&profile), profile, sets: lowering.sets })
 }
 
 struct Lowering<'a> {
     direction: Direction,
     subject: &'a Endpoint,
-    /// In order of policies and of their rules: the order of [`Rule`] begins with its origin.
-    rules: BTreeSet<Rule>,
+    /// In order of policies and of their rules.
+    rules: Vec<Rule>,
     sets: BTreeMap<SetId, SetDefinition>,
 }
 
@@ -68,22 +70,27 @@ impl Lowering<'_> {
     fn rule(&mut self, origin: &RuleOrigin, rule: &PolicyRule) {
         let services = self.services(rule.services.as_deref());
         let names = self.names_of_destinations(rule.services.as_deref());
+        let mut alternatives = BTreeSet::new();
         for target in targets(rule.peers.as_deref()) {
             if !services.is_empty() {
                 let peer = self.peer(&target);
                 for service in &services {
-                    self.allow(origin, peer.clone(), service.clone());
+                    let mut matches: Vec<Match> = service.iter().chain(&peer).cloned().collect();
+                    matches.sort();
+                    alternatives.insert(matches);
                 }
             }
             for (protocol, name) in &names {
                 let set = self.set(serving(&target, *protocol, name));
-                self.allow(origin, PeerMatch::Any, ServiceMatch::NamedPort(set));
+                let side = Side::Destination;
+                alternatives.insert(vec![Match::AddressPort { side, set, negated: false }]);
             }
         }
-    }
-
-    fn allow(&mut self, origin: &RuleOrigin, peer: PeerMatch, service: ServiceMatch) {
-        self.rules.insert(Rule { origin: origin.clone(), peer, service, verdict: Verdict::Allow });
+        self.rules.extend(alternatives.into_iter().map(|matches| Rule {
+            origin: origin.clone(),
+            matches,
+            action: Action::Allow,
+        }));
     }
 
     fn set(&mut self, definition: SetDefinition) -> SetId {
@@ -92,19 +99,18 @@ impl Lowering<'_> {
         id
     }
 
-    fn peer(&mut self, target: &Target<'_>) -> PeerMatch {
-        match target {
-            Target::Anyone => PeerMatch::Any,
-            Target::Endpoints(selector) => {
-                PeerMatch::In(self.set(SetDefinition::Addresses((*selector).clone())))
-            }
-            Target::Networks(networks) => PeerMatch::In(self.set(SetDefinition::Networks(networks.clone()))),
-        }
+    fn peer(&mut self, target: &Target<'_>) -> Option<Match> {
+        let definition = match target {
+            Target::Anyone => return None,
+            Target::Endpoints(selector) => SetDefinition::Addresses((*selector).clone()),
+            Target::Networks(networks) => SetDefinition::Networks(networks.clone()),
+        };
+        Some(Match::Address { side: self.direction.peer(), set: self.set(definition), negated: false })
     }
 
-    /// Services by number: at most one match for each protocol.
-    fn services(&self, services: Option<&[Service]>) -> Vec<ServiceMatch> {
-        let Some(services) = services else { return vec![ServiceMatch::Any] };
+    /// Services by number: at most one alternative for each protocol.
+    fn services(&self, services: Option<&[Service]>) -> Vec<Vec<Match>> {
+        let Some(services) = services else { return vec![Vec::new()] };
         let mut whole = BTreeSet::new();
         let mut ports: BTreeMap<Protocol, Vec<(u16, u16)>> = BTreeMap::new();
         for service in services {
@@ -124,10 +130,13 @@ impl Lowering<'_> {
             }
         }
         ports.retain(|protocol, ranges| !ranges.is_empty() && !whole.contains(protocol));
-        let whole = whole.into_iter().map(ServiceMatch::Protocol);
-        whole
-            .chain(ports.into_iter().map(|(protocol, ranges)| ServiceMatch::Ports(protocol, merge(ranges))))
-            .collect()
+        let is = |protocol: Protocol| Match::Protocol { number: protocol.number(), negated: false };
+        let whole = whole.into_iter().map(|protocol| vec![is(protocol)]);
+        let ports = ports.into_iter().map(|(protocol, ranges)| {
+            let ports = Match::Ports { side: Side::Destination, ranges: merge(ranges), negated: false };
+            vec![is(protocol), ports]
+        });
+        whole.chain(ports).collect()
     }
 
     /// Services that the destination gives names to.
@@ -178,30 +187,18 @@ fn profile_id(profile: &Profile) -> ProfileId {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     });
-    let digest =
-        digest.list(&profile.isolated_by, |digest, (namespace, name)| digest.text(namespace).text(name));
-    let digest = digest.list(&profile.rules, |digest, rule| {
-        let RuleOrigin { namespace, policy, rule: index } = &rule.origin;
-        let digest = digest.text(namespace).text(policy).number((*index).into());
-        let digest = match &rule.peer {
-            PeerMatch::Any => digest.number(0),
-            PeerMatch::In(set) => digest.number(1).text(&set.0),
-        };
-        let digest = match &rule.service {
-            ServiceMatch::Any => digest.number(0),
-            ServiceMatch::Protocol(protocol) => digest.number(1).protocol(*protocol),
-            ServiceMatch::Ports(protocol, ranges) => {
-                let digest = digest.number(2).protocol(*protocol);
-                digest.list(ranges, |digest, (first, last)| {
-                    digest.number((*first).into()).number((*last).into())
-                })
-            }
-            ServiceMatch::NamedPort(set) => digest.number(3).text(&set.0),
-        };
-        digest.number(match rule.verdict {
-            Verdict::Allow => 0,
-            Verdict::Deny => 1,
+    let digest = digest.list(&profile.tiers, |digest, tier| {
+        let digest = digest.text(&tier.name);
+        let digest = digest.list(&tier.policies, Digest::policy);
+        let digest = digest.list(&tier.rules, Digest::rule);
+        digest.number(match tier.end {
+            TierEnd::Deny => 0,
+            TierEnd::Pass => 1,
         })
+    });
+    let digest = digest.number(match profile.fallback {
+        Verdict::Allow => 0,
+        Verdict::Deny => 1,
     });
     ProfileId(digest.name('p'))
 }

@@ -542,13 +542,18 @@ fn ports_merge_and_blocks_share_one_set() {
     let spec = "{ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/25}}, {ipBlock: {cidr: 192.0.2.128/25}}, {ipBlock: {cidr: 'fd00::/8', except: ['fd80::/9']}}], ports: [{port: 443}, {port: 80}, {port: 81, endPort: 90}, {port: 53, protocol: UDP}, {port: 5000, protocol: SCTP}, {protocol: SCTP}]}]}";
     let program = town().policy("shop/p", spec).program();
     let profile = program.profiles.values().next().unwrap();
-    let services: Vec<&ServiceMatch> = profile.rules.iter().map(|rule| &rule.service).collect();
+    let set = program.sets.keys().next().unwrap();
+    let side = Side::Source;
+    let from = || Match::Address { side, set: set.clone(), negated: false };
+    let is = |protocol: Protocol| Match::Protocol { number: protocol.number(), negated: false };
+    let ports = |ranges| Match::Ports { side: Side::Destination, ranges, negated: false };
+    let rules: Vec<_> = profile.tiers[0].rules.iter().map(|rule| rule.matches.clone()).collect();
     assert_eq!(
-        services,
+        rules,
         [
-            &ServiceMatch::Protocol(Protocol::Sctp),
-            &ServiceMatch::Ports(Protocol::Tcp, vec![(80, 90), (443, 443)]),
-            &ServiceMatch::Ports(Protocol::Udp, vec![(53, 53)]),
+            vec![is(Protocol::Tcp), from(), ports(vec![(80, 90), (443, 443)])],
+            vec![is(Protocol::Udp), from(), ports(vec![(53, 53)])],
+            vec![is(Protocol::Sctp), from()],
         ]
     );
     let networks = ["192.0.2.0/24", "fd00::/9"].map(|text| text.parse().unwrap());
@@ -579,5 +584,5 @@ fn an_endpoint_without_addresses_is_in_the_program() {
     let program = super::compile(&model, &ids(&["shop/starting"]));
     assert!(program.endpoints[&id].ingress.is_some(), "row 42: isolated before it has an address");
     let profile = program.profiles.values().next().unwrap();
-    assert_eq!(profile.isolated_by.iter().next(), Some(&("shop".to_owned(), policy_id("shop/p").name)));
+    assert_eq!(profile.tiers[0].policies, [policy_id("shop/p")]);
 }

@@ -1,3 +1,4 @@
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +14,7 @@ fn settled(engine: &mut Engine) -> &Program {
 /// One update, as a watcher would bring it.
 #[derive(Debug, Clone)]
 enum Update {
-    Policy(PolicyId, Option<Box<NetworkPolicy>>),
+    Policy(PolicyId, Option<Box<Policy>>),
     Namespace(String, Option<Namespace>),
     Endpoint(EndpointId, Option<Endpoint>),
     Local(BTreeSet<EndpointId>),
@@ -21,9 +22,12 @@ enum Update {
 
 fn updates() -> impl Strategy<Value = Update> {
     let policy = (0usize..6, prop::option::weighted(0.8, random::policy_spec())).prop_map(|(index, spec)| {
-        let object = random::policy(index, spec.clone().unwrap_or_default());
-        let id = policy_id(&format!("{}/p{index}", NAMESPACES[index % NAMESPACES.len()]));
-        Update::Policy(id, spec.map(|_| Box::new(object)))
+        let namespace = NAMESPACES[index % NAMESPACES.len()];
+        let name = format!("p{index}");
+        let policy = spec
+            .map(|spec| Policy::from_kubernetes(namespace, &name, &random::policy(index, spec)))
+            .map(Box::new);
+        Update::Policy(policy_id(&format!("{namespace}/{name}")), policy)
     });
     let namespace = prop::sample::select(NAMESPACES.to_vec())
         .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::namespace(name))))
@@ -55,9 +59,9 @@ fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
         }
     }
     match update {
-        Update::Policy(id, object) => {
-            engine.set_policy(&id.namespace, &id.name, object.as_deref());
-            let policy = object.map(|object| Policy::from_kubernetes(id.clone(), &object));
+        Update::Policy(id, policy) => {
+            let policy = policy.map(|policy| *policy);
+            engine.set_policy(&id, policy.clone());
             put(&mut model.policies, id, policy);
         }
         Update::Namespace(name, namespace) => {
@@ -134,7 +138,7 @@ fn forgetting_everything_leaves_nothing() {
     assert_eq!(settled(&mut engine).sets.len(), 4);
     let model = scenario.model();
     for id in model.policies.keys() {
-        engine.set_policy(&id.namespace, &id.name, None);
+        engine.set_policy(id, None);
     }
     for id in model.endpoints.keys() {
         engine.set_endpoint(id, None);
@@ -207,7 +211,7 @@ fn summaries_tell_types_endpoints_and_problems() {
     assert_eq!(engine.policies_of(&endpoint_id("shop/unknown")), BTreeSet::new());
 
     let object: NetworkPolicy = yaml("{metadata: {}, spec: {podSelector: {}}}");
-    engine.set_policy("shop", "a", Some(&object));
+    engine.set_policy(&policy_id("shop/a"), Some(Policy::from_kubernetes("shop", "a", &object)));
     assert_eq!(engine.summaries()[1].endpoints, 2);
 }
 

@@ -37,21 +37,14 @@ fn check_contract(program: &Program) {
     assert!(profiles.into_iter().eq(program.profiles.keys()), "just the profiles that are used\n{program}");
 
     let mut sets = BTreeSet::new();
-    for rule in program.profiles.values().flat_map(|profile| &profile.rules) {
-        if let PeerMatch::In(id) = &rule.peer {
-            assert!(matches!(program.sets[id], Set::Addresses(_) | Set::Networks(_)));
-            sets.insert(id);
-        }
-        match &rule.service {
-            ServiceMatch::Any | ServiceMatch::Protocol(_) => {}
-            ServiceMatch::Ports(_, ranges) => {
-                assert!(!ranges.is_empty() && ranges.iter().all(|(first, last)| first <= last));
-                assert!(ranges.windows(2).all(|pair| u32::from(pair[0].1) + 1 < u32::from(pair[1].0)));
-            }
-            ServiceMatch::NamedPort(id) => {
-                assert_eq!(rule.peer, PeerMatch::Any);
-                assert!(matches!(program.sets[id], Set::AddressPorts(_)));
-                sets.insert(id);
+    for profile in program.profiles.values() {
+        assert!(!profile.tiers.is_empty(), "{program}");
+        for tier in &profile.tiers {
+            assert!(!tier.policies.is_empty(), "{program}");
+            for rule in &tier.rules {
+                assert!(tier.policies.contains(&rule.origin.policy), "{program}");
+                check_rule(program, rule);
+                sets.extend(rule.matches.iter().filter_map(Match::set));
             }
         }
     }
@@ -63,6 +56,27 @@ fn check_contract(program: &Program) {
         for network in networks {
             let others = networks.iter().filter(|other| *other != network);
             assert_eq!(others.filter(|other| other.contains(network.ip())).count(), 0, "{id:?}: disjoint");
+        }
+    }
+}
+
+fn check_rule(program: &Program, rule: &Rule) {
+    assert!(rule.matches.is_sorted(), "{program}");
+    for condition in &rule.matches {
+        match condition {
+            Match::Address { set, .. } => {
+                assert!(matches!(program.sets[set], Set::Addresses(_) | Set::Networks(_)));
+            }
+            Match::AddressPort { set, .. } => assert!(matches!(program.sets[set], Set::AddressPorts(_))),
+            Match::Ports { ranges, .. } => {
+                assert!(!ranges.is_empty() && ranges.iter().all(|(first, last)| first <= last));
+                assert!(ranges.windows(2).all(|pair| u32::from(pair[0].1) + 1 < u32::from(pair[1].0)));
+                let has_ports = |number| Protocol::from_number(number).is_some();
+                assert!(rule.matches.iter().any(
+                    |other| matches!(other, Match::Protocol { number, negated: false } if has_ports(*number))
+                ));
+            }
+            Match::Family(_) | Match::Protocol { .. } | Match::Icmp { .. } => {}
         }
     }
 }
@@ -87,5 +101,6 @@ fn ends_without_an_endpoint_are_not_judged() {
     assert_eq!(evaluate(&scenario.program(), &between_strangers), Evaluation { egress: None, ingress: None });
     let from_outside = evaluate(&scenario.program(), &scenario.packet("192.0.2.1", "shop/web", "tcp/80"));
     assert_eq!(from_outside.egress, None);
-    assert_eq!(from_outside.ingress.map(|decision| decision.reason), Some(Reason::NoRule));
+    let reason = from_outside.ingress.map(|decision| decision.reason);
+    assert_eq!(reason, Some(Reason::TierEnd { tier: "default".to_owned() }));
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::scenario::{Scenario, endpoint_id, policy_id, town};
 
@@ -51,12 +53,20 @@ fn the_parts_are_there_for_programs_too() {
     let ingress = &explanation.directions[1];
     assert_eq!(ingress.direction, Direction::Ingress);
     assert_eq!(ingress.endpoint, endpoint_id("shop/db"));
-    let origin = RuleOrigin { namespace: "shop".to_owned(), policy: "backend".to_owned(), rule: 1 };
-    assert_eq!(ingress.decided_by, Some(origin));
-    let considered = BTreeSet::from([policy_id("shop/backend"), policy_id("shop/default-deny")]);
-    assert_eq!(ingress.considered, considered);
+    let origin = RuleOrigin { policy: policy_id("shop/backend"), rule: 1, name: None };
+    assert_eq!(ingress.decided_by.as_ref(), Some(&origin));
+    let policies = [policy_id("shop/backend"), policy_id("shop/default-deny")];
+    assert!(ingress.considered().eq(&policies));
+    let asked = AskedTier {
+        name: "default".to_owned(),
+        policies: policies.into(),
+        logged: vec![],
+        outcome: Outcome::Allowed,
+        rule: Some(origin),
+    };
+    assert_eq!(ingress.tiers, [asked]);
     assert_eq!(explanation.directions[0].decided_by, None);
-    assert_eq!(explanation.directions[0].considered, BTreeSet::new());
+    assert_eq!(explanation.directions[0].tiers, []);
 }
 
 #[test]
@@ -70,7 +80,7 @@ fn ends_on_other_nodes_are_explained_as_well() {
 
 #[test]
 fn lists_read_as_sentences() {
-    let text = |items: &[&str]| and(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>());
+    let text = |items: &[&str]| and(items);
     assert_eq!(text(&[]), "");
     assert_eq!(text(&["a"]), "a");
     assert_eq!(text(&["a", "b"]), "a and b");

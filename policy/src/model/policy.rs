@@ -11,8 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
-    EndpointSelector, NAMESPACE_NAME_LABEL, NamespaceScope, Peer, Policy, PolicyId, PolicyRule, Problem,
-    Service,
+    EndpointSelector, NAMESPACE_NAME_LABEL, NamespaceScope, Peer, Policy, PolicyId, PolicyKind, PolicyRule,
+    Problem, Service,
 };
 use crate::program::Protocol;
 use crate::selector::{Condition, Selector};
@@ -22,14 +22,15 @@ const UNUSABLE_PORT: &str = "this port matches nothing";
 
 impl Policy {
     /// Validates a policy; never fails, see [`Policy::problems`].
-    pub fn from_kubernetes(id: PolicyId, object: &NetworkPolicy) -> Self {
+    pub fn from_kubernetes(namespace: &str, name: &str, object: &NetworkPolicy) -> Self {
+        let id = PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name);
         let mut problems = Vec::new();
         let empty = NetworkPolicySpec::default();
         let spec = object.spec.as_ref().unwrap_or(&empty);
 
         let (subject, subject_usable) = read_subject(spec, &mut problems);
         let (ingress, egress) = directions(spec, &mut problems);
-        let mut reader = Reader { namespace: &id.namespace, problems: &mut problems };
+        let mut reader = Reader { namespace, problems: &mut problems };
         let ingress = ingress.then(|| {
             let rules = spec.ingress.iter().flatten().map(|rule| (&rule.from, &rule.ports));
             reader.rules("spec.ingress", "from", rules)

@@ -1,10 +1,10 @@
 use k8s_openapi::api::core::v1::Pod;
 
 use super::*;
-use crate::scenario::{endpoint_id, policy_id, town, yaml};
+use crate::scenario::{endpoint_id, town, yaml};
 
 fn policy(spec: &str) -> Policy {
-    Policy::from_kubernetes(policy_id("shop/p"), &yaml(&format!("{{metadata: {{}}, spec: {spec}}}")))
+    Policy::from_kubernetes("shop", "p", &yaml(&format!("{{metadata: {{}}, spec: {spec}}}")))
 }
 
 fn problems(spec: &str) -> Vec<String> {
@@ -107,7 +107,7 @@ fn an_unknown_policy_type_isolates_in_both_directions() {
 
 #[test]
 fn a_policy_without_a_spec_isolates_the_namespace_for_ingress() {
-    let policy = Policy::from_kubernetes(policy_id("shop/p"), &yaml("{metadata: {}}"));
+    let policy = Policy::from_kubernetes("shop", "p", &yaml("{metadata: {}}"));
     assert!(policy.subject.is_everything());
     assert_eq!((policy.ingress, policy.egress, policy.problems), (Some(vec![]), None, vec![]));
 }

@@ -67,10 +67,10 @@ pub(crate) fn packets() -> impl Strategy<Value = Packet> {
         prop_oneof![6 => inside, 1 => outside.prop_map(|text| text.parse::<IpAddr>().unwrap())]
     };
     let port =
-        (protocols(), select(PORTS.to_vec())).prop_map(|(protocol, port)| Transport::Port(protocol, port));
+        (protocols(), select(PORTS.to_vec())).prop_map(|(protocol, port)| Transport::to_port(protocol, port));
     let transport = prop_oneof![
         8 => port,
-        1 => select(vec![Transport::ICMP, Transport::ICMPV6, Transport::Other(47)]),
+        1 => select(vec![Transport::Icmp { kind: 8, code: 0 }, Transport::Other(47)]),
     ];
     (address(), address(), transport).prop_map(|(source, destination, transport)| Packet {
         source,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
-use policy::program::{Protocol, Set as ProgramSet, SetId};
+use policy::program::{Set as ProgramSet, SetId};
 
 use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Value};
 
@@ -29,7 +29,7 @@ fn of_family(set: &ProgramSet, family: Family) -> Set {
             let members = tuples.iter().filter(|(address, _, _)| Family::of(address) == family);
             let keys = members
                 .map(|(address, protocol, port)| {
-                    vec![Value::Address(*address), Value::Protocol(number(*protocol)), Value::Port(*port)]
+                    vec![Value::Address(*address), Value::Protocol(protocol.number()), Value::Port(*port)]
                 })
                 .collect();
             let key = vec![family.datatype(), Datatype::Protocol, Datatype::Port];
@@ -40,15 +40,6 @@ fn of_family(set: &ProgramSet, family: Family) -> Set {
             let ranges = merge(members.map(|network| (network.network(), last(network))).collect());
             Set { key: vec![family.datatype()], elements: Elements::Ranges(ranges) }
         }
-    }
-}
-
-/// The IP protocol number (IANA protocol-numbers).
-pub(super) fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
     }
 }
 

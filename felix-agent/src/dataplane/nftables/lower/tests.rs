@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use policy::program::{
-    Direction, EndpointId, EndpointProgram, PeerMatch, Profile, ProfileId, Program, Protocol, Rule,
-    RuleOrigin, ServiceMatch, Set, SetId, Verdict,
+    Action, Direction, EndpointId, EndpointProgram, Match, PolicyId, PolicyKind, Profile, ProfileId, Program,
+    Protocol, Rule, RuleOrigin, Set, SetId, Side, Tier, TierEnd, Verdict,
 };
 
 use super::super::render::render;
@@ -25,9 +25,21 @@ fn endpoint(addresses: &[&str], ingress: Option<&str>, egress: Option<&str>) -> 
     }
 }
 
-fn rule(index: u32, peer: PeerMatch, service: ServiceMatch) -> Rule {
-    let origin = RuleOrigin { namespace: "default".to_owned(), policy: "web".to_owned(), rule: index };
-    Rule { origin, peer, service, verdict: Verdict::Allow }
+fn policy_id() -> PolicyId {
+    PolicyId::namespaced(PolicyKind::NetworkPolicy, "default", "web")
+}
+
+fn rule(index: u32, matches: &[Match]) -> Rule {
+    let origin = RuleOrigin { policy: policy_id(), rule: index, name: None };
+    Rule { origin, matches: matches.to_vec(), action: Action::Allow }
+}
+
+fn is_in(side: Side, set: &str) -> Match {
+    Match::Address { side, set: set_id(set), negated: false }
+}
+
+fn protocol(protocol: Protocol) -> Match {
+    Match::Protocol { number: protocol.number(), negated: false }
 }
 
 fn addresses(all: &[&str]) -> Set {
@@ -39,8 +51,8 @@ fn networks(all: &[&str]) -> Set {
 }
 
 fn profile(direction: Direction, rules: Vec<Rule>) -> Profile {
-    let isolated_by = BTreeSet::from([("default".to_owned(), "web".to_owned())]);
-    Profile { direction, rules, isolated_by }
+    let tier = Tier { name: "default".to_owned(), policies: vec![policy_id()], rules, end: TierEnd::Deny };
+    Profile { direction, tiers: vec![tier], fallback: Verdict::Allow }
 }
 
 fn set_id(name: &str) -> SetId {
@@ -62,19 +74,18 @@ fn example() -> (Program, BTreeMap<EndpointId, String>) {
         ),
         (set_id("s4"), addresses(&[])),
     ]);
+    let ranges = vec![(80, 80), (8000, 8999)];
+    let ports = Match::Ports { side: Side::Destination, ranges, negated: false };
     let ingress = vec![
-        rule(0, PeerMatch::In(set_id("s1")), ServiceMatch::Any),
-        rule(
-            1,
-            PeerMatch::In(set_id("s2")),
-            ServiceMatch::Ports(Protocol::Tcp, vec![(80, 80), (8000, 8999)]),
-        ),
-        rule(2, PeerMatch::Any, ServiceMatch::Protocol(Protocol::Udp)),
+        rule(0, &[is_in(Side::Source, "s1")]),
+        rule(1, &[protocol(Protocol::Tcp), is_in(Side::Source, "s2"), ports]),
+        rule(2, &[protocol(Protocol::Udp)]),
     ];
+    let named = Match::AddressPort { side: Side::Destination, set: set_id("s3"), negated: false };
     let egress = vec![
-        rule(0, PeerMatch::Any, ServiceMatch::NamedPort(set_id("s3"))),
-        rule(1, PeerMatch::In(set_id("s4")), ServiceMatch::Protocol(Protocol::Sctp)),
-        rule(2, PeerMatch::Any, ServiceMatch::Any),
+        rule(0, &[named]),
+        rule(1, &[protocol(Protocol::Sctp), is_in(Side::Destination, "s4")]),
+        rule(2, &[]),
     ];
     let program = Program {
         sets,
@@ -138,16 +149,15 @@ fn a_profile_that_the_program_lacks_drops() {
 
 #[test]
 fn a_missing_set_allows_nobody_and_denies_everybody() {
-    let lowered = |verdict| {
-        let mut rule = rule(0, PeerMatch::In(set_id("gone")), ServiceMatch::Any);
-        rule.verdict = verdict;
+    let lowered = |action| {
+        let rule = Rule { action, ..rule(0, &[is_in(Side::Source, "gone")]) };
         let profiles =
             BTreeMap::from([(ProfileId("p1".to_owned()), profile(Direction::Ingress, vec![rule]))]);
         let table = lower(&Program { profiles, ..Program::default() }, &BTreeMap::new());
         table.chains["p1"].rules.iter().map(super::super::render::rule_text).collect::<Vec<_>>()
     };
-    assert_eq!(lowered(Verdict::Allow), ["counter drop comment \"isolated by default/web\""]);
-    assert_eq!(lowered(Verdict::Deny)[0], "counter drop comment \"default/web ingress#0\"");
+    assert_eq!(lowered(Action::Allow), ["counter drop comment \"isolated by default/web\""]);
+    assert_eq!(lowered(Action::Deny)[0], "counter drop comment \"default/web ingress#0\"");
 }
 
 #[test]
@@ -180,8 +190,8 @@ fn touching_networks_become_one_range() {
 
 #[test]
 fn long_names_are_cut_but_the_rule_stays() {
-    let mut rule = rule(12, PeerMatch::Any, ServiceMatch::Any);
-    rule.origin.policy = "x".repeat(253);
+    let mut rule = rule(12, &[]);
+    rule.origin.policy.name = "x".repeat(253);
     let profiles = BTreeMap::from([(ProfileId("p1".to_owned()), profile(Direction::Egress, vec![rule]))]);
     let table = lower(&Program { profiles, ..Program::default() }, &BTreeMap::new());
     let comment = &table.chains["p1"].rules[0].comment;
