@@ -43,6 +43,8 @@ pub mod render;
 pub mod spec;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod scenario;
 
 pub use engine::Engine;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::program::Set;
-use crate::scenario::random::{self, NAMESPACES, packets, scenarios};
+use crate::scenario::random::{self, NAMESPACES, kubernetes_scenarios, packets};
 use crate::scenario::{endpoint_id, ids, policy_id, town, yaml};
 
 fn settled(engine: &mut Engine) -> &Program {
@@ -21,21 +21,25 @@ enum Update {
 }
 
 fn updates() -> impl Strategy<Value = Update> {
-    let policy = (0usize..6, prop::option::weighted(0.8, random::policy_spec())).prop_map(|(index, spec)| {
-        let namespace = NAMESPACES[index % NAMESPACES.len()];
-        let name = format!("p{index}");
-        let policy = spec
-            .map(|spec| Policy::from_kubernetes(namespace, &name, &random::policy(index, spec)))
-            .map(Box::new);
-        Update::Policy(policy_id(&format!("{namespace}/{name}")), policy)
-    });
+    let policy = (0usize..6, prop::option::weighted(0.8, random::kubernetes::policy_spec())).prop_map(
+        |(index, spec)| {
+            let namespace = NAMESPACES[index % NAMESPACES.len()];
+            let name = format!("p{index}");
+            let policy = spec
+                .map(|spec| {
+                    Policy::from_kubernetes(namespace, &name, &random::kubernetes::policy(index, spec))
+                })
+                .map(Box::new);
+            Update::Policy(policy_id(&format!("{namespace}/{name}")), policy)
+        },
+    );
     let namespace = prop::sample::select(NAMESPACES.to_vec())
-        .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::namespace(name))))
+        .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::objects::namespace(name))))
         .prop_map(|(name, object)| {
             let namespace = object.map(|object| Namespace::from_kubernetes(&object).unwrap().1);
             Update::Namespace(name.to_owned(), namespace)
         });
-    let endpoint = (random::pods(), any::<u8>()).prop_map(|(pod, chance)| {
+    let endpoint = (random::objects::pods(), any::<u8>()).prop_map(|(pod, chance)| {
         let (mut endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
         // Two pods may have one address while it passes from one to the other.
         if chance % 2 == 0 {
@@ -81,7 +85,7 @@ proptest! {
 
     #[test]
     fn after_any_updates_it_is_what_compiling_from_scratch_gives(
-        scenario in scenarios(),
+        scenario in kubernetes_scenarios(),
         updates in prop::collection::vec((updates(), any::<bool>()), 1..80),
     ) {
         let mut engine = scenario.engine();
@@ -112,7 +116,7 @@ proptest! {
 
     #[test]
     fn explanations_say_what_the_program_decides(
-        scenario in scenarios(),
+        scenario in kubernetes_scenarios(),
         packets in prop::collection::vec(packets(), 20),
     ) {
         let engine = scenario.engine();

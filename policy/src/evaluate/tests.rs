@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scenario::random::{packets, scenarios};
+use crate::scenario::random::{kubernetes_scenarios, packets};
 use crate::scenario::town;
 
 proptest! {
@@ -11,7 +11,7 @@ proptest! {
 
     #[test]
     fn programs_decide_as_the_specification(
-        scenario in scenarios(),
+        scenario in kubernetes_scenarios(),
         packets in prop::collection::vec(packets(), 100),
     ) {
         let program = scenario.program();

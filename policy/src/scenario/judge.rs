@@ -1,0 +1,156 @@
+//! What the specification, the compiler's program, and the engine's program and explanation say of a packet.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::Scenario;
+use super::build::endpoint_id;
+use crate::compile::compile;
+use crate::engine::Engine;
+use crate::evaluate::{Decision, Packet, Transport, evaluate};
+use crate::explain::Explanation;
+use crate::model::{Endpoint, Model, Namespace, Policy};
+use crate::program::{Family, Program, Protocol, Verdict};
+use crate::spec;
+
+impl Scenario {
+    pub(crate) fn model(&self) -> Model {
+        let mut model = Model::default();
+        for object in &self.cluster.namespaces {
+            let (name, namespace) = Namespace::from_kubernetes(object).unwrap();
+            model.namespaces.insert(name, namespace);
+        }
+        for pod in &self.cluster.pods {
+            let (endpoint, problems) = Endpoint::from_kubernetes(pod).unwrap();
+            assert_eq!(problems, []);
+            model.endpoints.insert(endpoint.id.clone(), endpoint);
+        }
+        for object in &self.cluster.policies {
+            let policy = policy_of(object);
+            model.policies.insert(policy.id.clone(), policy);
+        }
+        model
+    }
+
+    /// The program of a node that has all pods.
+    pub(crate) fn program(&self) -> Program {
+        let model = self.model();
+        let local = model.endpoints.keys().cloned().collect();
+        compile(&model, &local)
+    }
+
+    /// The program that such a node's engine has.
+    pub(crate) fn engine_program(&self) -> Program {
+        let mut engine = self.engine();
+        engine.settle();
+        engine.program().clone()
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        let mut engine = Engine::new();
+        let model = self.model();
+        engine.set_local(model.endpoints.keys().cloned().collect());
+        for object in &self.cluster.policies {
+            let policy = policy_of(object);
+            engine.set_policy(&policy.id.clone(), Some(policy));
+        }
+        for (id, endpoint) in model.endpoints {
+            engine.set_endpoint(&id, Some(endpoint));
+        }
+        for (name, namespace) in model.namespaces {
+            engine.set_namespace(&name, Some(namespace));
+        }
+        engine
+    }
+
+    /// An address, or the first address of a pod (`shop/web`).
+    fn address(&self, end: &str) -> IpAddr {
+        if !end.contains('/') {
+            return end.parse().unwrap();
+        }
+        let id = endpoint_id(end);
+        let named = |pod: &&Pod| {
+            pod.metadata.namespace.as_ref() == Some(&id.namespace)
+                && pod.metadata.name.as_ref() == Some(&id.name)
+        };
+        let pod = self.cluster.pods.iter().find(named).unwrap();
+        pod.status.as_ref().unwrap().pod_ips.as_ref().unwrap()[0].ip.parse().unwrap()
+    }
+
+    /// `service`: `tcp/80`; `tcp/1024>80`, with the port that it comes from; `icmp`, an echo request; `icmp/3/1`, with
+    /// type and code; `47`, a protocol.
+    pub(crate) fn packet(&self, from: &str, to: &str, service: &str) -> Packet {
+        let (source, destination) = (self.address(from), self.address(to));
+        let transport = match service.split_once('/') {
+            Some(("icmp", message)) => {
+                let (kind, code) = message.split_once('/').unwrap();
+                Transport::Icmp { kind: kind.parse().unwrap(), code: code.parse().unwrap() }
+            }
+            Some((protocol, ports)) => {
+                let protocol = match protocol {
+                    "tcp" => Protocol::Tcp,
+                    "udp" => Protocol::Udp,
+                    "sctp" => Protocol::Sctp,
+                    _ => panic!("{service}"),
+                };
+                match ports.split_once('>') {
+                    Some((source, destination)) => Transport::Port {
+                        protocol,
+                        source: source.parse().unwrap(),
+                        destination: destination.parse().unwrap(),
+                    },
+                    None => Transport::to_port(protocol, ports.parse().unwrap()),
+                }
+            }
+            None if service == "icmp" => Transport::echo(Family::of(source)),
+            None => Transport::Other(service.parse().unwrap()),
+        };
+        Packet { source, destination, transport }
+    }
+
+    /// Whether both ends allow it: according to the specification, the compiler and the engine, which must agree.
+    #[track_caller]
+    pub(crate) fn allows(&self, from: &str, to: &str, service: &str) -> bool {
+        let packet = self.packet(from, to, service);
+        let program = self.program();
+        assert_eq!(self.engine_program(), program, "the engine's is not that of the compiler");
+        let allowed = self.agreed(&program, &packet);
+        assert_eq!(self.explain(from, to, service).verdict == Verdict::Allow, allowed);
+        allowed
+    }
+
+    pub(crate) fn explain(&self, from: &str, to: &str, service: &str) -> Explanation {
+        self.engine().explain(&self.packet(from, to, service))
+    }
+
+    /// Holds the program's decision about a packet against the specification, end by end.
+    #[track_caller]
+    pub(crate) fn agreed(&self, program: &Program, packet: &Packet) -> bool {
+        let evaluation = evaluate(program, packet);
+        let allowed =
+            |end: &Option<Decision>| end.as_ref().map(|decision| decision.verdict() == Verdict::Allow);
+        let judgement = spec::judge(&self.cluster, packet);
+        assert_eq!(allowed(&evaluation.egress), judgement.egress, "egress of {packet:?}\n{program}");
+        assert_eq!(allowed(&evaluation.ingress), judgement.ingress, "ingress of {packet:?}\n{program}");
+        evaluation.verdict() == Verdict::Allow
+    }
+
+    /// Checks many packets: `(from, to, service, allowed)`.
+    #[track_caller]
+    pub(crate) fn check(&self, packets: &[(&str, &str, &str, bool)]) {
+        for (from, to, service, allowed) in packets {
+            assert_eq!(self.allows(from, to, service), *allowed, "{from} -> {to} {service}");
+        }
+    }
+
+    /// The problems of all policies.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.engine().summaries().into_iter().flat_map(|summary| summary.problems).collect()
+    }
+}
+
+fn policy_of(object: &k8s_openapi::api::networking::v1::NetworkPolicy) -> Policy {
+    let metadata = &object.metadata;
+    Policy::from_kubernetes(metadata.namespace.as_deref().unwrap(), metadata.name.as_deref().unwrap(), object)
+}
