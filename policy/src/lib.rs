@@ -45,6 +45,8 @@ pub mod spec;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenario;
 
 pub use engine::Engine;

@@ -1,6 +1,7 @@
 //! Small clusters for tests, written in the APIs' own YAML, and judged by everyone who can judge.
 //!
 //! - `build`: how a test writes its cluster;
+//! - `feed`: how an engine and a model learn of it;
 //! - `judge`: what the specification, the compiler's program, and the engine's program and explanation say of a packet;
 //! - `random`: clusters that nobody wrote.
 
@@ -13,6 +14,7 @@ use crate::program::EndpointId;
 use crate::spec::Cluster;
 
 mod build;
+pub(crate) mod feed;
 mod judge;
 pub(crate) mod random;
 

@@ -33,11 +33,12 @@ fn metadata(id: &str, labels: &str) -> ObjectMeta {
     ObjectMeta { namespace, name: Some(name.to_owned()), labels: Some(yaml(labels)), ..ObjectMeta::default() }
 }
 
-fn is_same(a: &ObjectMeta, b: &ObjectMeta) -> bool {
+pub(super) fn is_same(a: &ObjectMeta, b: &ObjectMeta) -> bool {
     (&a.namespace, &a.name) == (&b.namespace, &b.name)
 }
 
-fn put<T>(objects: &mut Vec<T>, object: T, metadata: fn(&T) -> &ObjectMeta) {
+/// Adds an object or puts it in the place of the one with its name.
+pub(super) fn put<T>(objects: &mut Vec<T>, object: T, metadata: fn(&T) -> &ObjectMeta) {
     objects.retain(|known| !is_same(metadata(known), metadata(&object)));
     objects.push(object);
 }

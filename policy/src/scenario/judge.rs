@@ -7,37 +7,15 @@ use k8s_openapi::api::core::v1::Pod;
 use super::Scenario;
 use super::build::endpoint_id;
 use crate::compile::compile;
-use crate::engine::Engine;
 use crate::evaluate::{Decision, Packet, Transport, evaluate};
 use crate::explain::Explanation;
-use crate::model::{Endpoint, Model, Namespace, Policy};
 use crate::program::{Family, Program, Protocol, Verdict};
 use crate::spec;
 
 impl Scenario {
-    pub(crate) fn model(&self) -> Model {
-        let mut model = Model::default();
-        for object in &self.cluster.namespaces {
-            let (name, namespace) = Namespace::from_kubernetes(object).unwrap();
-            model.namespaces.insert(name, namespace);
-        }
-        for pod in &self.cluster.pods {
-            let (endpoint, problems) = Endpoint::from_kubernetes(pod).unwrap();
-            assert_eq!(problems, []);
-            model.endpoints.insert(endpoint.id.clone(), endpoint);
-        }
-        for object in &self.cluster.policies {
-            let policy = policy_of(object);
-            model.policies.insert(policy.id.clone(), policy);
-        }
-        model
-    }
-
     /// The program of a node that has all pods.
     pub(crate) fn program(&self) -> Program {
-        let model = self.model();
-        let local = model.endpoints.keys().cloned().collect();
-        compile(&model, &local)
+        compile(&self.model(), &self.pods())
     }
 
     /// The program that such a node's engine has.
@@ -45,23 +23,6 @@ impl Scenario {
         let mut engine = self.engine();
         engine.settle();
         engine.program().clone()
-    }
-
-    pub(crate) fn engine(&self) -> Engine {
-        let mut engine = Engine::new();
-        let model = self.model();
-        engine.set_local(model.endpoints.keys().cloned().collect());
-        for object in &self.cluster.policies {
-            let policy = policy_of(object);
-            engine.set_policy(&policy.id.clone(), Some(policy));
-        }
-        for (id, endpoint) in model.endpoints {
-            engine.set_endpoint(&id, Some(endpoint));
-        }
-        for (name, namespace) in model.namespaces {
-            engine.set_namespace(&name, Some(namespace));
-        }
-        engine
     }
 
     /// An address, or the first address of a pod (`shop/web`).
@@ -148,9 +109,4 @@ impl Scenario {
     pub(crate) fn problems(&self) -> Vec<String> {
         self.engine().summaries().into_iter().flat_map(|summary| summary.problems).collect()
     }
-}
-
-fn policy_of(object: &k8s_openapi::api::networking::v1::NetworkPolicy) -> Policy {
-    let metadata = &object.metadata;
-    Policy::from_kubernetes(metadata.namespace.as_deref().unwrap(), metadata.name.as_deref().unwrap(), object)
 }

@@ -20,6 +20,7 @@ use crate::evaluate::{Packet, Transport};
 use crate::program::Protocol;
 use crate::spec::Cluster;
 
+pub(crate) mod changes;
 pub(crate) mod cluster;
 pub(crate) mod kubernetes;
 pub(crate) mod objects;
