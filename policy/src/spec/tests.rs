@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::expression::{Label, Thing, holds, is_readable};
 use super::judge;
+use crate::scenario::random::own::{LABELS, expression};
 use crate::scenario::random::{cases, packets, scenarios};
 
 /// Whether it is true of something with the labels `a: x` and `b: ''`, and an unknown one `u`.
@@ -127,4 +131,23 @@ fn in_random_clusters_both_ends_allow_and_deny() {
         }
     }
     assert_eq!(seen.len(), 9, "{seen:?}");
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    /// Two readers of the language that share nothing.
+    #[test]
+    fn the_crate_that_reads_selectors_agrees(
+        text in expression(LABELS),
+        labels in btree_map(select(LABELS.to_vec()), select(vec!["a", "b", "", "ab", "red"]), 0..4),
+    ) {
+        let labels: BTreeMap<String, String> =
+            labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let label = |key: &str| labels.get(key).cloned().map_or(Label::Absent, Label::Value);
+        let global = !labels.contains_key(selector::NAMESPACE_LABEL);
+        let ours = holds(&text, &Thing { label: &label, all: true, global }).ok();
+        let theirs = text.parse::<selector::Selector>().ok().map(|read| read.matches(&labels));
+        prop_assert_eq!(ours, theirs, "{}", text);
+    }
 }

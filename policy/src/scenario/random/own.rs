@@ -105,14 +105,14 @@ fn sometimes(weight: f64, text: impl Strategy<Value = String>) -> impl Strategy<
 }
 
 /// What pods and network sets are known by: own labels, and those from where they are.
-const LABELS: &[&str] =
+pub(crate) const LABELS: &[&str] =
     &["app", "app", "app", "tier", "tier", "pcns.env", "pcsa.env", "projectcalico.org/namespace"];
 const NAMESPACE_LABELS: &[&str] =
     &["env", "env", "team", "projectcalico.org/name", "kubernetes.io/metadata.name"];
 const ACCOUNT_LABELS: &[&str] = &["env", "env", "projectcalico.org/name"];
 
 /// A condition in the language of selectors; seldom one that cannot be read.
-fn expression(keys: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
+pub(crate) fn expression(keys: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
     let value = || select(["a", "b", "", "ab", NAMESPACES[0], NAMESPACES[1], "bot"].to_vec());
     let values = vec(value(), 0..3).prop_map(|values| {
         let quoted: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
