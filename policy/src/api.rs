@@ -4,7 +4,8 @@
 //! - [`rule`]: rules of our own policies, and what they match;
 //! - [`own`]: Tier, NetworkPolicy, GlobalNetworkPolicy, and their staged forms;
 //! - [`set`]: NetworkSet and GlobalNetworkSet;
-//! - [`host`]: HostEndpoint.
+//! - [`host`]: HostEndpoint;
+//! - [`word`]: what single words in them stand for.
 //!
 //! Our own kinds have the fields of `projectcalico.org/v3` where those mean the same, so that its users find their way
 //! and manifests convert. A Kubernetes NetworkPolicy has its type in `k8s_openapi`.
@@ -17,7 +18,7 @@
 //!   condition is not the same rule without it, so that whoever converts it can fail closed.
 //! - What is not said and what is empty are the same, as everywhere in these APIs, and neither is written.
 //!
-//! Deliberately absent: `status`, which is somebody else's word and not the author's, and any meaning.
+//! Deliberately absent: `status`, which is somebody else's word and not the author's, and what an object means as a whole.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ pub mod host;
 pub mod own;
 pub mod rule;
 pub mod set;
+pub mod word;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! Network policy: what the objects say, what a node must enforce, and why a packet passes or not.
 //!
 //! ```text
-//!  NetworkPolicy ─┐                     ┌─ evaluate ── does this packet pass?
-//!  Pod            ├─► model ─► program ─┼─ explain ─── which policy and rule decide?
-//!  Namespace     ─┘     (compile/engine)├─ render ──── how does it look?
+//!  policies      ─┐                     ┌─ evaluate ── does this packet pass?
+//!  Pod, Node, ... ├─► model ─► program ─┼─ explain ─── which tier, policy and rule decide?
+//!  Namespace, ... ┘    (compile/engine) ├─ render ──── how does it look?
 //!                                       └─ the agent lowers it to its kernel
 //! ```
 //!

@@ -5,26 +5,27 @@ use proptest::prelude::*;
 
 use super::contract;
 use crate::evaluate::evaluate;
-use crate::scenario::random::{cases, kubernetes_scenarios, packets};
+use crate::scenario::random::{cases, cluster_scenarios, packets};
 
 proptest! {
     #![proptest_config(cases(1000))]
 
     #[test]
     fn programs_decide_as_the_specification(
-        scenario in kubernetes_scenarios(),
+        scenario in cluster_scenarios(),
         packets in vec(packets(), 40),
     ) {
         let program = scenario.program();
         contract::check(&program);
         for packet in packets {
-            scenario.agreed(&program, &packet);
+            let disagreement = scenario.disagreement(&program, &packet);
+            prop_assert_eq!(disagreement, None, "program and specification, {:?}\n{}", packet, program);
         }
     }
 
     #[test]
     fn explanations_say_what_the_program_decides(
-        scenario in kubernetes_scenarios(),
+        scenario in cluster_scenarios(),
         packets in vec(packets(), 10),
     ) {
         let engine = scenario.engine();

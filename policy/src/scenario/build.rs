@@ -8,6 +8,9 @@ use super::Scenario;
 use crate::model::{PolicyId, PolicyKind};
 use crate::program::EndpointId;
 
+mod objects;
+mod policies;
+
 pub(crate) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Scenario;
 use crate::engine::Engine;
-use crate::model::{Endpoint, Model, Namespace, Policy};
-use crate::program::{EndpointId, PolicyId, PolicyKind};
+use crate::model::{Endpoint, Model, Namespace, Node, Policy, PolicyId, PolicyKind, ServiceAccountId};
+use crate::program::EndpointId;
+use crate::selector::Labels;
 
 /// One object, by kind, namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Namespace(String),
     Pod(EndpointId),
+    Node(String),
+    ServiceAccount(ServiceAccountId),
     Policy(PolicyId),
 }
 
@@ -22,10 +24,14 @@ impl Scenario {
     /// All that there is.
     pub(crate) fn keys(&self) -> BTreeSet<Key> {
         let cluster = &self.cluster;
-        let namespaces = cluster.namespaces.iter().map(|object| Key::Namespace(name(&object.metadata)));
-        let pods = cluster.pods.iter().map(|object| Key::Pod(endpoint_id(&object.metadata)));
-        let policies = cluster.policies.iter().map(|object| Key::Policy(kubernetes_id(object)));
-        namespaces.chain(pods).chain(policies).collect()
+        let mut keys = BTreeSet::new();
+        keys.extend(cluster.namespaces.iter().map(|object| Key::Namespace(name(&object.metadata))));
+        keys.extend(cluster.pods.iter().map(|object| Key::Pod(endpoint_id(&object.metadata))));
+        keys.extend(cluster.nodes.iter().map(|object| Key::Node(name(&object.metadata))));
+        let accounts = cluster.service_accounts.iter();
+        keys.extend(accounts.map(|object| Key::ServiceAccount(account_id(&object.metadata))));
+        keys.extend(self.policies().map(|(id, _)| Key::Policy(id)));
+        keys
     }
 
     /// Tells an engine what there is under this name.
@@ -33,6 +39,8 @@ impl Scenario {
         match key {
             Key::Namespace(name) => engine.set_namespace(name, self.namespace_called(name)),
             Key::Pod(id) => engine.set_endpoint(id, self.endpoint_called(id)),
+            Key::Node(name) => engine.set_node(name, self.node_called(name)),
+            Key::ServiceAccount(id) => engine.set_service_account(id, self.account_called(id)),
             Key::Policy(id) => engine.set_policy(id, self.policy_called(id)),
         }
     }
@@ -43,7 +51,17 @@ impl Scenario {
         match key {
             Key::Namespace(gone) => cluster.namespaces.retain(|object| name(&object.metadata) != *gone),
             Key::Pod(gone) => cluster.pods.retain(|object| endpoint_id(&object.metadata) != *gone),
-            Key::Policy(gone) => cluster.policies.retain(|object| kubernetes_id(object) != *gone),
+            Key::Node(gone) => cluster.nodes.retain(|object| name(&object.metadata) != *gone),
+            Key::ServiceAccount(gone) => {
+                cluster.service_accounts.retain(|object| account_id(&object.metadata) != *gone);
+            }
+            Key::Policy(gone) => {
+                let is_other = |kind, metadata: &ObjectMeta| policy_id(kind, metadata) != *gone;
+                cluster.policies.retain(|object| is_other(PolicyKind::NetworkPolicy, &object.metadata));
+                cluster
+                    .cluster_policies
+                    .retain(|object| is_other(PolicyKind::ClusterNetworkPolicy, &object.metadata));
+            }
         }
     }
 
@@ -59,6 +77,14 @@ impl Scenario {
                 Key::Pod(id) => {
                     let endpoint = self.endpoint_called(&id).unwrap();
                     model.endpoints.insert(id, endpoint);
+                }
+                Key::Node(name) => {
+                    let node = self.node_called(&name).unwrap();
+                    model.nodes.insert(name, node);
+                }
+                Key::ServiceAccount(id) => {
+                    let labels = self.account_called(&id).unwrap();
+                    model.service_accounts.insert(id, labels);
                 }
                 Key::Policy(id) => {
                     let policy = self.policy_called(&id).unwrap();
@@ -96,10 +122,35 @@ impl Scenario {
         Some(endpoint)
     }
 
+    fn node_called(&self, wanted: &str) -> Option<Node> {
+        let object = self.cluster.nodes.iter().find(|object| name(&object.metadata) == wanted)?;
+        Some(Node::from_kubernetes(object).unwrap().1)
+    }
+
+    fn account_called(&self, id: &ServiceAccountId) -> Option<Labels> {
+        let mut objects = self.cluster.service_accounts.iter();
+        let object = objects.find(|object| account_id(&object.metadata) == *id)?;
+        Some(object.metadata.labels.clone().unwrap_or_default())
+    }
+
     fn policy_called(&self, id: &PolicyId) -> Option<Policy> {
-        let object = self.cluster.policies.iter().find(|object| kubernetes_id(object) == *id)?;
-        let EndpointId { namespace, name } = endpoint_id(&object.metadata);
-        Some(Policy::from_kubernetes(&namespace, &name, object))
+        self.policies().find(|(known, _)| known == id).map(|(_, policy)| policy())
+    }
+
+    /// Policies of every kind, and what they are to the model.
+    fn policies(&self) -> impl Iterator<Item = (PolicyId, Box<dyn Fn() -> Policy + '_>)> {
+        let kubernetes = self.cluster.policies.iter().map(|object| {
+            let id = policy_id(PolicyKind::NetworkPolicy, &object.metadata);
+            let EndpointId { namespace, name } = endpoint_id(&object.metadata);
+            let read = move || Policy::from_kubernetes(&namespace, &name, object);
+            (id, Box::new(read) as Box<dyn Fn() -> Policy>)
+        });
+        let cluster = self.cluster.cluster_policies.iter().map(|object| {
+            let id = policy_id(PolicyKind::ClusterNetworkPolicy, &object.metadata);
+            let read = || Policy::from_cluster(&name(&object.metadata), object);
+            (id, Box::new(read) as Box<dyn Fn() -> Policy>)
+        });
+        kubernetes.chain(cluster)
     }
 }
 
@@ -111,7 +162,10 @@ fn endpoint_id(metadata: &ObjectMeta) -> EndpointId {
     EndpointId { namespace: metadata.namespace.clone().unwrap(), name: name(metadata) }
 }
 
-fn kubernetes_id(object: &NetworkPolicy) -> PolicyId {
-    let EndpointId { namespace, name } = endpoint_id(&object.metadata);
-    PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name)
+fn account_id(metadata: &ObjectMeta) -> ServiceAccountId {
+    ServiceAccountId { namespace: metadata.namespace.clone().unwrap(), name: name(metadata) }
+}
+
+fn policy_id(kind: PolicyKind, metadata: &ObjectMeta) -> PolicyId {
+    PolicyId { kind, namespace: metadata.namespace.clone(), name: name(metadata) }
 }

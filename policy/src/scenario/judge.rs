@@ -10,7 +10,7 @@ use crate::compile::compile;
 use crate::evaluate::{Decision, Packet, Transport, evaluate};
 use crate::explain::Explanation;
 use crate::program::{Family, Program, Protocol, Verdict};
-use crate::spec;
+use crate::spec::{self, Judgement};
 
 impl Scenario {
     /// The program of a node that has all pods.
@@ -76,25 +76,32 @@ impl Scenario {
         let packet = self.packet(from, to, service);
         let program = self.program();
         assert_eq!(self.engine_program(), program, "the engine's is not that of the compiler");
-        let allowed = self.agreed(&program, &packet);
-        assert_eq!(self.explain(from, to, service).verdict == Verdict::Allow, allowed);
-        allowed
+        assert_eq!(
+            self.disagreement(&program, &packet),
+            None,
+            "program and specification, {packet:?}\n{program}"
+        );
+        let verdict = evaluate(&program, &packet).verdict();
+        assert_eq!(
+            self.explain(from, to, service).verdict,
+            verdict,
+            "the explanation's, {packet:?}\n{program}"
+        );
+        verdict == Verdict::Allow
     }
 
     pub(crate) fn explain(&self, from: &str, to: &str, service: &str) -> Explanation {
         self.engine().explain(&self.packet(from, to, service))
     }
 
-    /// Holds the program's decision about a packet against the specification, end by end.
-    #[track_caller]
-    pub(crate) fn agreed(&self, program: &Program, packet: &Packet) -> bool {
+    /// What the program decides about a packet and what the specification does, if they differ, end by end.
+    pub(crate) fn disagreement(&self, program: &Program, packet: &Packet) -> Option<(Judgement, Judgement)> {
         let evaluation = evaluate(program, packet);
         let allowed =
             |end: &Option<Decision>| end.as_ref().map(|decision| decision.verdict() == Verdict::Allow);
-        let judgement = spec::judge(&self.cluster, packet);
-        assert_eq!(allowed(&evaluation.egress), judgement.egress, "egress of {packet:?}\n{program}");
-        assert_eq!(allowed(&evaluation.ingress), judgement.ingress, "ingress of {packet:?}\n{program}");
-        evaluation.verdict() == Verdict::Allow
+        let (egress, ingress) = (allowed(&evaluation.egress), allowed(&evaluation.ingress));
+        let (decided, wanted) = (Judgement { egress, ingress }, spec::judge(&self.cluster, packet));
+        (decided != wanted).then_some((decided, wanted))
     }
 
     /// Checks many packets: `(from, to, service, allowed)`.

@@ -30,7 +30,9 @@ pub(crate) const NAMESPACES: [&str; 3] = ["red", "green", "blue"];
 /// How many pods there are.
 pub(crate) const PODS: usize = 8;
 const PORTS: [u16; 7] = [1, 53, 80, 81, 443, 8080, 65535];
-const PORT_NAMES: [&str; 3] = ["http", "dns", "api"];
+/// Ports that pods serve, and most packets go to.
+const SERVED: [u16; 3] = [53, 80, 81];
+const PORT_NAMES: [&str; 2] = ["http", "dns"];
 const NETWORKS: [&str; 9] = [
     "0.0.0.0/0",
     "10.0.0.0/8",
@@ -87,6 +89,15 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
     })
 }
 
+/// A cluster without policies of ours.
+pub(crate) fn cluster_scenarios() -> impl Strategy<Value = Scenario> {
+    let policies = (kubernetes::policies(), cluster::policies());
+    (objects::clusters(), policies).prop_map(|(cluster, (policies, cluster_policies))| {
+        let cluster = Cluster { policies, cluster_policies, ..cluster };
+        Scenario { cluster }
+    })
+}
+
 /// A cluster whose policies are Kubernetes' own.
 pub(crate) fn kubernetes_scenarios() -> impl Strategy<Value = Scenario> {
     (objects::clusters(), kubernetes::policies()).prop_map(|(cluster, policies)| {
@@ -107,8 +118,12 @@ pub(crate) fn packets() -> impl Strategy<Value = Packet> {
 }
 
 fn transports() -> impl Strategy<Value = Transport> {
-    let port = (protocols(), select(PORTS.to_vec()), select(PORTS.to_vec()))
-        .prop_map(|(protocol, source, destination)| Transport::Port { protocol, source, destination });
+    let port = || prop_oneof![1 => select(PORTS.to_vec()), 2 => select(SERVED.to_vec())];
+    let port = (protocols(), port(), port()).prop_map(|(protocol, source, destination)| Transport::Port {
+        protocol,
+        source,
+        destination,
+    });
     let icmp = (select(ICMP_TYPES.to_vec()), 0..2u8).prop_map(|(kind, code)| Transport::Icmp { kind, code });
     prop_oneof![10 => port, 3 => icmp, 1 => select(vec![Transport::Other(47), Transport::Other(136)])]
 }
@@ -149,17 +164,19 @@ const NAMESPACE_KEYS: &[&str] = &["env", "team"];
 fn selector(keys: &'static [&'static str]) -> impl Strategy<Value = LabelSelector> + Clone {
     let listed = vec(select(VALUES.to_vec()), 1..3);
     let operator = select(vec!["In", "NotIn", "Exists", "DoesNotExist"]);
-    let expression = (select(keys), operator, listed, 0..80u8).prop_map(|(key, operator, values, mishap)| {
-        let values = operator.ends_with("In").then(|| values.into_iter().map(str::to_owned).collect());
-        let sound = LabelSelectorRequirement { key: key.to_owned(), operator: operator.to_owned(), values };
-        match mishap {
-            0 => LabelSelectorRequirement { operator: "Like".to_owned(), ..sound },
-            1 => LabelSelectorRequirement { key: "no key".to_owned(), ..sound },
-            2 => LabelSelectorRequirement { values: Some(vec!["no value!".to_owned()]), ..sound },
-            3 if operator.ends_with("In") => LabelSelectorRequirement { values: None, ..sound },
-            _ => sound,
-        }
-    });
+    let expression =
+        (select(keys), operator, listed, 0..250u8).prop_map(|(key, operator, values, mishap)| {
+            let values = operator.ends_with("In").then(|| values.into_iter().map(str::to_owned).collect());
+            let sound =
+                LabelSelectorRequirement { key: key.to_owned(), operator: operator.to_owned(), values };
+            match mishap {
+                0 => LabelSelectorRequirement { operator: "Like".to_owned(), ..sound },
+                1 => LabelSelectorRequirement { key: "no key".to_owned(), ..sound },
+                2 => LabelSelectorRequirement { values: Some(vec!["no value!".to_owned()]), ..sound },
+                3 if operator.ends_with("In") => LabelSelectorRequirement { values: None, ..sound },
+                _ => sound,
+            }
+        });
     let labels = btree_map(select(keys), select(VALUES.to_vec()), 0..2);
     let labels = labels.prop_map(|labels| {
         labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()

@@ -18,7 +18,8 @@ use crate::program::Direction;
 pub(super) fn tier(policy: &ClusterNetworkPolicy) -> Option<&'static str> {
     let subject = &policy.spec.subject;
     let known = usize::from(subject.namespaces.is_some()) + usize::from(subject.pods.is_some());
-    if known != 1 || !subject.rest.is_empty() {
+    let more = !subject.rest.is_empty() || subject.pods.iter().any(|pods| !pods.rest.is_empty());
+    if known != 1 || more {
         return None;
     }
     match policy.spec.tier.as_str() {
@@ -93,28 +94,47 @@ pub(super) fn ruling(
 ) -> Option<Ruling> {
     let sound = is_subject_valid(policy) && policy.spec.rest.is_empty();
     rules(policy, direction).iter().find_map(|rule| {
-        let action = match rule.action.as_str() {
-            "Accept" => Ruling::Allow,
-            "Deny" => Ruling::Deny,
-            "Pass" => Ruling::Pass,
-            // Of a newer API (our choice): as closed as can be.
-            _ => return Some(Ruling::Deny),
-        };
-        if !sound || !is_valid(rule) {
-            // "For Accept rules, fail closed means: treat the rule as matching no traffic. For Deny and Pass rules [...]:
-            // treat the rule as a Deny all rule."
-            return (action != Ruling::Allow).then_some(Ruling::Deny);
+        let ruling = rule_ruling(cluster, rule, direction, packet)?;
+        match ruling {
+            _ if sound => Some(ruling),
+            // It is for more pods than its author meant (our choice): they are closed to what it speaks of.
+            Ruling::Allow => None,
+            Ruling::Deny | Ruling::Pass => Some(Ruling::Deny),
         }
-        let other = match direction {
-            Direction::Ingress => packet.source,
-            Direction::Egress => packet.destination,
-        };
-        let peer = rule.peers.iter().any(|peer| is_peer(cluster, peer, other));
-        // "If unspecified, protocol-specific attributes will not be used to match traffic."
-        let protocol = rule.protocols.is_empty()
-            || rule.protocols.iter().any(|protocol| is_protocol(cluster, protocol, packet));
-        (peer && protocol).then_some(action)
     })
+}
+
+fn rule_ruling(cluster: &Cluster, rule: &Rule, direction: Direction, packet: &Packet) -> Option<Ruling> {
+    let action = match rule.action.as_str() {
+        "Accept" => Ruling::Allow,
+        "Pass" => Ruling::Pass,
+        // Deny, and what a newer API has (our choice).
+        _ => Ruling::Deny,
+    };
+    if !are_peers_valid(rule) {
+        // "For Accept rules, fail closed means: treat the rule as matching no traffic. For Deny and Pass rules [...]:
+        // treat the rule as a Deny all rule."
+        return (action != Ruling::Allow).then_some(Ruling::Deny);
+    }
+    let other = match direction {
+        Direction::Ingress => packet.source,
+        Direction::Egress => packet.destination,
+    };
+    if !rule.peers.iter().any(|peer| is_peer(cluster, peer, other)) {
+        return None;
+    }
+    // "If unspecified, protocol-specific attributes will not be used to match traffic."
+    if rule.protocols.is_empty() {
+        return Some(action);
+    }
+    let usable = |protocol: &&Protocol| is_protocol_usable(rule, protocol);
+    let mut known = rule.protocols.iter().filter(usable);
+    let matches = known.any(|protocol| is_protocol(cluster, protocol, packet));
+    // What cannot be read (our choice) is no protocol for an Accept rule, and any for one that is there to deny.
+    match (action, rule.protocols.iter().all(|protocol| is_protocol_usable(rule, protocol))) {
+        (Ruling::Deny | Ruling::Pass, false) => Some(Ruling::Deny),
+        (_, _) => matches.then_some(action),
+    }
 }
 
 fn is_subject_valid(policy: &ClusterNetworkPolicy) -> bool {
@@ -127,15 +147,15 @@ fn are_pods_valid(pods: &NamespacedPods) -> bool {
 }
 
 /// What the definition of the resource has the API server check, and that nothing is said which is not known here.
-fn is_valid(rule: &Rule) -> bool {
-    let names_ports = rule.protocols.iter().any(|protocol| protocol.destination_named_port.is_some());
+fn are_peers_valid(rule: &Rule) -> bool {
+    !rule.has_more && !rule.peers.is_empty() && rule.peers.iter().all(is_peer_valid)
+}
+
+fn is_protocol_usable(rule: &Rule, protocol: &Protocol) -> bool {
     let lacks_ports = |peer: &EgressPeer| peer.networks.is_some() || peer.nodes.is_some();
-    !rule.has_more
-        && !rule.peers.is_empty()
-        && rule.peers.iter().all(is_peer_valid)
-        && rule.protocols.iter().all(is_protocol_valid)
-        // "There are no namedPorts for networks/nodes/domainNames."
-        && !(names_ports && rule.peers.iter().any(lacks_ports))
+    // "There are no namedPorts for networks/nodes/domainNames."
+    let names_nothing = protocol.destination_named_port.is_some() && rule.peers.iter().any(lacks_ports);
+    is_protocol_valid(protocol) && !names_nothing
 }
 
 /// "Exactly one of the fields must be set for a given peer." Names of the DNS are not known here (our choice, until they are).

@@ -44,23 +44,27 @@ pub(super) fn selects(cluster: &Cluster, policy: &NetworkPolicy, pod: &Pod) -> b
     let thing = Thing::from_pod(pod);
     let in_scope = is_global(policy) || policy.metadata.namespace == thing.namespace;
     in_scope
-        && is_selected(cluster, selector, &thing).unwrap_or(true)
+        && is_selected(selector, &thing).unwrap_or(true)
         && (!is_global(policy) || is_namespace_selected(cluster, namespace_selector, &thing).unwrap_or(true))
         && is_account_selected(cluster, service_account_selector, &thing).unwrap_or(true)
 }
 
 /// The result of a selector; `None`: it cannot be read.
-fn is_selected(cluster: &Cluster, selector: &str, thing: &Thing) -> Option<bool> {
+fn is_selected(selector: &str, thing: &Thing) -> Option<bool> {
     let global = thing.namespace.is_none();
-    let about = About { label: &|key| thing.label(cluster, key), all: true, global };
-    expression::holds(selector, &about).ok()
+    expression::holds(selector, &About { label: &|key| thing.label(key), all: true, global }).ok()
 }
 
-/// `all()`: in any namespace; `global()`: in none. No text is no condition.
+/// "Endpoints within the selected namespaces." What is in no namespace (our choice) is selected only by a condition that
+/// speaks of `global()`. No text is no condition.
 fn is_namespace_selected(cluster: &Cluster, selector: &str, thing: &Thing) -> Option<bool> {
-    let (all, global) = (thing.namespace.is_some(), thing.namespace.is_none());
-    let about = About { label: &|key| thing.namespace_label(cluster, key), all, global };
-    if selector.trim().is_empty() { Some(true) } else { expression::holds(selector, &about).ok() }
+    if selector.trim().is_empty() {
+        return Some(true);
+    }
+    let global = thing.namespace.is_none();
+    let about = About { label: &|key| thing.namespace_label(cluster, key), all: true, global };
+    let selected = expression::holds(selector, &about).ok()?;
+    Some(selected && (!global || selector.contains("global(")))
 }
 
 /// `all()`: any service account. No text is no condition.
@@ -240,7 +244,7 @@ fn is_entity(
     };
     let things = Thing::at(cluster, address);
     let not_selected = entity.not_selector.trim().is_empty()
-        || !things.iter().any(|thing| is_selected(cluster, &entity.not_selector, thing) == Some(true));
+        || !things.iter().any(|thing| is_selected(&entity.not_selector, thing) == Some(true));
     (entity.nets.is_empty() || in_any(&entity.nets))
         && !in_any(&entity.not_nets)
         && (entity.ports.is_empty() || is_one_of(&entity.ports))
@@ -279,7 +283,7 @@ fn is_selected_entity(
         });
         (!in_own_namespace || thing.namespace == policy.metadata.namespace)
             && is_namespace_selected(cluster, &entity.namespace_selector, thing) == Some(true)
-            && is_selected(cluster, &entity.selector, thing) == Some(true)
+            && is_selected(&entity.selector, thing) == Some(true)
             && is_account
     })
 }

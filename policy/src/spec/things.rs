@@ -74,13 +74,12 @@ pub(super) struct Thing {
 
 impl Thing {
     pub(super) fn from_pod(pod: &Pod) -> Self {
-        let spec = pod.spec.clone().unwrap_or_default();
-        // "If this is not specified, the default service account is used."
-        let account = spec.service_account_name.filter(|name| !name.is_empty());
+        // The API server fills this in; of a pod without it (our choice) nobody knows as what it runs.
+        let account = pod.spec.clone().and_then(|spec| spec.service_account_name);
         Self {
             labels: labels_of(&pod.metadata),
             namespace: Some(namespace_of(pod)),
-            service_account: Some(account.unwrap_or_else(|| "default".to_owned())),
+            service_account: account.filter(|name| !name.is_empty()),
         }
     }
 
@@ -101,27 +100,21 @@ impl Thing {
         pods.chain(sets).chain(global.map(|set| Self::from_set(set, None))).collect()
     }
 
-    /// Its own label, or one that it has from where it is: `projectcalico.org/namespace`, `pcns.` and a label of its
-    /// namespace, and of pods `projectcalico.org/serviceaccount`, `projectcalico.org/orchestrator`, `pcsa.` and a
-    /// label of the service account.
-    pub(super) fn label(&self, cluster: &Cluster, key: &str) -> Label {
-        let is_pod = self.service_account.is_some();
+    /// Its own label, or one of the two that are given to it and that nobody can give himself: the names of its namespace
+    /// and of its service account.
+    pub(super) fn label(&self, key: &str) -> Label {
         match key {
-            "projectcalico.org/namespace" if self.namespace.is_some() => known(self.namespace.clone()),
-            "projectcalico.org/serviceaccount" if is_pod => known(self.service_account.clone()),
-            "projectcalico.org/orchestrator" if is_pod => known(Some("k8s".to_owned())),
-            _ => match (key.strip_prefix("pcns."), key.strip_prefix("pcsa.")) {
-                (Some(key), _) if self.namespace.is_some() => self.namespace_label(cluster, key),
-                (_, Some(key)) if is_pod => self.account_label(cluster, key),
-                (Some(_) | None, _) => known(self.labels.get(key).cloned()),
-            },
+            "projectcalico.org/namespace" => known(self.namespace.clone()),
+            "projectcalico.org/serviceaccount" => known(self.service_account.clone()),
+            _ => known(self.labels.get(key).cloned()),
         }
     }
 
     /// A label of its namespace.
     pub(super) fn namespace_label(&self, cluster: &Cluster, key: &str) -> Label {
         let Some(name) = &self.namespace else { return Label::Absent };
-        if key == "projectcalico.org/name" || key == "kubernetes.io/metadata.name" {
+        let names = ["projectcalico.org/name", "projectcalico.org/namespace", "kubernetes.io/metadata.name"];
+        if names.contains(&key) {
             return known(Some(name.clone()));
         }
         match of_namespace(cluster, name) {

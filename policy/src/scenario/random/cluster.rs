@@ -55,7 +55,7 @@ pub(crate) fn spec() -> impl Strategy<Value = ClusterNetworkPolicySpec> {
 
 /// Almost always none of 0 and 1.
 fn mishap() -> impl Strategy<Value = u8> {
-    0..60u8
+    0..200u8
 }
 
 /// What a newer version of the API might say.
@@ -64,7 +64,7 @@ pub(super) fn unknown() -> Rest {
 }
 
 fn action() -> impl Strategy<Value = String> {
-    prop_oneof![8 => Just("Accept"), 8 => Just("Deny"), 6 => Just("Pass"), 1 => Just("Explode")]
+    prop_oneof![40 => Just("Accept"), 30 => Just("Deny"), 30 => Just("Pass"), 1 => Just("Explode")]
         .prop_map(str::to_owned)
 }
 
@@ -87,7 +87,7 @@ fn peer(is_egress: bool) -> impl Strategy<Value = EgressPeer> {
         .prop_map(|namespaces| EgressPeer { namespaces: Some(namespaces), ..EgressPeer::default() });
     let pods = namespaced_pods().prop_map(|pods| EgressPeer { pods: Some(pods), ..EgressPeer::default() });
     let network = select([&NETWORKS[..], &["10.0.0.0/40"][..]].concat());
-    let network = prop_oneof![30 => select(NETWORKS.to_vec()), 1 => network];
+    let network = prop_oneof![100 => select(NETWORKS.to_vec()), 1 => network];
     let networks = vec(network, 1..3).prop_map(|networks| EgressPeer {
         networks: Some(networks.into_iter().map(str::to_owned).collect()),
         ..EgressPeer::default()
@@ -97,10 +97,10 @@ fn peer(is_egress: bool) -> impl Strategy<Value = EgressPeer> {
     let names =
         Just(EgressPeer { domain_names: Some(vec!["example.org".to_owned()]), ..EgressPeer::default() });
     let unknown = Just(EgressPeer { rest: unknown(), ..EgressPeer::default() });
-    let more = prop_oneof![16 => networks, 6 => nodes, 1 => names];
+    let more = prop_oneof![40 => networks, 20 => nodes, 1 => names];
     let broken = prop_oneof![1 => unknown, 1 => Just(EgressPeer::default())];
     let either = prop_oneof![1 => namespaces, 1 => pods];
-    (either, more, broken, 0..60u8).prop_map(move |(either, more, broken, which)| match which {
+    (either, more, broken, 0..150u8).prop_map(move |(either, more, broken, which)| match which {
         0 => broken,
         which if is_egress && which % 2 == 1 => more,
         _ => either,
@@ -116,7 +116,7 @@ fn protocols() -> impl Strategy<Value = Vec<Protocol>> {
         Port { range: Some(PortRange { start, end }), ..Port::default() }
     });
     let odd = select(vec![Port::default(), Port { number: Some(0), ..Port::default() }]);
-    let port = prop_oneof![20 => single, 20 => range, 1 => odd];
+    let port = prop_oneof![50 => single, 50 => range, 1 => odd];
     let destination = prop::option::weighted(0.8, port)
         .prop_map(|destination_port| Destination { destination_port, ..Destination::default() });
     let numbered = (0..3u8, destination).prop_map(|(protocol, destination)| match protocol {
@@ -126,6 +126,6 @@ fn protocols() -> impl Strategy<Value = Vec<Protocol>> {
     });
     let named = select(PORT_NAMES.to_vec())
         .prop_map(|name| Protocol { destination_named_port: Some(name.to_owned()), ..Protocol::default() });
-    let protocol = prop_oneof![40 => numbered, 15 => named, 1 => Just(Protocol::default())];
+    let protocol = prop_oneof![80 => numbered, 60 => named, 1 => Just(Protocol::default())];
     prop_oneof![1 => Just(vec![]), 1 => vec(protocol, 1..4)]
 }

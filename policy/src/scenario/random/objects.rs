@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{
-    HOLES, NAMESPACE_KEYS, NAMESPACES, NETWORKS, OUTSIDE, POD_KEYS, PODS, PORT_NAMES, PORTS, labels,
+    HOLES, NAMESPACE_KEYS, NAMESPACES, NETWORKS, OUTSIDE, POD_KEYS, PODS, PORT_NAMES, PORTS, SERVED, labels,
     metadata, pod_address,
 };
 use crate::api::set::{NetworkSet, NetworkSetSpec};
@@ -74,7 +74,7 @@ pub(crate) fn pod(index: usize) -> impl Strategy<Value = Pod> {
     let addresses = (prop::bool::weighted(0.8), prop::bool::weighted(0.8), 0..PODS);
     let account = select(vec![None, Some("bot".to_owned()), Some("cat".to_owned())]);
     let shape = (phase, host_network, restart, addresses, account);
-    let ports = (vec(container_port(), 0..3), vec(container_port(), 0..2));
+    let ports = (vec(container_port(), 0..5), vec(container_port(), 0..3));
     (labels(POD_KEYS), shape, ports).prop_map(move |(labels, shape, (main, init))| {
         let (phase, host_network, restart_policy, (v4, v6, other), service_account_name) = shape;
         let idle = phase != "Running" || host_network == Some(true);
@@ -115,7 +115,7 @@ fn protocol_names() -> impl Strategy<Value = Option<String>> {
 
 fn container_port() -> impl Strategy<Value = ContainerPort> {
     let name = option::weighted(0.9, select(PORT_NAMES.to_vec()));
-    (name, protocol_names(), select(PORTS.to_vec())).prop_map(|(name, protocol, port)| ContainerPort {
+    (name, protocol_names(), select(SERVED.to_vec())).prop_map(|(name, protocol, port)| ContainerPort {
         name: name.map(str::to_owned),
         protocol,
         container_port: port.into(),

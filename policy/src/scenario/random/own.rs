@@ -106,7 +106,7 @@ fn sometimes(weight: f64, text: impl Strategy<Value = String>) -> impl Strategy<
 
 /// What pods and network sets are known by: own labels, and those from where they are.
 pub(crate) const LABELS: &[&str] =
-    &["app", "app", "app", "tier", "tier", "pcns.env", "pcsa.env", "projectcalico.org/namespace"];
+    &["app", "app", "app", "tier", "tier", "projectcalico.org/namespace", "projectcalico.org/serviceaccount"];
 const NAMESPACE_LABELS: &[&str] =
     &["env", "env", "team", "projectcalico.org/name", "kubernetes.io/metadata.name"];
 const ACCOUNT_LABELS: &[&str] = &["env", "env", "projectcalico.org/name"];
