@@ -6,17 +6,80 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::Update;
+use super::changes::Update;
+use crate::evaluate::{Packet, Transport};
 use crate::model::*;
-use crate::program::{Action, Family, Protocol, TierEnd};
-use crate::scenario::random::NAMESPACES;
+use crate::program::{Action, EndpointId, Family, Protocol, TierEnd};
 use crate::selector::{Labels, Predicate, Selector};
 
+const NAMESPACES: [&str; 3] = ["red", "green", "blue"];
+/// How many endpoints there may be.
+pub(super) const PODS: u8 = 8;
 const ACCOUNTS: [&str; 2] = ["bot", "default"];
 const TIERS: [&str; 5] = [DEFAULT_TIER, ADMIN_TIER, BASELINE_TIER, "security", "platform"];
 
-pub(super) fn account() -> impl Strategy<Value = Option<String>> {
-    option::weighted(0.8, select(ACCOUNTS.to_vec())).prop_map(|name| name.map(str::to_owned))
+/// The endpoint with this number.
+pub(super) fn endpoint_id(number: u8) -> EndpointId {
+    let namespace = NAMESPACES[usize::from(number) % NAMESPACES.len()].to_owned();
+    EndpointId { namespace, name: format!("pod{number}") }
+}
+
+/// A change of an endpoint. Two may have one address while it passes from one to the other.
+pub(super) fn endpoint() -> impl Strategy<Value = Update> {
+    let account = option::weighted(0.8, select(ACCOUNTS.to_vec()));
+    let port = (port_name(), protocol(), port()).prop_map(|(name, protocol, number)| NamedPort {
+        name,
+        protocol,
+        number,
+    });
+    let fate = (prop::bool::weighted(0.85), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let shape = (account, btree_set(port, 0..3), any::<bool>(), prop::bool::weighted(0.1));
+    (0..PODS, labels(&["app", "tier"]), shape, fate).prop_map(|(number, labels, shape, fate)| {
+        let (account, named_ports, v6, borrows) = shape;
+        let (is_there, host_network, finished) = fate;
+        let own = format!("10.0.0.{number}");
+        let more = [v6.then(|| format!("fd00::{number}")), borrows.then(|| "10.0.0.1".to_owned())];
+        let addresses = [Some(own)].into_iter().chain(more).flatten().map(|text| text.parse().unwrap());
+        let id = endpoint_id(number);
+        let endpoint = Endpoint {
+            id: id.clone(),
+            labels,
+            addresses: addresses.collect(),
+            named_ports,
+            service_account: account.map(str::to_owned),
+            host_network,
+            finished,
+        };
+        Update::Endpoint(id, is_there.then_some(endpoint))
+    })
+}
+
+/// A change of a namespace.
+pub(super) fn namespace() -> impl Strategy<Value = Update> {
+    (select(NAMESPACES.to_vec()), option::weighted(0.85, labels(&["env", "team"]))).prop_map(
+        |(name, labels)| {
+            Update::Namespace(name.to_owned(), labels.map(|labels| Namespace::new(name, labels)))
+        },
+    )
+}
+
+/// A packet of either family, from and to endpoints for the most part.
+pub(super) fn packet() -> impl Strategy<Value = Packet> {
+    let host = prop_oneof![6 => (0..PODS).prop_map(u16::from), 1 => 100..102u16];
+    let transport = prop_oneof![
+        6 => (protocol(), port(), port()).prop_map(|(protocol, source, destination)| {
+            Transport::Port { protocol, source, destination }
+        }),
+        1 => (select(vec![3u8, 8, 128]), 0..2u8).prop_map(|(kind, code)| Transport::Icmp { kind, code }),
+        1 => Just(Transport::Other(47)),
+    ];
+    (any::<bool>(), host.clone(), host, transport).prop_map(|(v6, source, destination, transport)| {
+        let address = |host: u16| match v6 {
+            true => format!("fd00::{host}").parse().unwrap(),
+            false => format!("10.0.0.{host}").parse().unwrap(),
+        };
+        Packet { source: address(source), destination: address(destination), transport }
+    })
 }
 
 fn labels(keys: &'static [&'static str]) -> impl Strategy<Value = Labels> {
@@ -98,9 +161,10 @@ fn port_name() -> impl Strategy<Value = String> {
     select(vec!["http", "dns", "api"]).prop_map(str::to_owned)
 }
 
-/// A change of a policy of any kind but NetworkPolicy.
+/// A change of a policy, or of what is staged.
 pub(super) fn policy() -> impl Strategy<Value = Update> {
     let kind = select(vec![
+        PolicyKind::NetworkPolicy,
         PolicyKind::ClusterNetworkPolicy,
         PolicyKind::FabricNetworkPolicy,
         PolicyKind::GlobalNetworkPolicy,
@@ -110,10 +174,12 @@ pub(super) fn policy() -> impl Strategy<Value = Update> {
     let subject = (kind, 0..3usize).prop_flat_map(|(kind, number)| {
         let namespace = NAMESPACES[number % NAMESPACES.len()];
         let id = match kind {
-            PolicyKind::FabricNetworkPolicy => PolicyId::namespaced(kind, namespace, format!("p{number}")),
-            PolicyKind::NetworkPolicy
-            | PolicyKind::ClusterNetworkPolicy
-            | PolicyKind::GlobalNetworkPolicy => PolicyId::global(kind, format!("p{number}")),
+            PolicyKind::NetworkPolicy | PolicyKind::FabricNetworkPolicy => {
+                PolicyId::namespaced(kind, namespace, format!("p{number}"))
+            }
+            PolicyKind::ClusterNetworkPolicy | PolicyKind::GlobalNetworkPolicy => {
+                PolicyId::global(kind, format!("p{number}"))
+            }
         };
         (Just(id), selector())
     });
