@@ -17,5 +17,7 @@ mod namespace;
 mod packets;
 #[path = "nftables/programs.rs"]
 mod programs;
+#[path = "nftables/rows.rs"]
+mod rows;
 #[path = "nftables/tables.rs"]
 mod tables;

@@ -21,25 +21,25 @@ use crate::programs::{
     Builder, Interfaces, addresses, and, endpoint_id, is_in, named_port, networks, port, ports, tuples,
 };
 
-const SILENCE: Duration = Duration::from_millis(250);
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const SILENCE: Duration = Duration::from_millis(250);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
-const POD_A: [&str; 2] = ["10.1.0.1", "fd00:1::1"];
-const POD_B: [&str; 2] = ["10.1.0.2", "fd00:1::2"];
-const NODE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
-const OUTSIDE: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
+pub const POD_A: [&str; 2] = ["10.1.0.1", "fd00:1::1"];
+pub const POD_B: [&str; 2] = ["10.1.0.2", "fd00:1::2"];
+pub const NODE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+pub const OUTSIDE: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
 const OTHER_OUTSIDE: &str = "192.0.2.3";
 
-struct Fabric {
-    a: Namespace,
-    b: Namespace,
-    node: Namespace,
-    outside: Namespace,
+pub struct Fabric {
+    pub a: Namespace,
+    pub b: Namespace,
+    pub node: Namespace,
+    pub outside: Namespace,
     nftables: Nftables,
 }
 
 impl Fabric {
-    fn new() -> Fabric {
+    pub fn new() -> Fabric {
         let [a, b, node, outside] = std::array::from_fn(|_| Namespace::new());
         node.sysctl("ipv4/ip_forward", "1");
         node.sysctl("ipv6/conf/all/forwarding", "1");
@@ -58,7 +58,7 @@ impl Fabric {
         Fabric { a, b, node, outside, nftables }
     }
 
-    fn enforce(&mut self, policy: Builder) {
+    pub fn enforce(&mut self, policy: Builder) {
         let interfaces = Interfaces::from([
             (endpoint_id("a"), "fab-a".to_owned()),
             (endpoint_id("b"), "fab-b".to_owned()),
@@ -90,27 +90,32 @@ fn socket_address(address: &str, port: u16) -> SocketAddr {
 }
 
 /// Takes connections without being looked after.
-fn listen(namespace: &Namespace, address: &str, port: u16) -> TcpListener {
+pub fn listen(namespace: &Namespace, address: &str, port: u16) -> TcpListener {
     namespace.run(|| TcpListener::bind(socket_address(address, port)).unwrap())
 }
 
-fn connect(from: &Namespace, to: &str, port: u16, patience: Duration) -> std::io::Result<TcpStream> {
+pub fn connect(from: &Namespace, to: &str, port: u16, patience: Duration) -> std::io::Result<TcpStream> {
     from.run(|| TcpStream::connect_timeout(&socket_address(to, port), patience))
 }
 
 #[track_caller]
-fn passes(from: &Namespace, to: &str, port: u16) {
+pub fn passes(from: &Namespace, to: &str, port: u16) {
     connect(from, to, port, PATIENCE).unwrap_or_else(|error| panic!("to {to} port {port}: {error}"));
 }
 
 #[track_caller]
-fn is_dropped(from: &Namespace, to: &str, port: u16) {
+pub fn is_dropped(from: &Namespace, to: &str, port: u16) {
     let error = connect(from, to, port, SILENCE).expect_err("no connection");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "to {to} port {port}: {error}");
 }
 
 /// Whether a datagram from one socket reaches the other.
-fn datagram_passes(from: (&Namespace, &str), to: (&Namespace, &str), port: u16, patience: Duration) -> bool {
+pub fn datagram_passes(
+    from: (&Namespace, &str),
+    to: (&Namespace, &str),
+    port: u16,
+    patience: Duration,
+) -> bool {
     let receiver = to.0.run(|| UdpSocket::bind(socket_address(to.1, port)).unwrap());
     let sender = from.0.run(|| UdpSocket::bind(socket_address(from.1, 0)).unwrap());
     receiver.set_read_timeout(Some(patience)).unwrap();
