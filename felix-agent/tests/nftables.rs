@@ -29,6 +29,8 @@ mod programs;
 mod random;
 #[path = "nftables/refusals.rs"]
 mod refusals;
+#[path = "nftables/rows.rs"]
+mod rows;
 #[path = "nftables/sequences.rs"]
 mod sequences;
 #[path = "nftables/tables.rs"]

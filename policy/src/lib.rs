@@ -46,6 +46,10 @@ pub mod render;
 pub mod spec;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenario;
 
 pub use engine::Engine;
