@@ -16,8 +16,10 @@ pub(crate) struct Policies {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
+    kind: String,
     namespace: String,
     name: String,
+    tier: String,
     types: Vec<String>,
     endpoints: u64,
     problems: Vec<String>,
@@ -68,8 +70,8 @@ impl From<v1::ListPoliciesResponse> for Policies {
 
 impl From<v1::PolicySummary> for Summary {
     fn from(message: v1::PolicySummary) -> Self {
-        let v1::PolicySummary { namespace, name, types, endpoints, problems } = message;
-        Self { namespace, name, types, endpoints, problems }
+        let v1::PolicySummary { namespace, name, types, endpoints, problems, kind, tier } = message;
+        Self { kind, namespace, name, tier, types, endpoints, problems }
     }
 }
 
@@ -112,13 +114,15 @@ impl From<v1::RuleRef> for Rule {
 
 impl View for Policies {
     fn render(&self) -> String {
-        let headers = ["NAMESPACE", "NAME", "TYPES", "ENDPOINTS", "PROBLEMS"];
+        let headers = ["KIND", "NAMESPACE", "NAME", "TIER", "TYPES", "ENDPOINTS", "PROBLEMS"];
         table::render(
             headers,
             self.policies.iter().map(|policy| {
                 [
+                    policy.kind.clone(),
                     policy.namespace.clone(),
                     policy.name.clone(),
+                    policy.tier.clone(),
                     table::join(&policy.types),
                     policy.endpoints.to_string(),
                     policy.problems.join("; "),

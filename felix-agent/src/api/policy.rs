@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use datastore::Kind;
+use policy::engine::Stage;
 use policy::evaluate::{Packet, Transport};
 use policy::explain::{DirectionVerdict, Explanation};
-use policy::program::{EndpointId, Family, Protocol, Verdict};
+use policy::program::{EndpointId, Family, PolicyKind, Protocol, Verdict};
 use proto::v1;
 use proto::v1::policy_server::Policy;
 use tonic::{Request, Response, Status};
@@ -50,6 +52,8 @@ fn summaries(inputs: &Inputs) -> Vec<v1::PolicySummary> {
     let summaries = inputs.cluster.engine().summaries().into_iter();
     summaries
         .map(|summary| v1::PolicySummary {
+            kind: kind(summary.id.kind, summary.stage).name().to_owned(),
+            tier: summary.tier,
             namespace: summary.id.namespace.unwrap_or_default(),
             name: summary.id.name,
             types: summary.directions.iter().map(ToString::to_string).collect(),
@@ -57,6 +61,19 @@ fn summaries(inputs: &Inputs) -> Vec<v1::PolicySummary> {
             problems: summary.problems,
         })
         .collect()
+}
+
+/// What the object of a policy is called.
+fn kind(kind: PolicyKind, stage: Stage) -> Kind {
+    match (kind, stage) {
+        (PolicyKind::NetworkPolicy, Stage::Enforced) => Kind::NetworkPolicy,
+        (PolicyKind::NetworkPolicy, Stage::Staged) => Kind::StagedKubernetesNetworkPolicy,
+        (PolicyKind::ClusterNetworkPolicy, _) => Kind::ClusterNetworkPolicy,
+        (PolicyKind::FabricNetworkPolicy, Stage::Enforced) => Kind::FabricNetworkPolicy,
+        (PolicyKind::FabricNetworkPolicy, Stage::Staged) => Kind::StagedNetworkPolicy,
+        (PolicyKind::GlobalNetworkPolicy, Stage::Enforced) => Kind::GlobalNetworkPolicy,
+        (PolicyKind::GlobalNetworkPolicy, Stage::Staged) => Kind::StagedGlobalNetworkPolicy,
+    }
 }
 
 /// Answers for one packet, whose ends are named by pod or address.
