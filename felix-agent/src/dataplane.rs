@@ -30,4 +30,4 @@ pub mod enforce;
 
 mod kernel;
 
-pub use kernel::{Dataplane, Facts, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome, Policy};

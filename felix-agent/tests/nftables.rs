@@ -9,6 +9,8 @@ use felix_agent::dataplane::nftables::table;
 
 #[path = "nftables/apply.rs"]
 mod apply;
+#[path = "nftables/deltas.rs"]
+mod deltas;
 #[path = "nftables/established.rs"]
 mod established;
 #[path = "nftables/events.rs"]
@@ -21,5 +23,7 @@ mod namespace;
 mod packets;
 #[path = "nftables/programs.rs"]
 mod programs;
+#[path = "nftables/shared.rs"]
+mod shared;
 #[path = "nftables/tables.rs"]
 mod tables;

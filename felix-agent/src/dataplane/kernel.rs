@@ -18,11 +18,12 @@ use std::time::Duration;
 use ::bgp::config::PeerKey;
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
+use policy::delta::Delta;
 use policy::program::{EndpointId, Program};
 
 use super::enforce::{Enforced, Enforcer, World};
 use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
-use super::nftables::Lowered;
+use super::nftables::{Lowered, Scope};
 use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
 use crate::inputs::Uplink;
@@ -114,8 +115,20 @@ pub type MaySweep<'a> = &'a (dyn Fn(&IpNetwork) -> bool + Sync);
 pub struct Facts<'a> {
     /// Which learned routes may be removed.
     pub may_sweep: MaySweep<'a>,
-    /// What the plan's policy was lowered from.
+    /// What is enforced.
+    pub policy: Policy<'a>,
+}
+
+/// The node's policy as it should be, and where it may differ from what it was when it was last applied.
+pub struct Policy<'a> {
+    /// The table, but for what only the kernel knows.
+    pub lowered: &'a Lowered,
+    /// Where the table may differ.
+    pub scope: Scope,
+    /// What it was lowered from.
     pub program: &'a Program,
+    /// What became different in that; `None`: anything.
+    pub delta: Option<&'a Delta>,
     /// Whether somebody in the fabric has an address.
     pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
 }
@@ -265,7 +278,7 @@ impl Dataplane {
 
     /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed where
     /// `may_sweep` says so.
-    pub async fn apply(&mut self, desired: &Desired, facts: &Facts<'_>) -> Outcome {
+    pub async fn apply(&mut self, desired: &Desired, facts: Facts<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let paths = desired.sysctls.keys();
         // Both wait for the kernel on this thread.
@@ -274,7 +287,7 @@ impl Dataplane {
             let diff = Diff::between(&settings, &desired.sysctls);
             let settings = sysctl::apply(settings, diff);
             outcome.problems.extend(settings.failed.values().map(ToString::to_string));
-            self.enforce(&desired.policy, facts.program, facts.lives, &mut outcome);
+            self.enforce(facts.policy, &mut outcome);
         });
         match self.apply_rest(desired, facts.may_sweep, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
@@ -287,28 +300,18 @@ impl Dataplane {
     }
 
     /// Puts the policy back that somebody else has touched, and nothing else. What went wrong, a sentence each.
-    pub fn repair_policy(
-        &mut self,
-        policy: &Lowered,
-        program: &Program,
-        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
-    ) -> Vec<String> {
+    pub fn repair_policy(&mut self, policy: Policy<'_>) -> Vec<String> {
         let mut outcome = Outcome::default();
-        tokio::task::block_in_place(|| self.enforce(policy, program, lives, &mut outcome));
+        tokio::task::block_in_place(|| self.enforce(policy, &mut outcome));
         outcome.problems
     }
 
-    fn enforce(
-        &mut self,
-        policy: &Lowered,
-        program: &Program,
-        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
-        outcome: &mut Outcome,
-    ) {
+    fn enforce(&mut self, policy: Policy<'_>, outcome: &mut Outcome) {
         let interfaces = self.interfaces.iter().flat_map(Interfaces::iter);
         let own =
             interfaces.flat_map(|interface| &interface.addresses).map(|address| address.local).collect();
-        match self.enforcer.apply(policy, &World { program, lives, own: &own }) {
+        let Policy { lowered, scope, program, delta, lives } = policy;
+        match self.enforcer.apply(lowered, scope, &World { program, delta, lives, own: &own }) {
             Ok(Enforced { applied, unfulfilled, problems, settles_in }) => {
                 if applied != nftables::Applied::default() {
                     tracing::debug!(?applied, "nftables");
