@@ -9,6 +9,8 @@ use felix_agent::dataplane::nftables::table;
 
 #[path = "nftables/apply.rs"]
 mod apply;
+#[path = "nftables/conntrack.rs"]
+mod conntrack;
 #[path = "nftables/deltas.rs"]
 mod deltas;
 #[path = "nftables/established.rs"]
@@ -17,13 +19,23 @@ mod established;
 mod events;
 #[path = "nftables/fabric.rs"]
 mod fabric;
+#[path = "nftables/logs.rs"]
+mod logs;
 #[path = "nftables/namespace.rs"]
 mod namespace;
 #[path = "nftables/packets.rs"]
 mod packets;
 #[path = "nftables/programs.rs"]
 mod programs;
+#[path = "nftables/random.rs"]
+mod random;
+#[path = "nftables/refusals.rs"]
+mod refusals;
+#[path = "nftables/sequences.rs"]
+mod sequences;
 #[path = "nftables/shared.rs"]
 mod shared;
 #[path = "nftables/tables.rs"]
 mod tables;
+#[path = "nftables/verdicts.rs"]
+mod verdicts;

@@ -16,10 +16,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ::bgp::config::PeerKey;
-use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
 use policy::delta::Delta;
-use policy::program::{EndpointId, Program};
+use policy::program::Program;
 
 use super::enforce::{Enforced, Enforcer, World};
 use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
@@ -28,6 +27,12 @@ use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
 use crate::inputs::Uplink;
 use crate::plan::desired::{Desired, InterfaceName, Links, Neighbours, Route, Routes};
+
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+pub use outcome::Outcome;
 
 /// The kernel objects of this node.
 pub struct Dataplane {
@@ -41,71 +46,6 @@ pub struct Dataplane {
     restarted: Option<bool>,
     /// The interface that last reached each peer. Kept when the link goes, for that is when it is asked.
     reached_by: BTreeMap<PeerKey, InterfaceName>,
-}
-
-/// What holds after a pass.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Routes of ours in the kernel.
-    pub routes: Routes,
-    /// What could not be made true, a sentence each.
-    pub problems: Vec<String>,
-    /// Routes of ours were there before this process.
-    pub restarted: bool,
-    /// Apply again after this time, though nothing is wrong.
-    pub settles_in: Option<Duration>,
-    /// Endpoints that do not have the policy that they should, and why.
-    unfulfilled: BTreeMap<EndpointId, String>,
-    /// Host ends that are open.
-    open: BTreeSet<InterfaceName>,
-    /// The policy in the kernel is the one planned.
-    policy_stands: bool,
-    /// The kernel could be read and written.
-    kernel_answers: bool,
-}
-
-impl Outcome {
-    /// The kernel could be read and written, so that `routes` is what it holds.
-    #[must_use]
-    pub fn kernel_answers(&self) -> bool {
-        self.kernel_answers
-    }
-
-    /// The node as such is as planned, whatever a single route or link lacks.
-    #[must_use]
-    pub fn stands(&self) -> bool {
-        self.policy_stands && self.kernel_answers
-    }
-
-    /// Something in the kernel may still send packets to this host end, or let it send.
-    #[must_use]
-    pub fn leads_to(&self, host_interface: &str) -> bool {
-        let is_there =
-            |route: &Route| matches!(route, Route::Device { interface, .. } if interface == host_interface);
-        !self.stands() || self.routes.values().any(is_there)
-    }
-
-    /// What an endpoint still lacks; `None` if nothing.
-    #[must_use]
-    pub fn missing_of(&self, workload: &WorkloadEndpoint) -> Option<String> {
-        if !self.policy_stands {
-            return Some("its policy is not in the kernel".to_owned());
-        }
-        if let Some(reason) = self.unfulfilled.get(&workload.id()) {
-            return Some(format!(
-                "its newest policy is not in the kernel, and what is there is no wider: {reason}"
-            ));
-        }
-        if !self.open.contains(&workload.host_interface) {
-            return Some(format!("its link {} is not open", workload.host_interface));
-        }
-        let has_route = |address: &IpAddr| match self.routes.get(&IpNetwork::from(*address)) {
-            Some(Route::Device { interface, .. }) => *interface == workload.host_interface,
-            Some(Route::Blackhole | Route::Via { .. }) | None => false,
-        };
-        let address = workload.addresses.iter().find(|address| !has_route(address))?;
-        Some(format!("{address} has no route to {}", workload.host_interface))
-    }
 }
 
 /// Whether a learned route may be removed: it is known to be gone, rather than not heard of yet.
@@ -131,6 +71,17 @@ pub struct Policy<'a> {
     pub delta: Option<&'a Delta>,
     /// Whether somebody in the fabric has an address.
     pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
+}
+
+impl Policy<'_> {
+    /// The same, which was just applied.
+    #[must_use]
+    pub fn unchanged(&self) -> Self {
+        static NOTHING: Delta =
+            Delta { sets: BTreeMap::new(), profiles: BTreeSet::new(), endpoints: BTreeSet::new() };
+        let Self { lowered, program, lives, .. } = *self;
+        Self { lowered, scope: Scope::default(), program, delta: Some(&NOTHING), lives }
+    }
 }
 
 /// How long connections that are older than the rules may be picked up in the middle.
@@ -280,6 +231,8 @@ impl Dataplane {
     /// `may_sweep` says so.
     pub async fn apply(&mut self, desired: &Desired, facts: Facts<'_>) -> Outcome {
         let mut outcome = Outcome::default();
+        let Facts { may_sweep, policy } = facts;
+        let again = policy.unchanged();
         let paths = desired.sysctls.keys();
         // Both wait for the kernel on this thread.
         tokio::task::block_in_place(|| {
@@ -287,9 +240,9 @@ impl Dataplane {
             let diff = Diff::between(&settings, &desired.sysctls);
             let settings = sysctl::apply(settings, diff);
             outcome.problems.extend(settings.failed.values().map(ToString::to_string));
-            self.enforce(facts.policy, &mut outcome);
+            self.enforce(policy, &mut outcome);
         });
-        match self.apply_rest(desired, facts.may_sweep, &mut outcome).await {
+        match self.apply_rest(desired, may_sweep, again, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
             Err(error) => {
                 outcome.problems.push(format!("netlink: {error}"));
@@ -331,6 +284,7 @@ impl Dataplane {
         &mut self,
         desired: &Desired,
         may_sweep: MaySweep<'_>,
+        policy: Policy<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.routes.take() {
@@ -339,7 +293,7 @@ impl Dataplane {
         };
         outcome.restarted = *self.restarted.get_or_insert(!actual.is_empty());
         if outcome.policy_stands {
-            self.apply_links(desired, outcome).await?;
+            self.apply_links(desired, policy, outcome).await?;
         }
         let diff = route_diff(&actual, &desired.routes, may_sweep, outcome.policy_stands);
         if diff.is_empty() {
@@ -357,13 +311,23 @@ impl Dataplane {
         Ok(())
     }
 
-    async fn apply_links(&mut self, desired: &Desired, outcome: &mut Outcome) -> Result<(), NetlinkError> {
+    async fn apply_links(
+        &mut self,
+        desired: &Desired,
+        policy: Policy<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), NetlinkError> {
         let actual = match self.links.take() {
             Some(links) => links,
             None => links::read(&self.netlink).await?,
         };
         let diff = Diff::between(&actual, &desired.links).without_removals();
-        let applied = if diff.is_empty() {
+        if !diff.is_empty() {
+            // Somebody may have removed the table a moment ago.
+            outcome.policy_stands = false;
+            tokio::task::block_in_place(|| self.enforce(policy, outcome));
+        }
+        let applied = if diff.is_empty() || !outcome.policy_stands {
             crate::diff::Outcome::starting_from(actual)
         } else {
             links::apply(&self.netlink, actual, diff).await?
@@ -411,6 +375,3 @@ fn route_diff(
     }
     diff
 }
-
-#[cfg(test)]
-mod tests;
