@@ -35,7 +35,7 @@ pub use status::Status;
 
 use crate::config::Config;
 use crate::dataplane::Dataplane;
-use crate::dataplane::nftables::Lowered;
+use crate::dataplane::nftables::Kept;
 use crate::inputs::{Inputs, Node};
 use crate::ipam::journal::Entries;
 use crate::plan::desired::InterfaceName;
@@ -73,8 +73,8 @@ pub struct Agent {
     meter: meter::Meter,
     /// Something changed since the last pass.
     dirty: bool,
-    /// The policy that was last planned, for when somebody else removes it.
-    policy: Option<Lowered>,
+    /// The policy as it should be in the kernel, as of the last pass.
+    policy: Kept,
     /// The last pass left something undone, or for later.
     retry_at: Option<Instant>,
     audit_at: Instant,
@@ -130,7 +130,7 @@ pub fn new(
         meter: meter::Meter::default(),
         listed: false,
         dirty: false,
-        policy: None,
+        policy: Kept::default(),
         retry_at: None,
         audit_at: now + AUDIT,
         arriving: Vec::new(),

@@ -32,4 +32,4 @@ pub mod enforce;
 
 mod kernel;
 
-pub use kernel::{Dataplane, Facts, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome, Policy};

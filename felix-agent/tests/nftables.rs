@@ -11,6 +11,8 @@ use felix_agent::dataplane::nftables::table;
 mod apply;
 #[path = "nftables/conntrack.rs"]
 mod conntrack;
+#[path = "nftables/deltas.rs"]
+mod deltas;
 #[path = "nftables/established.rs"]
 mod established;
 #[path = "nftables/events.rs"]
@@ -33,6 +35,8 @@ mod refusals;
 mod rows;
 #[path = "nftables/sequences.rs"]
 mod sequences;
+#[path = "nftables/shared.rs"]
+mod shared;
 #[path = "nftables/tables.rs"]
 mod tables;
 #[path = "nftables/verdicts.rs"]
