@@ -4,6 +4,7 @@
 //!  NetworkPolicy ─┐                     ┌─ evaluate ── does this packet pass?
 //!  Pod            ├─► model ─► program ─┼─ explain ─── which policy and rule decide?
 //!  Namespace     ─┘     (compile/engine)├─ render ──── how does it look?
+//!                                       ├─ words ────── what does a rule say?
 //!                                       └─ the agent lowers it to its kernel
 //! ```
 //!
@@ -11,7 +12,8 @@
 //! - [`compile`](compile::compile) makes the [`Program`](program::Program) of the local endpoints from all that is
 //!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change.
 //! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
-//!   into words; [`render`](render::render) shows a program.
+//!   into words; [`words`] says what rules say, and why one does not match; [`render`](render::render) shows a program.
+//! - [`diff`](diff::diff) says which connections a change would give another verdict.
 //! - [`spec`] decides packets from the text of the API alone, slowly. Tests hold everything else against it.
 //!
 //! Everything is pure: no clock, no IO, no kernel. Two things of the API's semantics belong to the kernel and are
@@ -36,6 +38,10 @@ pub mod evaluate;
 pub mod explain;
 
 pub mod render;
+
+pub mod words;
+
+pub mod diff;
 
 pub mod spec;
 
