@@ -51,7 +51,7 @@ fn covers(change: &Change, packet: &Packet, names: &dyn Fn(IpAddr) -> Option<End
         (Traffic::Protocol(None), Transport::Other(_)) => true,
         _ => false,
     };
-    names(packet.source) != names(packet.destination) | names(packet.source).is_none()
+    (names(packet.source).is_none() || names(packet.source) != names(packet.destination))
         && change.families.contains(&packet.family())
         && is(&change.sources, packet.source)
         && is(&change.destinations, packet.destination)
