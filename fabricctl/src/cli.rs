@@ -80,6 +80,10 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Delete resources.
     Delete(DeleteArgs),
+    /// Write objects of Calico (projectcalico.org/v3) as objects of Fabric, to be applied. Needs no agent.
+    ///
+    /// Standard output gets the objects; standard error gets, field by field, what could not be carried over.
+    Convert(ConvertArgs),
     /// Take everything out of the datastore, or bring it in.
     #[command(subcommand)]
     Datastore(DatastoreCommand),
@@ -263,6 +267,18 @@ pub(crate) struct ApplyArgs {
     /// Manifest to read; - for standard input. May be given several times.
     #[arg(long = "file", short, required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `convert`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// What to read, as `calicoctl get -o yaml` or `kubectl get -o yaml` writes it; - for standard input. May be given
+    /// several times.
+    #[arg(long = "file", short, required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// End with status 1 if anything could not be carried over.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// `get`.

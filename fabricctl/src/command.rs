@@ -1,6 +1,7 @@
 //! From a command to what is asked of the agent, and which view shows the answer.
 
 mod bgp;
+mod convert;
 mod datastore;
 mod ipam;
 mod node;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             let manifests = resources::read_manifests(&args.files)?;
             resources::apply(&agent().await?, &output, manifests).await
         }
+        Command::Convert(args) => convert::run(&args, &output),
         Command::Get(args) => resources::get(&agent().await?, &output, args).await,
         Command::Delete(args) => {
             let requests = resources::plan_delete(args)?;

@@ -5,6 +5,8 @@
 mod changes;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/convert.rs"]
+mod convert;
 #[path = "cli/data.rs"]
 mod data;
 #[path = "cli/data_ipam.rs"]

@@ -1,14 +1,15 @@
 //! Network policy: what the objects say, what a node must enforce, and why a packet passes or not.
 //!
 //! ```text
-//!  NetworkPolicy ─┐                     ┌─ evaluate ── does this packet pass?
-//!  Pod            ├─► model ─► program ─┼─ explain ─── which policy and rule decide?
-//!  Namespace     ─┘     (compile/engine)├─ render ──── how does it look?
-//!                                       ├─ words ────── what does a rule say?
+//!  policies      ─┐                     ┌─ evaluate ── does this packet pass?
+//!  Pod, Node, ... ├─► model ─► program ─┼─ explain ─── which tier, policy and rule decide?
+//!  Namespace, ... ┘    (compile/engine) ├─ render ──── how does it look?
+//!                                       ├─ words ───── what does a rule say?
 //!                                       └─ the agent lowers it to its kernel
 //! ```
 //!
-//! - [`model`] validates Kubernetes objects. What cannot be used is reported and never widens a policy.
+//! - [`api`] holds objects as they are written and stored, as far as `k8s_openapi` does not.
+//! - [`model`] validates objects. What cannot be used is reported and never widens a policy.
 //! - [`compile`](compile::compile) makes the [`Program`](program::Program) of the local endpoints from all that is
 //!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change.
 //! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
@@ -18,6 +19,8 @@
 //!
 //! Everything is pure: no clock, no IO, no kernel. Two things of the API's semantics belong to the kernel and are
 //! the agent's: traffic between a pod and its own node, and neighbour discovery under isolation.
+
+pub mod api;
 
 pub mod program;
 

@@ -17,8 +17,8 @@ use crate::view::resources::{Objects, Outcomes};
 
 /// A manifest's text and what to call it.
 pub(crate) struct Manifest {
-    text: String,
-    file_name: String,
+    pub(super) text: String,
+    pub(super) file_name: String,
 }
 
 /// Reads all of them; `-` is standard input.

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::definition::{Element, SetDefinition};
+use crate::compile::definition::{Element, SetDefinition, Source};
 use crate::compile::lower::Lowered;
 use crate::index::{Index, SelectorHandle};
-use crate::model::{Endpoint, Model};
+use crate::model::Model;
+use crate::model::ServiceId;
+use crate::model::member::Member;
 use crate::program::{EndpointId, EndpointProgram, ProfileId, Program, SetId};
 
 #[derive(Debug, Default)]
@@ -13,8 +15,15 @@ pub(super) struct Live {
     program: Program,
     profiles: BTreeMap<ProfileId, ProfileUse>,
     sets: BTreeMap<SetId, SetUse>,
-    /// The sets that a selector's endpoints feed.
-    fed: BTreeMap<SelectorHandle, BTreeSet<SetId>>,
+    /// The sets that something feeds.
+    fed: BTreeMap<Feeder, BTreeSet<SetId>>,
+}
+
+/// What changes the members of a set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Feeder {
+    Selector(SelectorHandle),
+    Service(ServiceId),
 }
 
 #[derive(Debug)]
@@ -29,8 +38,8 @@ struct SetUse {
     definition: SetDefinition,
     /// Profiles that refer to it.
     uses: usize,
-    feeder: Option<SelectorHandle>,
-    /// How many endpoints give each element: two have the same address while it passes from one to the other.
+    feeder: Option<Feeder>,
+    /// How many members give each element: two have the same address while it passes from one to the other.
     sources: BTreeMap<Element, usize>,
 }
 
@@ -43,7 +52,7 @@ impl Live {
     pub(super) fn replace(
         &mut self,
         id: &EndpointId,
-        compiled: Option<(EndpointProgram, Vec<Lowered>)>,
+        compiled: Option<(EndpointProgram, Vec<&Lowered>)>,
         index: &mut Index,
         model: &Model,
     ) {
@@ -65,39 +74,60 @@ impl Live {
         }
     }
 
-    /// An endpoint joined or left the endpoints of a selector.
-    pub(super) fn member_changed(&mut self, selector: SelectorHandle, endpoint: &Endpoint, joined: bool) {
-        for id in self.fed.get(&selector).into_iter().flatten() {
-            let (Some(used), Some(set)) = (self.sets.get_mut(id), self.program.sets.get_mut(id)) else {
-                continue;
-            };
-            for element in used.definition.elements(endpoint) {
-                if joined {
-                    *used.sources.entry(element).or_default() += 1;
-                    element.insert_into(set);
-                } else if let Some(sources) = used.sources.get_mut(&element) {
-                    *sources -= 1;
-                    if *sources == 0 {
-                        used.sources.remove(&element);
-                        element.remove_from(set);
-                    }
-                }
+    /// A member joined or left the members of a selector.
+    pub(super) fn member_changed(&mut self, selector: SelectorHandle, member: Member<'_>, joined: bool) {
+        let fed = self.fed.get(&Feeder::Selector(selector)).into_iter().flatten().cloned();
+        for id in fed.collect::<Vec<_>>() {
+            if let Some(used) = self.sets.get(&id) {
+                let elements = used.definition.elements(member);
+                self.change(&id, elements, joined);
             }
         }
     }
 
-    fn acquire_profile(&mut self, lowered: Lowered, index: &mut Index, model: &Model) {
+    /// What is behind a service leaves its sets, or joins them; call it before and after a change of the model.
+    pub(super) fn service_changed(&mut self, service: &ServiceId, model: &Model, joined: bool) {
+        let fed = self.fed.get(&Feeder::Service(service.clone())).into_iter().flatten().cloned();
+        for id in fed.collect::<Vec<_>>() {
+            if let Some(used) = self.sets.get(&id) {
+                let elements = used.definition.service_elements(model);
+                self.change(&id, elements, joined);
+            }
+        }
+    }
+
+    /// Adds elements to a set, or takes them away.
+    fn change(&mut self, id: &SetId, elements: BTreeSet<Element>, joined: bool) {
+        let (Some(used), Some(set)) = (self.sets.get_mut(id), self.program.sets.get_mut(id)) else { return };
+        let mut is_exact = true;
+        for element in elements {
+            if joined {
+                *used.sources.entry(element).or_default() += 1;
+                is_exact &= element.insert_into(set);
+            } else if let Some(sources) = used.sources.get_mut(&element) {
+                *sources -= 1;
+                if *sources == 0 {
+                    used.sources.remove(&element);
+                    is_exact &= element.remove_from(set);
+                }
+            }
+        }
+        if !is_exact {
+            *set = used.definition.set(used.sources.keys().copied());
+        }
+    }
+
+    fn acquire_profile(&mut self, lowered: &Lowered, index: &mut Index, model: &Model) {
         let Lowered { id, profile, sets } = lowered;
-        if let Some(used) = self.profiles.get_mut(&id) {
+        if let Some(used) = self.profiles.get_mut(id) {
             used.uses += 1;
             return;
         }
-        let names = sets.keys().cloned().collect();
         for (id, definition) in sets {
             self.acquire_set(id, definition, index, model);
         }
-        self.profiles.insert(id.clone(), ProfileUse { uses: 1, sets: names });
-        self.program.profiles.insert(id, profile);
+        self.profiles.insert(id.clone(), ProfileUse { uses: 1, sets: sets.keys().cloned().collect() });
+        self.program.profiles.insert(id.clone(), profile.clone());
     }
 
     fn release_profile(&mut self, id: &ProfileId, index: &mut Index) {
@@ -114,25 +144,36 @@ impl Live {
         }
     }
 
-    fn acquire_set(&mut self, id: SetId, definition: SetDefinition, index: &mut Index, model: &Model) {
-        if let Some(used) = self.sets.get_mut(&id) {
+    fn acquire_set(&mut self, id: &SetId, definition: &SetDefinition, index: &mut Index, model: &Model) {
+        if let Some(used) = self.sets.get_mut(id) {
             used.uses += 1;
             return;
         }
-        let mut set = definition.empty();
         let mut sources: BTreeMap<Element, usize> = BTreeMap::new();
-        let feeder = definition.selector().map(|selector| index.acquire(selector));
-        if let Some(feeder) = feeder {
-            self.fed.entry(feeder).or_default().insert(id.clone());
-            for endpoint in index.members(feeder).filter_map(|id| model.endpoints.get(id)) {
-                for element in definition.elements(endpoint) {
-                    *sources.entry(element).or_default() += 1;
-                    element.insert_into(&mut set);
-                }
+        let mut count = |elements: BTreeSet<Element>| {
+            for element in elements {
+                *sources.entry(element).or_default() += 1;
             }
+        };
+        let feeder = match definition.source() {
+            Source::Fixed => None,
+            Source::Selector(selector) => {
+                let handle = index.acquire(selector);
+                let members = index.members(handle).filter_map(|id| model.member(id));
+                members.for_each(|member| count(definition.elements(member)));
+                Some(Feeder::Selector(handle))
+            }
+            Source::Service(service) => {
+                count(definition.service_elements(model));
+                Some(Feeder::Service(service.clone()))
+            }
+        };
+        if let Some(feeder) = feeder.clone() {
+            self.fed.entry(feeder).or_default().insert(id.clone());
         }
+        self.program.sets.insert(id.clone(), definition.set(sources.keys().copied()));
+        let definition = definition.clone();
         self.sets.insert(id.clone(), SetUse { definition, uses: 1, feeder, sources });
-        self.program.sets.insert(id, set);
     }
 
     fn release_set(&mut self, id: &SetId, index: &mut Index) {
@@ -142,15 +183,15 @@ impl Live {
             return;
         }
         self.program.sets.remove(id);
-        let feeder = self.sets.remove(id).and_then(|used| used.feeder);
-        if let Some(feeder) = feeder {
-            if let Some(fed) = self.fed.get_mut(&feeder) {
-                fed.remove(id);
-                if fed.is_empty() {
-                    self.fed.remove(&feeder);
-                }
+        let Some(feeder) = self.sets.remove(id).and_then(|used| used.feeder) else { return };
+        if let Some(fed) = self.fed.get_mut(&feeder) {
+            fed.remove(id);
+            if fed.is_empty() {
+                self.fed.remove(&feeder);
             }
-            index.release(feeder);
+        }
+        if let Feeder::Selector(handle) = feeder {
+            index.release(handle);
         }
     }
 }

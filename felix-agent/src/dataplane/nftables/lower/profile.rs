@@ -98,10 +98,8 @@ fn rules(rule: &ProgramRule, direction: Direction, sets: &Sets) -> Vec<Rule> {
         Rule { comment: comment(&rule.origin, direction), statements }
     };
     let Some(conditions) = Conditions::of(rule, sets) else {
-        return match verdict {
-            Verdict::Drop => vec![finished(Vec::new())],
-            _ => Vec::new(),
-        };
+        let closes = verdict == Verdict::Drop;
+        return closes.then(|| finished(Vec::new())).into_iter().collect();
     };
     let families = match conditions.lookups.as_slice() {
         [] => vec![None],
