@@ -161,6 +161,18 @@ impl Inputs {
             // Matters to whoever assigns addresses, not to the plan.
             (
                 Kind::Node
+                | Kind::ServiceAccount
+                | Kind::EndpointSlice
+                | Kind::ClusterNetworkPolicy
+                | Kind::Tier
+                | Kind::FabricNetworkPolicy
+                | Kind::GlobalNetworkPolicy
+                | Kind::StagedNetworkPolicy
+                | Kind::StagedGlobalNetworkPolicy
+                | Kind::StagedKubernetesNetworkPolicy
+                | Kind::NetworkSet
+                | Kind::GlobalNetworkSet
+                | Kind::HostEndpoint
                 | Kind::Lease
                 | Kind::IpPool
                 | Kind::IpReservation

@@ -56,7 +56,10 @@ pub(crate) async fn apply(agent: &Agent, output: &Output, manifests: Vec<Manifes
     for Manifest { text, file_name } in manifests {
         let request = ApplyRequest { manifest: text, file_name };
         match agent.try_ask(agent.resources().apply(request)).await {
-            Ok(Ok(answer)) => results.extend(answer.results),
+            Ok(Ok(answer)) => {
+                results.extend(answer.results);
+                answer.remarks.iter().for_each(|remark| output.remark(remark));
+            }
             Ok(Err(status)) => return stop(output, results, of_status(&status, agent)),
             Err(failure) => return stop(output, results, failure),
         }

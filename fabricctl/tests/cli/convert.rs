@@ -38,18 +38,18 @@ metadata:
   name: security.dns
 spec:
   egress:
-    - action: Allow
-      destination:
-        ports:
-          - 53
-          - \"1000:2000\"
-        selector: k8s-app == 'kube-dns'
-      protocol: UDP
+  - action: Allow
+    destination:
+      ports:
+      - 53
+      - 1000:2000
+      selector: k8s-app == 'kube-dns'
+    protocol: UDP
   order: 10
   selector: app == 'web'
   tier: security
   types:
-    - Egress
+  - Egress
 ";
 
 const LOST: &str = "stdin: GlobalNetworkPolicy security.dns: spec.egress[1].http: needs a proxy that reads requests, and there \

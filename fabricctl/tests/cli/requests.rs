@@ -191,3 +191,13 @@ fn manifests_are_sent_in_the_order_given() {
     let delete = DeleteRequest { manifest: "kind: A".to_owned(), file_name: one, ..DeleteRequest::default() };
     assert_eq!(agent.asked(), [format!("{delete:?}")]);
 }
+
+#[test]
+fn what_may_not_be_meant_is_remarked_beside_the_answer() {
+    let agent = Agent::start();
+    let plain = agent.run_with_stdin(&["apply", "-f", "-"], "kind: A");
+    let remarked = agent.run_with_stdin(&["apply", "-f", "-"], "kind: A, order: 5");
+    assert_eq!((remarked.status, &remarked.stdout), (0, &plain.stdout));
+    let said = "GlobalNetworkPolicy deny: spec.order: GlobalNetworkPolicy other has the same\n";
+    assert_eq!((plain.stderr.as_str(), remarked.stderr.as_str()), ("", said));
+}

@@ -5,7 +5,8 @@
 //!
 //! - `apply`, `delete`: what people write;
 //! - `archive`: everything, out and in again;
-//! - `naming`: what requests name.
+//! - `naming`: what requests name;
+//! - `order`: what is said about tiers and orders of policies.
 //!
 //! Deliberately absent: writing what agents write (blocks, affinities, handles, endpoints). Those can be read, and come
 //! with an import.
@@ -14,6 +15,7 @@ mod apply;
 mod archive;
 mod delete;
 mod naming;
+mod order;
 
 use std::sync::Arc;
 

@@ -66,7 +66,23 @@ pub fn gather(items: BTreeMap<Key, Versioned>) -> Gathered {
                     gathered.index.put(record, revision.into());
                 }
             }
-            Resource::Namespace(_) | Resource::Pod(_) | Resource::NetworkPolicy(_) | Resource::Lease(_) => {}
+            // Not listed.
+            Resource::Namespace(_)
+            | Resource::ServiceAccount(_)
+            | Resource::Pod(_)
+            | Resource::EndpointSlice(_)
+            | Resource::NetworkPolicy(_)
+            | Resource::ClusterNetworkPolicy(_)
+            | Resource::Lease(_)
+            | Resource::Tier(_)
+            | Resource::FabricNetworkPolicy(_)
+            | Resource::GlobalNetworkPolicy(_)
+            | Resource::StagedNetworkPolicy(_)
+            | Resource::StagedGlobalNetworkPolicy(_)
+            | Resource::StagedKubernetesNetworkPolicy(_)
+            | Resource::NetworkSet(_)
+            | Resource::GlobalNetworkSet(_)
+            | Resource::HostEndpoint(_) => {}
         }
     }
     for (key, revision, endpoint) in endpoints {
