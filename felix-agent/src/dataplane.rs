@@ -22,6 +22,8 @@ pub mod sysctl;
 
 pub mod nftables;
 
+pub mod probe;
+
 mod kernel;
 
 pub use kernel::{Dataplane, MaySweep, Outcome};
