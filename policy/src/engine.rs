@@ -20,6 +20,7 @@ use std::net::IpAddr;
 
 use crate::compile::lower::{Lowered, lower};
 use crate::compile::order::tiers;
+use crate::delta::Delta;
 use crate::index::{Change, Index, SelectorHandle};
 use crate::model::member::MemberId;
 use crate::model::{
@@ -201,6 +202,14 @@ impl Engine {
     /// The program of the local endpoints, as of the last [`settle`](Self::settle).
     pub fn program(&self) -> &Program {
         self.live.program()
+    }
+
+    /// What became different in the program since this was last asked; `None` the first time, for all of it. From then
+    /// on it is noted, and kept until it is asked for.
+    ///
+    /// To be asked after [`settle`](Self::settle): members of sets change at once, everything else only then.
+    pub fn take_delta(&mut self) -> Option<Delta> {
+        self.live.take_delta()
     }
 
     /// Everything known.

@@ -11,7 +11,8 @@
 //! - [`api`] holds objects as they are written and stored, as far as `k8s_openapi` does not.
 //! - [`model`] validates objects. What cannot be used is reported and never widens a policy.
 //! - [`compile`](compile::compile) makes the [`Program`](program::Program) of the local endpoints from all that is
-//!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change.
+//!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change, and tells what
+//!   became different ([`delta`]).
 //! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
 //!   into words; [`words`] says what rules say, and why one does not match; [`render`](render::render) shows a program.
 //! - [`diff`](diff::diff) says which connections a change would give another verdict.
@@ -33,6 +34,8 @@ mod ranges;
 pub mod compile;
 
 mod index;
+
+pub mod delta;
 
 pub mod engine;
 

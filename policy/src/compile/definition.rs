@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::digest::Digest;
-use crate::model::member::Member;
+use crate::delta::Member;
+use crate::model::member::Member as Selected;
 use crate::model::{EndpointSelector, Model, NamespaceScope, ServiceId, ports_named};
 use crate::program::{Protocol, Set, SetId};
 use crate::ranges::{Cut, cover};
@@ -112,18 +113,18 @@ impl SetDefinition {
     }
 
     /// What a selected thing adds.
-    pub(crate) fn elements(&self, member: Member<'_>) -> BTreeSet<Element> {
+    pub(crate) fn elements(&self, member: Selected<'_>) -> BTreeSet<Element> {
         match (self, member) {
-            (Self::Addresses(_), Member::Endpoint(endpoint)) => {
+            (Self::Addresses(_), Selected::Endpoint(endpoint)) => {
                 endpoint.addresses.iter().copied().map(Element::Address).collect()
             }
-            (Self::Addresses(_), Member::Node(node)) => {
+            (Self::Addresses(_), Selected::Node(node)) => {
                 node.addresses.iter().copied().map(Element::Address).collect()
             }
-            (Self::NetworkSets(_), Member::NetworkSet(_, set)) => {
+            (Self::NetworkSets(_), Selected::NetworkSet(_, set)) => {
                 set.networks.iter().copied().map(Element::Network).collect()
             }
-            (Self::NamedPorts { within, protocol, port_name, .. }, Member::Endpoint(endpoint)) => {
+            (Self::NamedPorts { within, protocol, port_name, .. }, Selected::Endpoint(endpoint)) => {
                 let is_within = |address: &IpAddr| {
                     within.as_ref().is_none_or(|all| all.iter().any(|network| network.contains(*address)))
                 };
@@ -167,6 +168,15 @@ impl Element {
 
     fn network(self) -> Option<IpNetwork> {
         if let Self::Network(network) = self { Some(network) } else { None }
+    }
+
+    /// It as a member of a set; a network only of the set that is made of it.
+    pub(crate) fn member(self) -> Member {
+        match self {
+            Self::Address(address) => Member::Address(address),
+            Self::Port(address, protocol, port) => Member::AddressPort(address, protocol, port),
+            Self::Network(network) => Member::Network(network),
+        }
     }
 
     /// Adds it to a set of its kind; `false` if that takes more than adding it.

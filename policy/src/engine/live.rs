@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::definition::{Element, SetDefinition, Source};
 use crate::compile::lower::Lowered;
+use crate::delta::{Delta, Member};
 use crate::index::{Index, SelectorHandle};
-use crate::model::Model;
-use crate::model::ServiceId;
-use crate::model::member::Member;
-use crate::program::{EndpointId, EndpointProgram, ProfileId, Program, SetId};
+use crate::model::member::Member as Selected;
+use crate::model::{Model, ServiceId};
+use crate::program::{EndpointId, EndpointProgram, ProfileId, Program, Set, SetId};
 
 #[derive(Debug, Default)]
 pub(super) struct Live {
@@ -17,6 +17,8 @@ pub(super) struct Live {
     sets: BTreeMap<SetId, SetUse>,
     /// The sets that something feeds.
     fed: BTreeMap<Feeder, BTreeSet<SetId>>,
+    /// Since it was last taken; `None` if it never was.
+    delta: Option<Delta>,
 }
 
 /// What changes the members of a set.
@@ -48,6 +50,18 @@ impl Live {
         &self.program
     }
 
+    /// What became different since this was last asked; `None` if it never was.
+    pub(super) fn take_delta(&mut self) -> Option<Delta> {
+        self.delta.replace(Delta::default())
+    }
+
+    /// Notes something, if anybody asks.
+    fn note(&mut self, note: impl FnOnce(&mut Delta)) {
+        if let Some(delta) = &mut self.delta {
+            note(delta);
+        }
+    }
+
     /// Puts a newly compiled endpoint in place of the old, or (`None`) takes it out.
     pub(super) fn replace(
         &mut self,
@@ -63,6 +77,9 @@ impl Live {
             }
             endpoint
         });
+        if new.as_ref() != self.program.endpoints.get(id) {
+            self.note(|delta| delta.note_endpoint(id));
+        }
         let old = match new {
             Some(endpoint) => self.program.endpoints.insert(id.clone(), endpoint),
             None => self.program.endpoints.remove(id),
@@ -75,7 +92,7 @@ impl Live {
     }
 
     /// A member joined or left the members of a selector.
-    pub(super) fn member_changed(&mut self, selector: SelectorHandle, member: Member<'_>, joined: bool) {
+    pub(super) fn member_changed(&mut self, selector: SelectorHandle, member: Selected<'_>, joined: bool) {
         let fed = self.fed.get(&Feeder::Selector(selector)).into_iter().flatten().cloned();
         for id in fed.collect::<Vec<_>>() {
             if let Some(used) = self.sets.get(&id) {
@@ -101,19 +118,28 @@ impl Live {
         let (Some(used), Some(set)) = (self.sets.get_mut(id), self.program.sets.get_mut(id)) else { return };
         let mut is_exact = true;
         for element in elements {
-            if joined {
-                *used.sources.entry(element).or_default() += 1;
-                is_exact &= element.insert_into(set);
-            } else if let Some(sources) = used.sources.get_mut(&element) {
-                *sources -= 1;
-                if *sources == 0 {
-                    used.sources.remove(&element);
-                    is_exact &= element.remove_from(set);
-                }
+            let sources = used.sources.entry(element).or_default();
+            let before = *sources;
+            *sources = if joined { before + 1 } else { before.saturating_sub(1) };
+            let is_there = *sources > 0;
+            if !is_there {
+                used.sources.remove(&element);
+            }
+            if is_there == (before > 0) {
+                continue;
+            }
+            let done = if joined { element.insert_into(set) } else { element.remove_from(set) };
+            match (done, &mut self.delta) {
+                (true, Some(delta)) => delta.note_member(id, element.member(), joined),
+                (true, None) => {}
+                (false, _) => is_exact = false,
             }
         }
         if !is_exact {
-            *set = used.definition.set(used.sources.keys().copied());
+            let old = std::mem::replace(set, used.definition.set(used.sources.keys().copied()));
+            if let Some(delta) = &mut self.delta {
+                note_networks(delta, id, &old, set);
+            }
         }
     }
 
@@ -128,6 +154,7 @@ impl Live {
         }
         self.profiles.insert(id.clone(), ProfileUse { uses: 1, sets: sets.keys().cloned().collect() });
         self.program.profiles.insert(id.clone(), profile.clone());
+        self.note(|delta| delta.note_profile(id));
     }
 
     fn release_profile(&mut self, id: &ProfileId, index: &mut Index) {
@@ -137,6 +164,7 @@ impl Live {
             return;
         }
         self.program.profiles.remove(id);
+        self.note(|delta| delta.note_profile(id));
         if let Some(used) = self.profiles.remove(id) {
             for set in &used.sets {
                 self.release_set(set, index);
@@ -172,6 +200,7 @@ impl Live {
             self.fed.entry(feeder).or_default().insert(id.clone());
         }
         self.program.sets.insert(id.clone(), definition.set(sources.keys().copied()));
+        self.note(|delta| delta.note_set(id));
         let definition = definition.clone();
         self.sets.insert(id.clone(), SetUse { definition, uses: 1, feeder, sources });
     }
@@ -183,6 +212,7 @@ impl Live {
             return;
         }
         self.program.sets.remove(id);
+        self.note(|delta| delta.note_set(id));
         let Some(feeder) = self.sets.remove(id).and_then(|used| used.feeder) else { return };
         if let Some(fed) = self.fed.get_mut(&feeder) {
             fed.remove(id);
@@ -193,5 +223,16 @@ impl Live {
         if let Feeder::Selector(handle) = feeder {
             index.release(handle);
         }
+    }
+}
+
+/// Notes which networks a set of them lost and got.
+fn note_networks(delta: &mut Delta, id: &SetId, old: &Set, new: &Set) {
+    let (Set::Networks(old), Set::Networks(new)) = (old, new) else { return };
+    for network in old.difference(new) {
+        delta.note_member(id, Member::Network(*network), false);
+    }
+    for network in new.difference(old) {
+        delta.note_member(id, Member::Network(*network), true);
     }
 }

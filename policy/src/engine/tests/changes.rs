@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use super::arbitrary::{self, PODS};
 use super::settled;
 use crate::compile::{compile, compile_pending};
+use crate::delta::{Delta, Member, SetDelta};
 use crate::engine::{Engine, Stage, put};
 use crate::evaluate::evaluate;
 use crate::model::*;
-use crate::program::EndpointId;
+use crate::program::{EndpointId, Program, Set};
 use crate::selector::Labels;
 
 /// One update, as a watcher would bring it.
@@ -50,6 +51,41 @@ fn told(updates: impl IntoIterator<Item = Update>) -> (Engine, Model) {
         apply(&mut engine, &mut model, update);
     }
     (engine, model)
+}
+
+/// Does to a program what a delta says, as far as it says it.
+fn follow(program: &mut Program, delta: &Delta, new: &Program) {
+    for (id, delta) in &delta.sets {
+        match delta {
+            SetDelta::Whole => put(&mut program.sets, id, new.sets.get(id).cloned()),
+            SetDelta::Members { added, removed } => {
+                assert!(!added.is_empty() || !removed.is_empty());
+                let set = program.sets.get_mut(id).unwrap();
+                assert!(removed.iter().all(|member| change(set, *member, false)), "it had them");
+                assert!(added.iter().all(|member| change(set, *member, true)), "it had them not");
+            }
+        }
+    }
+    for id in &delta.profiles {
+        put(&mut program.profiles, id, new.profiles.get(id).cloned());
+    }
+    for id in &delta.endpoints {
+        put(&mut program.endpoints, id, new.endpoints.get(id).cloned());
+    }
+}
+
+fn change(set: &mut Set, member: Member, joins: bool) -> bool {
+    fn of<T: Ord>(set: &mut BTreeSet<T>, member: T, joins: bool) -> bool {
+        if joins { set.insert(member) } else { set.remove(&member) }
+    }
+    match (set, member) {
+        (Set::Addresses(set), Member::Address(address)) => of(set, address, joins),
+        (Set::AddressPorts(set), Member::AddressPort(address, protocol, port)) => {
+            of(set, (address, protocol, port), joins)
+        }
+        (Set::Networks(set), Member::Network(network)) => of(set, network, joins),
+        (set, member) => panic!("{member:?} in {set:?}"),
+    }
 }
 
 fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
@@ -104,12 +140,18 @@ proptest! {
         updates in prop::collection::vec((updates(), any::<bool>()), 1..80),
     ) {
         let (mut engine, mut model) = told(first);
+        let mut followed = settled(&mut engine).clone();
+        prop_assert_eq!(engine.take_delta(), None);
         for (update, look) in updates {
             apply(&mut engine, &mut model, update);
             // Not after each, so that changes also pile up.
             if look {
                 let expected = compile(&model, &engine.local().clone());
                 prop_assert_eq!(settled(&mut engine), &expected);
+                let delta = engine.take_delta().unwrap();
+                follow(&mut followed, &delta, &expected);
+                prop_assert_eq!(&followed, &expected, "{:?}", delta);
+                prop_assert!(engine.take_delta().unwrap().is_empty());
             }
         }
         let expected = compile(&model, &engine.local().clone());
