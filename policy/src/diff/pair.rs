@@ -264,10 +264,10 @@ impl Search {
                 before: sentences(&self.programs.before, &packet, before, ends.direction),
                 after: sentences(&self.programs.after, &packet, after, ends.direction),
             };
-            let own = Who::Endpoints(own.keys().cloned().collect());
+            let (own, peers) = apart(own.keys().cloned().collect(), peers.clone());
             let (sources, destinations) = match ends.direction {
-                Direction::Ingress => (peers.clone(), own),
-                Direction::Egress => (own, peers.clone()),
+                Direction::Ingress => (peers, own),
+                Direction::Egress => (own, peers),
             };
             let traffic = merge(&classes, traffic.len());
             let row = Row { sources, destinations, traffic, before, after };
@@ -304,6 +304,18 @@ fn representatives<'a>(direction: Direction, own: &'a Holders, peers: &'a Holder
         own: (own, *own_address),
         peer: (Some(peer), *peer_address),
     })
+}
+
+/// Without an endpoint at the end where only itself is at the other.
+fn apart(mut own: BTreeSet<EndpointId>, mut peers: Who) -> (Who, Who) {
+    if let Who::Endpoints(peers) = &mut peers {
+        match (own.first(), peers.first()) {
+            (Some(only), _) if own.len() == 1 => drop(peers.remove(only)),
+            (_, Some(only)) if peers.len() == 1 => drop(own.remove(only)),
+            (_, _) => {}
+        }
+    }
+    (Who::Endpoints(own), peers)
 }
 
 /// Everybody with an address of the family.
