@@ -140,16 +140,8 @@ impl Inputs {
     fn set(&mut self, key: &Key, resource: Option<Resource>) -> bool {
         let id = || EndpointId { namespace: key.namespace.clone(), name: key.name.clone() };
         match (key.kind, resource) {
-            (Kind::Namespace, Some(Resource::Namespace(object))) => {
-                self.cluster.set_namespace(&key.name, Some(&object))
-            }
-            (Kind::Namespace, _) => self.cluster.set_namespace(&key.name, None),
             (Kind::Pod, Some(Resource::Pod(object))) => self.cluster.set_pod(&id(), Some(&object)),
             (Kind::Pod, _) => self.cluster.set_pod(&id(), None),
-            (Kind::NetworkPolicy, Some(Resource::NetworkPolicy(object))) => {
-                self.cluster.set_policy(&key.namespace, &key.name, Some(&object));
-            }
-            (Kind::NetworkPolicy, _) => self.cluster.set_policy(&key.namespace, &key.name, None),
             (Kind::WorkloadEndpoint, Some(Resource::WorkloadEndpoint(object))) => {
                 self.set_endpoint(&id(), Some(*object))
             }
@@ -158,29 +150,8 @@ impl Inputs {
                 self.set_affinity(key, Some(&affinity))
             }
             (Kind::BlockAffinity, _) => self.set_affinity(key, None),
-            // Matters to whoever assigns addresses, not to the plan.
-            (
-                Kind::Node
-                | Kind::ServiceAccount
-                | Kind::EndpointSlice
-                | Kind::ClusterNetworkPolicy
-                | Kind::Tier
-                | Kind::FabricNetworkPolicy
-                | Kind::GlobalNetworkPolicy
-                | Kind::StagedNetworkPolicy
-                | Kind::StagedGlobalNetworkPolicy
-                | Kind::StagedKubernetesNetworkPolicy
-                | Kind::NetworkSet
-                | Kind::GlobalNetworkSet
-                | Kind::HostEndpoint
-                | Kind::Lease
-                | Kind::IpPool
-                | Kind::IpReservation
-                | Kind::IpamConfiguration
-                | Kind::IpamBlock
-                | Kind::IpamHandle,
-                _,
-            ) => return false,
+            // What else concerns the plan are policies; the rest matters to whoever assigns addresses.
+            (_, resource) => return self.cluster.set_object(key, resource.as_ref()),
         }
         true
     }

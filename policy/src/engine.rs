@@ -31,6 +31,7 @@ use crate::program::{Direction, EndpointId, EndpointProgram, Program};
 use crate::selector::Labels;
 
 mod live;
+mod preview;
 mod view;
 
 #[cfg(test)]
@@ -58,8 +59,9 @@ pub struct Engine {
     stale: BTreeSet<EndpointId>,
 }
 
-/// What the profiles of an endpoint follow from, and the profiles.
-type Memo = BTreeMap<(Vec<SelectorHandle>, BTreeSet<NamedPort>), [Option<Lowered>; 2]>;
+/// What the profiles of an endpoint follow from (something that tells its policies, and its own ports), and the profiles
+/// for ingress and egress.
+type Memo<K> = BTreeMap<(K, BTreeSet<NamedPort>), [Option<Lowered>; 2]>;
 
 impl Engine {
     /// Knows nothing.
@@ -225,7 +227,7 @@ impl Engine {
     fn compile_endpoint<'a>(
         &self,
         id: &EndpointId,
-        memo: &'a mut Memo,
+        memo: &'a mut Memo<Vec<SelectorHandle>>,
     ) -> Option<(EndpointProgram, Vec<&'a Lowered>)> {
         let endpoint = self.model.endpoints.get(id).filter(|endpoint| endpoint.is_policed())?;
         if !self.local.contains(id) {
@@ -233,22 +235,33 @@ impl Engine {
         }
         let handles = self.index.selectors_of(&MemberId::Endpoint(id.clone()));
         let isolating: Vec<_> = handles.filter(|handle| self.isolating.contains_key(handle)).collect();
-        let lowered = match memo.entry((isolating, endpoint.named_ports.clone())) {
+        let policies = || {
+            let ids = self.policies_of(id).into_iter();
+            ids.filter_map(|id| self.model.policies.get(id)).collect()
+        };
+        let [ingress, egress] = self.lowered(endpoint, isolating, policies, memo);
+        let program = endpoint_program(endpoint, ingress, egress);
+        Some((program, [ingress, egress].into_iter().flatten().collect()))
+    }
+
+    /// The profiles of an endpoint that these policies select. `key` tells which.
+    fn lowered<'a, 'p, K: Ord>(
+        &self,
+        endpoint: &Endpoint,
+        key: K,
+        policies: impl FnOnce() -> Vec<&'p Policy>,
+        memo: &'a mut Memo<K>,
+    ) -> &'a [Option<Lowered>; 2] {
+        match memo.entry((key, endpoint.named_ports.clone())) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
-                let policies =
-                    || self.policies_of(id).into_iter().filter_map(|id| self.model.policies.get(id));
-                let lowered = [Direction::Ingress, Direction::Egress].map(|direction| {
-                    lower(direction, &endpoint.named_ports, &tiers(&self.model, direction, policies()))
-                });
-                unknown.insert(lowered)
+                let policies = policies();
+                unknown.insert([Direction::Ingress, Direction::Egress].map(|direction| {
+                    let tiers = tiers(&self.model, direction, policies.iter().copied());
+                    lower(direction, &endpoint.named_ports, &tiers)
+                }))
             }
-        };
-        let [ingress, egress] = &*lowered;
-        let name = |lowered: &Option<Lowered>| lowered.as_ref().map(|lowered| lowered.id.clone());
-        let addresses = endpoint.addresses.clone();
-        let program = EndpointProgram { addresses, ingress: name(ingress), egress: name(egress) };
-        Some((program, [ingress, egress].into_iter().flatten().collect()))
+        }
     }
 
     /// Takes a policy's subjects out of the index.
@@ -317,6 +330,16 @@ impl Engine {
         });
         self.stale.extend(endpoints.filter(|id| self.local.contains(*id)).cloned());
     }
+}
+
+fn endpoint_program(
+    endpoint: &Endpoint,
+    ingress: &Option<Lowered>,
+    egress: &Option<Lowered>,
+) -> EndpointProgram {
+    let name = |lowered: &Option<Lowered>| lowered.as_ref().map(|lowered| lowered.id.clone());
+    let addresses = endpoint.addresses.clone();
+    EndpointProgram { addresses, ingress: name(ingress), egress: name(egress) }
 }
 
 fn put<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, key: &K, value: Option<V>) {

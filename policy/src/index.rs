@@ -344,7 +344,11 @@ impl Index {
         self.selectors.get(&handle).is_some_and(|entry| entry.selector.accepts(facts))
     }
 
-    /// The members that a selector selects, looked up.
+    /// The members that a selector selects, looked up; nobody need use it.
+    pub(crate) fn select(&self, selector: &EndpointSelector) -> impl Iterator<Item = &MemberId> {
+        self.find_members(selector).into_iter().filter_map(|handle| Some(&self.members.get(&handle)?.id))
+    }
+
     fn find_members(&self, selector: &EndpointSelector) -> BTreeSet<MemberHandle> {
         let anchor = selector.anchor();
         let mut members = BTreeSet::new();
@@ -359,8 +363,9 @@ impl Index {
         if let NamespaceScope::Named(name) = scope {
             self.places.get(&Place::Namespace(name.clone())).into_iter().for_each(collect);
         } else {
-            let covered = self.places.values().filter(|entry| entry.covered_by.contains(scope));
-            covered.for_each(&mut collect);
+            let covered =
+                self.places.iter().filter(|(place, entry)| scope.covers(place, entry.labels.as_ref()));
+            covered.for_each(|(_, entry)| collect(entry));
         }
         members
     }

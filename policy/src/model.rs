@@ -20,6 +20,7 @@ mod cluster_network_policy;
 mod endpoint;
 pub(crate) mod member;
 mod network_policy;
+mod own;
 mod rule;
 mod scope;
 mod tier;
@@ -34,6 +35,7 @@ pub use endpoint::{
     Backends, Endpoint, NAMESPACE_NAME_LABEL, NamedPort, Namespace, NetworkSet, NetworkSetId, Node,
     ServiceAccountId, ServiceId,
 };
+pub use own::backends;
 pub use rule::{Conditions, Entity, Icmp, Peer, Policy, PolicyRule, PortMatch, Service, Staged};
 pub use scope::{EndpointSelector, NAME_LABEL, NamespaceScope, SERVICE_ACCOUNT_LABEL, ServiceAccounts};
 pub(crate) use scope::{Facts, MemberKind, Place};

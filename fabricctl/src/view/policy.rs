@@ -35,7 +35,12 @@ impl From<v1::RuleRef> for Rule {
 impl Rule {
     /// `shop/web rule 1 "from-gateway"`
     pub(crate) fn render(&self) -> String {
-        let kind = if self.kind == "NetworkPolicy" { String::new() } else { format!("{} ", self.kind) };
+        let kind = match self.kind.as_str() {
+            "NetworkPolicy" => String::new(),
+            // As sentences call it.
+            "FabricNetworkPolicy" => "fabric NetworkPolicy ".to_owned(),
+            other => format!("{other} "),
+        };
         let namespace =
             if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
         let name = if self.name.is_empty() { String::new() } else { format!(" {:?}", self.name) };

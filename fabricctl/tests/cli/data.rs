@@ -232,13 +232,17 @@ pub fn policies() -> ListPoliciesResponse {
                 types: texts(&["Ingress", "Egress"]),
                 endpoints: 12,
                 problems: Vec::new(),
+                kind: "NetworkPolicy".to_owned(),
+                tier: "default".to_owned(),
             },
             PolicySummary {
-                namespace: "shop".to_owned(),
+                namespace: String::new(),
                 name: "web".to_owned(),
                 types: texts(&["Ingress"]),
                 endpoints: 1,
                 problems: texts(&["no endpoint has a port named http"]),
+                kind: "GlobalNetworkPolicy".to_owned(),
+                tier: "security".to_owned(),
             },
         ],
     }

@@ -225,10 +225,13 @@ fn endpoints() {
 #[test]
 fn policy() {
     let policies = json!({"policies": [
-        {"namespace": "shop", "name": "default-deny", "types": ["Ingress", "Egress"], "endpoints": 12, "problems": []},
         {
-            "namespace": "shop", "name": "web", "types": ["Ingress"], "endpoints": 1,
-            "problems": ["no endpoint has a port named http"],
+            "kind": "NetworkPolicy", "namespace": "shop", "name": "default-deny", "tier": "default",
+            "types": ["Ingress", "Egress"], "endpoints": 12, "problems": [],
+        },
+        {
+            "kind": "GlobalNetworkPolicy", "namespace": "", "name": "web", "tier": "security", "types": ["Ingress"],
+            "endpoints": 1, "problems": ["no endpoint has a port named http"],
         },
     ]});
     check("policy list", &policies);

@@ -150,9 +150,9 @@ fn policies() {
     check(
         "policy list",
         "
-NAMESPACE   NAME           TYPES            ENDPOINTS   PROBLEMS
-shop        default-deny   Ingress,Egress   12          -
-shop        web            Ingress          1           no endpoint has a port named http
+KIND                  NAMESPACE   NAME           TIER       TYPES            ENDPOINTS   PROBLEMS
+NetworkPolicy         shop        default-deny   default    Ingress,Egress   12          -
+GlobalNetworkPolicy   -           web            security   Ingress          1           no endpoint has a port named http
 ",
     );
 }

@@ -22,7 +22,9 @@ mod trace;
 use std::io;
 use std::sync::Arc;
 
-use policy::program::{Action, Direction, RuleOrigin};
+use datastore::Kind;
+use policy::engine::Stage;
+use policy::program::{Action, Direction, PolicyKind, RuleOrigin};
 use proto::v1;
 use proto::v1::policy_server::Policy;
 use tokio::sync::Mutex;
@@ -115,6 +117,19 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
+/// What the object of a policy is called.
+fn kind(kind: PolicyKind, stage: Stage) -> Kind {
+    match (kind, stage) {
+        (PolicyKind::NetworkPolicy, Stage::Enforced) => Kind::NetworkPolicy,
+        (PolicyKind::NetworkPolicy, Stage::Staged) => Kind::StagedKubernetesNetworkPolicy,
+        (PolicyKind::ClusterNetworkPolicy, _) => Kind::ClusterNetworkPolicy,
+        (PolicyKind::FabricNetworkPolicy, Stage::Enforced) => Kind::FabricNetworkPolicy,
+        (PolicyKind::FabricNetworkPolicy, Stage::Staged) => Kind::StagedNetworkPolicy,
+        (PolicyKind::GlobalNetworkPolicy, Stage::Enforced) => Kind::GlobalNetworkPolicy,
+        (PolicyKind::GlobalNetworkPolicy, Stage::Staged) => Kind::StagedGlobalNetworkPolicy,
+    }
+}
+
 fn rule_ref(origin: &RuleOrigin, direction: Direction) -> v1::RuleRef {
     let RuleOrigin { policy, rule, name } = origin;
     v1::RuleRef {
@@ -122,7 +137,7 @@ fn rule_ref(origin: &RuleOrigin, direction: Direction) -> v1::RuleRef {
         policy: policy.name.clone(),
         direction: direction.to_string(),
         rule: *rule,
-        kind: policy.kind.to_string(),
+        kind: kind(policy.kind, Stage::Enforced).name().to_owned(),
         name: name.clone().unwrap_or_default(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the datastore says of everyone: policies, namespaces, pods, endpoints.
+//! What the datastore says of everyone: pods and endpoints; policies, and what they refer to (`objects`).
 //!
 //! A pod is known twice: its endpoint says where it is and with which addresses, its Pod object (where there is one)
 //! says its labels, named ports and phase. Both are kept, and joined into the policy engine when either changes. A pod
@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datastore::{Key, Kind, WorkloadEndpoint};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::core::v1::Pod;
 use policy::Engine;
-use policy::model::{Endpoint, Policy, PolicyId, PolicyKind};
+use policy::model::Endpoint;
 use policy::program::{EndpointId, Program};
+
+mod objects;
+
+use objects::Slices;
 
 /// Endpoints of the whole fabric, and the policy engine that knows them.
 #[derive(Debug, Default)]
@@ -19,6 +22,9 @@ pub struct Cluster {
     endpoints: BTreeMap<EndpointId, WorkloadEndpoint>,
     /// What policy needs of the Pod objects.
     pods: BTreeMap<EndpointId, Endpoint>,
+    /// Keys of all that is neither.
+    objects: BTreeSet<Key>,
+    slices: Slices,
     engine: Engine,
 }
 
@@ -41,19 +47,6 @@ impl Cluster {
             None => self.pods.remove(id),
         };
         self.join(id);
-    }
-
-    /// Adds, replaces or (`None`) removes a namespace.
-    pub fn set_namespace(&mut self, name: &str, namespace: Option<&Namespace>) {
-        let namespace = namespace.and_then(|object| policy::model::Namespace::from_kubernetes(object).ok());
-        self.engine.set_namespace(name, namespace.map(|(_, namespace)| namespace));
-    }
-
-    /// Adds, replaces or (`None`) removes a policy.
-    pub fn set_policy(&mut self, namespace: &str, name: &str, object: Option<&NetworkPolicy>) {
-        let id = PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name);
-        let policy = object.map(|object| Policy::from_kubernetes(namespace, name, object));
-        self.engine.set_policy(&id, policy);
     }
 
     /// Says which endpoints are this node's.
@@ -101,16 +94,12 @@ impl Cluster {
 
     /// Keys of everything here.
     pub(super) fn known_keys(&self) -> impl Iterator<Item = Key> {
-        let model = self.engine.model();
         let of = |kind| move |id: &EndpointId| Key::namespaced(kind, &id.namespace, &id.name);
         self.endpoints
             .keys()
             .map(of(Kind::WorkloadEndpoint))
             .chain(self.pods.keys().map(of(Kind::Pod)))
-            .chain(model.namespaces.keys().map(|name| Key::global(Kind::Namespace, name)))
-            .chain(model.policies.keys().filter_map(|id| {
-                Some(Key::namespaced(Kind::NetworkPolicy, id.namespace.as_ref()?, &id.name))
-            }))
+            .chain(self.objects.iter().cloned())
     }
 
     /// The policies that select an endpoint: `namespace/name`, sorted.

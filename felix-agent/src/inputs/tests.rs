@@ -7,8 +7,10 @@ use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoi
 use ipam::{Affinity, AffinityState};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use policy::model::ServiceId;
 use policy::program::EndpointId;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::{Inputs, Node};
 
@@ -142,6 +144,92 @@ fn pools_and_handles_do_not_concern_the_plan() {
     assert!(!inputs.change(gone(Key::global(Kind::IpPool, "pods"))));
     assert!(!inputs.change(gone(Key::global(Kind::IpamHandle, "h"))));
     assert!(inputs.change(gone(Key::namespaced(Kind::NetworkPolicy, "shop", "p"))));
+    assert!(inputs.change(gone(Key::global(Kind::Tier, "security"))));
+    assert!(inputs.change(gone(Key::global(Kind::GlobalNetworkPolicy, "p"))));
+}
+
+/// An object of which only metadata and specification (or the rest) matter.
+fn object(kind: Kind, namespace: &str, name: &str, rest: &serde_json::Value) -> Resource {
+    let mut object = rest.clone();
+    object["metadata"]["name"] = name.into();
+    if kind.is_namespaced() {
+        object["metadata"]["namespace"] = namespace.into();
+    }
+    Resource::decode(kind, object).expect("an object")
+}
+
+fn slice(name: &str, service: &str, address: &str) -> Resource {
+    let rest = json!({
+        "metadata": { "labels": { "kubernetes.io/service-name": service } },
+        "addressType": "IPv4", "endpoints": [{ "addresses": [address] }], "ports": [{ "port": 80 }],
+    });
+    object(Kind::EndpointSlice, "shop", name, &rest)
+}
+
+#[test]
+fn a_service_is_all_of_its_slices() {
+    let mut inputs = inputs();
+    let id = |name: &str| ServiceId { namespace: "shop".to_owned(), name: name.to_owned() };
+    let addresses = |inputs: &Inputs, name: &str| -> Option<Vec<String>> {
+        let services = &inputs.cluster.engine().model().services;
+        services
+            .get(&id(name))
+            .map(|backends| backends.iter().map(|(address, ..)| address.to_string()).collect())
+    };
+    let some = |addresses: &[&str]| Some(addresses.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    inputs.change(value(slice("one", "web", "10.0.0.1")));
+    inputs.change(value(slice("two", "web", "10.0.0.2")));
+    assert_eq!(addresses(&inputs, "web"), some(&["10.0.0.1", "10.0.0.2"]));
+    // One becomes another service's, and the other goes.
+    inputs.change(value(slice("one", "db", "10.0.0.1")));
+    assert_eq!(addresses(&inputs, "web"), some(&["10.0.0.2"]));
+    inputs.change(gone(Key::namespaced(Kind::EndpointSlice, "shop", "two")));
+    assert_eq!((addresses(&inputs, "web"), addresses(&inputs, "db")), (None, some(&["10.0.0.1"])));
+    inputs.reset(Revision(9), BTreeMap::new());
+    assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
+}
+
+#[test]
+fn policies_of_every_kind_reach_the_engine() {
+    let mut inputs = inputs();
+    let deny = json!({ "spec": { "tier": "security", "ingress": [{ "action": "Deny" }] } });
+    let everything = json!({ "spec": { "podSelector": {} } });
+    let cluster = json!({ "spec": { "tier": "Admin", "priority": 1, "subject": { "namespaces": {} },
+        "ingress": [{ "action": "Deny", "from": [{ "namespaces": {} }] }] } });
+    let broken = json!({ "spec": { "preDNAT": true, "applyOnForward": true } });
+    for (kind, name, rest) in [
+        (Kind::Tier, "security", &json!({ "spec": { "order": 5 } })),
+        (Kind::NetworkPolicy, "a", &everything),
+        (Kind::ClusterNetworkPolicy, "b", &cluster),
+        (Kind::FabricNetworkPolicy, "a", &deny),
+        (Kind::GlobalNetworkPolicy, "c", &deny),
+        (Kind::GlobalNetworkPolicy, "d", &broken),
+        (Kind::StagedNetworkPolicy, "a", &deny),
+        (Kind::StagedGlobalNetworkPolicy, "c", &json!({ "spec": { "stagedAction": "Delete" } })),
+        (Kind::StagedKubernetesNetworkPolicy, "a", &everything),
+        (Kind::NetworkSet, "s", &json!({ "spec": { "nets": ["10.0.0.0/8"] } })),
+        (Kind::GlobalNetworkSet, "s", &json!({ "spec": { "nets": ["10.0.0.0/8"] } })),
+        (Kind::ServiceAccount, "bot", &json!({ "metadata": { "labels": { "a": "b" } } })),
+        (
+            Kind::Node,
+            "n1",
+            &json!({ "status": { "addresses": [{ "type": "InternalIP", "address": "192.0.2.1" }] } }),
+        ),
+    ] {
+        assert!(inputs.change(value(object(kind, "shop", name, rest))), "{kind}");
+    }
+    let model = inputs.cluster.engine().model();
+    let ids: Vec<String> = model.policies.keys().map(ToString::to_string).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!((model.staged.len(), model.tiers.len(), model.network_sets.len()), (3, 1, 2));
+    assert_eq!((model.service_accounts.len(), model.nodes["n1"].addresses.len()), (1, 1));
+    let problems: Vec<String> =
+        inputs.cluster.engine().summaries().into_iter().flat_map(|summary| summary.problems).collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("spec.preDNAT: is for host endpoints"), "{problems:?}");
+    // What is no longer listed is gone.
+    inputs.reset(Revision(9), BTreeMap::new());
+    assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
 }
 
 /// What can be seen of the inputs.
@@ -150,10 +238,11 @@ fn picture(inputs: &mut Inputs) -> String {
     let labels: Vec<_> = inputs.cluster.endpoints().map(|(id, _)| inputs.cluster.labels_of(id)).collect();
     let endpoints: Vec<_> = inputs.cluster.endpoints().collect();
     format!(
-        "{:?} {:?} {endpoints:?} {labels:?} {:?}",
+        "{:?} {:?} {endpoints:?} {labels:?} {:?} {:?}",
         inputs.blocks,
         inputs.workloads,
-        inputs.cluster.program()
+        inputs.cluster.program(),
+        inputs.cluster.engine().model()
     )
 }
 
@@ -166,6 +255,32 @@ fn resources() -> impl Strategy<Value = Resource> {
             Resource::WorkloadEndpoint(Box::new(endpoint))
         }),
         (names, prop::sample::select(vec!["web", "db"])).prop_map(|(name, app)| pod(name, &[("app", app)])),
+        (prop::sample::select(vec!["one", "two"]), prop::sample::select(vec!["web", "db"]), 1..3u8)
+            .prop_map(|(name, service, last)| slice(name, service, &format!("10.0.0.{last}"))),
+        (0..6usize, prop::sample::select(vec!["a", "b"]), prop::sample::select(vec!["t", "u"])).prop_map(
+            |(kind, name, tier)| {
+                let kinds = [
+                    Kind::Tier,
+                    Kind::FabricNetworkPolicy,
+                    Kind::GlobalNetworkPolicy,
+                    Kind::StagedNetworkPolicy,
+                    Kind::NetworkSet,
+                    Kind::ServiceAccount,
+                ];
+                let ingress = json!([{ "action": "Allow", "source": { "selector": "has(app)" } }]);
+                let spec = match kinds[kind] {
+                    Kind::Tier => json!({ "order": tier.len() }),
+                    Kind::NetworkSet => json!({ "nets": ["10.0.0.0/8"] }),
+                    _ => json!({ "tier": tier, "ingress": ingress }),
+                };
+                object(
+                    kinds[kind],
+                    "shop",
+                    name,
+                    &json!({ "spec": spec, "metadata": { "labels": { "app": tier } } }),
+                )
+            }
+        ),
         (nodes, 0..3u8).prop_map(|(node, third)| {
             affinity(node, &format!("10.42.{third}.0/26"), AffinityState::Confirmed)
         }),

@@ -1,15 +1,15 @@
 //! What there is to ask: policies, who has which, and what becomes of a packet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Engine;
-use crate::compile::{compile, compile_pending};
+use crate::compile::compile_pending;
 use crate::evaluate::Packet;
 use crate::explain::{Explanation, explain};
 use crate::model::member::MemberId;
 use crate::model::{Model, Policy, PolicyId, ServiceAccountId, Staged};
-use crate::program::{Direction, EndpointId, Program};
+use crate::program::{Direction, EndpointId};
 
 /// One policy, for listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,24 +79,23 @@ impl Engine {
         }
     }
 
-    /// The program of the local endpoints as it would be if what is staged were enforced; compiled from scratch.
-    pub fn pending_program(&self) -> Program {
-        compile_pending(&self.model, &self.local)
-    }
-
     /// What both ends decide about a packet, local or not, and why.
     ///
     /// Of a local end it is what the program of this node decides; of a remote one, what its own node's program
     /// decides once it knows the same.
     pub fn explain(&self, packet: &Packet) -> Explanation {
-        let ends = [packet.source, packet.destination];
-        explain(&compile(&self.model_around(&ends), &self.owners_of(&ends)), packet)
+        self.explain_preview(&BTreeMap::new(), packet)
     }
 
     /// What both ends would decide about a packet if what is staged were enforced.
     pub fn explain_pending(&self, packet: &Packet) -> Explanation {
+        self.explain_preview(&self.model.staged, packet)
+    }
+
+    /// What both ends would decide about a packet if these changes of policies were made.
+    pub fn explain_preview(&self, changes: &BTreeMap<PolicyId, Staged>, packet: &Packet) -> Explanation {
         let ends = [packet.source, packet.destination];
-        explain(&compile_pending(&self.model_around(&ends), &self.owners_of(&ends)), packet)
+        explain(&compile_pending(&self.model_around(&ends, changes), &self.owners_of(&ends)), packet)
     }
 
     /// The endpoint that has an address; the local one, if (for a moment) several have it.
@@ -111,8 +110,9 @@ impl Engine {
 
     /// The part of the model that a packet between these addresses depends on: who else is in a set does not
     /// matter to it.
-    fn model_around(&self, addresses: &[IpAddr]) -> Model {
-        let mut part = Model { tiers: self.model.tiers.clone(), ..Model::default() };
+    fn model_around(&self, addresses: &[IpAddr], changes: &BTreeMap<PolicyId, Staged>) -> Model {
+        let (tiers, staged) = (self.model.tiers.clone(), changes.clone());
+        let mut part = Model { tiers, staged, ..Model::default() };
         for id in addresses.iter().filter_map(|address| self.owners.get(address)).flatten() {
             self.copy_endpoint(id, &mut part);
         }
@@ -144,13 +144,6 @@ impl Engine {
         }
         let policies = self.policies_of(id).into_iter().filter_map(|id| self.model.policies.get(id));
         part.policies.extend(policies.map(|policy| (policy.id.clone(), policy.clone())));
-        let staged = self.model.staged.iter().filter(|(id, staged)| match staged {
-            Staged::Set(policy) => {
-                part.policies.contains_key(id) || self.model.selects(&policy.subject, endpoint)
-            }
-            Staged::Delete => part.policies.contains_key(id),
-        });
-        part.staged.extend(staged.map(|(id, staged)| (id.clone(), staged.clone())));
     }
 
     fn copy_namespace(&self, name: Option<&str>, part: &mut Model) {

@@ -22,6 +22,8 @@ struct Summary {
     kind: String,
     namespace: String,
     name: String,
+    /// As explanations call it.
+    policy: String,
     tier: String,
     /// Null: last.
     order: Option<f64>,
@@ -82,7 +84,7 @@ impl Policies {
         let rules = self.policies.iter().flat_map(|policy| {
             policy.hits.iter().flatten().map(|hits| {
                 [
-                    policy.render_name(),
+                    policy.policy.clone(),
                     hits.direction.clone(),
                     hits.rule.to_string(),
                     hits.name.clone(),
@@ -118,7 +120,7 @@ impl Summary {
             endpoints,
             problems,
             kind,
-            policy: _,
+            policy,
             tier,
             order,
             staged,
@@ -127,15 +129,7 @@ impl Summary {
         } = message;
         let hits = with_hits.then(|| hits.into_iter().map(RuleHits::from).collect());
         let status = status.map(Status::from);
-        Self { kind, namespace, name, tier, order, staged, types, endpoints, problems, status, hits }
-    }
-
-    /// As explanations call it.
-    fn render_name(&self) -> String {
-        let kind = if self.kind == "NetworkPolicy" { String::new() } else { format!("{} ", self.kind) };
-        let namespace =
-            if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
-        format!("{kind}{namespace}{}", self.name)
+        Self { kind, namespace, name, policy, tier, order, staged, types, endpoints, problems, status, hits }
     }
 
     fn render_order(&self) -> String {
@@ -223,7 +217,7 @@ impl From<v1::ListPoliciesResponse> for Details {
 
 fn render_one(policy: &Summary) -> String {
     let mut fields = vec![
-        ("Policy", policy.render_name()),
+        ("Policy", policy.policy.clone()),
         ("Tier", policy.tier.clone()),
         ("Order", policy.render_order()),
         ("Types", table::join(&policy.types)),

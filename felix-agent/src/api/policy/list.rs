@@ -65,7 +65,7 @@ fn describe(inputs: &Inputs, summary: PolicySummary) -> v1::PolicySummary {
         types: directions.iter().map(ToString::to_string).collect(),
         endpoints: endpoints as u64,
         problems,
-        kind: id.kind.to_string(),
+        kind: super::kind(id.kind, stage).name().to_owned(),
         policy: id.to_string(),
         tier,
         order: policy.and_then(|policy| policy.order.number()),

@@ -34,7 +34,8 @@ pub(super) fn remarks<'a>(
             && !BUILT_IN.contains(&spec.tier())
             && !all.contains_key(&Key::global(Kind::Tier, spec.tier()))
         {
-            let what = "there is no such tier; apply a Tier of this name, or name another";
+            let what =
+                "there is no such tier; until a Tier is applied, it goes after all others and ends in deny";
             remarks.push(format!("{key}: spec.tier: \"{}\": {what}", spec.tier()));
         }
         let mut equals = all
@@ -100,8 +101,8 @@ mod tests {
     #[test]
     fn a_tier_may_come_later() {
         let applied = policy(Kind::GlobalNetworkPolicy, "", "deny", None);
-        let expected = "GlobalNetworkPolicy deny: spec.tier: \"security\": there is no such tier; apply a Tier of this \
-                        name, or name another";
+        let expected = "GlobalNetworkPolicy deny: spec.tier: \"security\": there is no such tier; until a Tier is applied, \
+                        it goes after all others and ends in deny";
         assert_eq!(remarks([&applied].into_iter(), &[]), [expected]);
         assert_eq!(remarks([&applied].into_iter(), &[tier("security", 1)]), [""; 0]);
         assert_eq!(remarks([&applied, &tier("security", 1)].into_iter(), &[]), [""; 0]);
