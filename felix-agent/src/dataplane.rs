@@ -20,10 +20,16 @@ pub mod routes;
 
 pub mod sysctl;
 
+mod netfilter;
+
 pub mod nftables;
+
+pub mod conntrack;
+
+pub mod enforce;
 
 pub mod probe;
 
 mod kernel;
 
-pub use kernel::{Dataplane, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome};

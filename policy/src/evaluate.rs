@@ -206,12 +206,7 @@ pub fn evaluate(program: &Program, packet: &Packet) -> Evaluation {
 /// What one end decides about a packet of which it is known to be an end: the source for [`Direction::Egress`], the
 /// destination for [`Direction::Ingress`]. For whoever has many packets, for it looks for nobody. `None`: the program does not
 /// know the endpoint.
-pub fn decide(
-    program: &Program,
-    id: &EndpointId,
-    direction: Direction,
-    packet: &Packet,
-) -> Option<Decision> {
+pub fn decide(program: &Program, id: &EndpointId, direction: Direction, packet: &Packet) -> Option<Decision> {
     let endpoint = program.endpoints.get(id)?;
     Some(decide_end(program, id, endpoint, direction, packet))
 }
