@@ -6,6 +6,7 @@
 
 mod cluster;
 mod fib;
+pub mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,9 @@ use policy::program::EndpointId;
 use crate::dataplane::nftables::Options;
 use crate::plan::desired::InterfaceName;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, imagine};
 pub use fib::Fib;
+pub use statuses::Statuses;
 
 /// What this node knows.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Inputs {
     pub cluster: Cluster,
     /// What BGP learned.
     pub fib: Fib,
+    /// Where policies are in force.
+    pub statuses: Statuses,
 }
 
 /// This node.
@@ -88,6 +92,7 @@ impl Inputs {
             workloads: BTreeMap::new(),
             cluster: Cluster::default(),
             fib: Fib::default(),
+            statuses: Statuses::default(),
         }
     }
 
@@ -95,11 +100,13 @@ impl Inputs {
     pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>) {
         for key in self.known_keys() {
             if !items.contains_key(&key) && !self.is_older_than_known(&key, revision) {
+                self.statuses.take(&key, revision, None);
                 self.set(&key, None);
             }
         }
         for (key, versioned) in items {
             if !self.is_older_than_known(&key, versioned.revision) {
+                self.statuses.take(&key, versioned.revision, Some(&versioned.resource));
                 self.set(&key, Some(versioned.resource));
             }
         }
@@ -111,6 +118,8 @@ impl Inputs {
             return false;
         }
         self.floors.remove(&change.key);
+        let value = change.value.as_ref().map(|versioned| &versioned.resource);
+        self.statuses.take(&change.key, change.revision, value);
         self.set(&change.key, change.value.map(|versioned| versioned.resource))
     }
 
@@ -175,7 +184,7 @@ impl Inputs {
     /// What the datastore was last known to hold, of the kinds that matter here.
     fn known_keys(&self) -> Vec<Key> {
         let affinities = self.affinities.keys().cloned();
-        affinities.chain(self.cluster.known_keys()).collect()
+        affinities.chain(self.cluster.known_keys()).chain(self.statuses.known_keys()).collect()
     }
 
     fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {

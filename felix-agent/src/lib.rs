@@ -71,6 +71,7 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     if !config.datastore.has_kubelet() {
         tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
     }
+    tokio::spawn(shell::policy_status::keep(Arc::clone(&store), handle.clone()));
     let allocator = Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone()));
     let candidacy = leader::Candidacy::start(Arc::clone(&store), known.clone(), handle.watch_config());
     let upkeep = candidacy.published.clone();

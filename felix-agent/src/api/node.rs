@@ -86,7 +86,7 @@ fn list(
         .collect()
 }
 
-fn state(
+pub(super) fn state(
     inputs: &Inputs,
     states: &BTreeMap<EndpointId, Option<String>>,
     id: &EndpointId,

@@ -33,6 +33,7 @@ use tonic::{Request, Response, Status};
 use crate::agent::Handle;
 use crate::dataplane::netlink::Netlink;
 use crate::dataplane::nftables::counters::KernelRules;
+use crate::inputs::statuses::object_kind;
 
 /// The service.
 pub struct Service {
@@ -88,11 +89,20 @@ impl Policy for Service {
     ) -> Result<Response<v1::EndpointDescription>, Status> {
         let request = request.into_inner();
         let states = self.agent.status().endpoints.clone();
-        self.agent
-            .ask(move |inputs| describe::describe(inputs, &states, &request))
+        let described = self
+            .agent
+            .ask(move |inputs| {
+                let description = describe::describe(inputs, &states, &request)?;
+                let is_local = description.node == inputs.node.name;
+                Ok::<_, Status>((description, is_local.then_some(inputs.enforcement.mark)))
+            })
             .await
-            .map_err(super::stopped)?
-            .map(Response::new)
+            .map_err(super::stopped)?;
+        let (mut description, mark) = described?;
+        if let Some(mark) = mark {
+            describe::add_generations(&mut description, &kernel_rules().await?, mark);
+        }
+        Ok(Response::new(description))
     }
 
     async fn diff(&self, request: Request<v1::DiffRequest>) -> Result<Response<v1::DiffResponse>, Status> {
@@ -119,14 +129,11 @@ async fn blocking<T: Send + 'static>(
 
 /// What the object of a policy is called.
 fn kind(kind: PolicyKind, stage: Stage) -> Kind {
-    match (kind, stage) {
-        (PolicyKind::NetworkPolicy, Stage::Enforced) => Kind::NetworkPolicy,
-        (PolicyKind::NetworkPolicy, Stage::Staged) => Kind::StagedKubernetesNetworkPolicy,
-        (PolicyKind::ClusterNetworkPolicy, _) => Kind::ClusterNetworkPolicy,
-        (PolicyKind::FabricNetworkPolicy, Stage::Enforced) => Kind::FabricNetworkPolicy,
-        (PolicyKind::FabricNetworkPolicy, Stage::Staged) => Kind::StagedNetworkPolicy,
-        (PolicyKind::GlobalNetworkPolicy, Stage::Enforced) => Kind::GlobalNetworkPolicy,
-        (PolicyKind::GlobalNetworkPolicy, Stage::Staged) => Kind::StagedGlobalNetworkPolicy,
+    match (stage, kind) {
+        (Stage::Staged, PolicyKind::NetworkPolicy) => Kind::StagedKubernetesNetworkPolicy,
+        (Stage::Staged, PolicyKind::FabricNetworkPolicy) => Kind::StagedNetworkPolicy,
+        (Stage::Staged, PolicyKind::GlobalNetworkPolicy) => Kind::StagedGlobalNetworkPolicy,
+        (Stage::Staged, PolicyKind::ClusterNetworkPolicy) | (Stage::Enforced, _) => object_kind(kind),
     }
 }
 

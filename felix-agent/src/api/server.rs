@@ -53,6 +53,7 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
     let Socket { listener, _lock } = socket;
     let Services { agent, store, allocator, known, netlink, node } = services;
     let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
+    let policing = netlink.clone();
     let cni = super::cni::Service::new(
         agent.clone(),
         Arc::clone(&store),
@@ -70,7 +71,7 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
         .add_service(CniServer::new(cni))
         .add_service(IpamServer::new(ipam))
         .add_service(NodeServer::new(super::node::Service::new(agent.clone())))
-        .add_service(PolicyServer::new(super::policy::Service::new(agent)))
+        .add_service(PolicyServer::new(super::policy::Service::new(agent, policing)))
         .add_service(ResourcesServer::new(super::resources::Service::new(store, node, applying)))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
         .await?;

@@ -29,6 +29,7 @@
 
 pub mod assemble;
 mod compare;
+pub mod counters;
 mod decode;
 pub mod diff;
 pub mod encode;
@@ -39,6 +40,7 @@ pub mod mark;
 mod read;
 pub mod render;
 pub mod table;
+pub mod trace;
 pub mod transact;
 
 use super::netfilter::{socket, wire};

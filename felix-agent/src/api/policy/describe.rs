@@ -9,6 +9,8 @@ use proto::v1;
 use tonic::Status;
 
 use super::rule_ref;
+use crate::dataplane::nftables::counters::KernelRules;
+use crate::dataplane::nftables::mark::MarkLayout;
 use crate::inputs::Inputs;
 
 /// `states` is what each endpoint of this node still lacks.
@@ -39,6 +41,21 @@ pub(super) fn describe(
     })
 }
 
+/// What only the kernel knows of an endpoint of this node.
+pub(super) fn add_generations(
+    description: &mut v1::EndpointDescription,
+    rules: &KernelRules,
+    mark: MarkLayout,
+) {
+    let interface = &description.host_interface;
+    for of_direction in &mut description.directions {
+        let directions = [Direction::Ingress, Direction::Egress].into_iter();
+        let mut named = directions.filter(|direction| direction.to_string() == of_direction.direction);
+        let generation = named.next().and_then(|direction| rules.generation(interface, direction, mark));
+        of_direction.generation = generation.unwrap_or_default().into();
+    }
+}
+
 /// `None` if the program does not know the endpoint: its containers have finished.
 fn of_direction(
     program: &Program,
@@ -58,6 +75,7 @@ fn of_direction(
         direction: direction.to_string(),
         open: profile.is_none(),
         profile: name.unwrap_or_default(),
+        // Only the kernel knows.
         generation: 0,
         tiers: tiers.map(|tier| in_words(program, tier, direction)).collect(),
         fallback: found.map_or(Verdict::Allow, |profile| profile.fallback).to_string(),

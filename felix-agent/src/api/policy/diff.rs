@@ -1,13 +1,14 @@
 //! What a change would do: a manifest applied or deleted, or everything that is staged enforced.
 
-use datastore::{Kind, Resource};
+use datastore::Resource;
 use policy::diff::{Change, Difference, Limits, Who, diff};
-use policy::model::{Model, Policy, PolicyId, PolicyKind, Staged};
+use policy::model::Model;
 use policy::program::Verdict;
 use proto::v1;
 use tonic::Status;
 
 use crate::api::resources::naming;
+use crate::inputs::imagine;
 
 /// What is to be compared with what there is.
 pub(super) enum Planned {
@@ -31,7 +32,7 @@ pub(super) fn plan(request: v1::DiffRequest) -> Result<Planned, Status> {
         naming::parse(&file_name, &manifest)?.into_iter().map(|object| object.resource).collect();
     let unknown: Vec<String> = resources
         .iter()
-        .filter(|resource| !is_known(resource.kind()))
+        .filter(|resource| !imagine(&mut Model::default(), &resource.key(), Some(resource)))
         .map(|resource| format!("{}: {}: has no part in what policies decide", file_name, resource.key()))
         .collect();
     match (unknown.is_empty(), delete) {
@@ -45,8 +46,12 @@ pub(super) fn plan(request: v1::DiffRequest) -> Result<Planned, Status> {
 pub(super) fn compare(before: &Model, planned: Planned) -> v1::DiffResponse {
     let mut after = before.clone();
     match planned {
-        Planned::Applied(resources) => resources.iter().for_each(|resource| set(&mut after, resource, false)),
-        Planned::Deleted(resources) => resources.iter().for_each(|resource| set(&mut after, resource, true)),
+        Planned::Applied(resources) => resources.iter().for_each(|resource| {
+            imagine(&mut after, &resource.key(), Some(resource));
+        }),
+        Planned::Deleted(resources) => resources.iter().for_each(|resource| {
+            imagine(&mut after, &resource.key(), None);
+        }),
         Planned::Enforced => {
             after.policies = before.pending().map(|policy| (policy.id.clone(), policy.clone())).collect();
             after.staged.clear();

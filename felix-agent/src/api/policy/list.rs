@@ -11,6 +11,7 @@ use super::action_word;
 use crate::dataplane::nftables::counters::{Count, KernelRules};
 use crate::dataplane::nftables::lower::name;
 use crate::inputs::Inputs;
+use crate::inputs::statuses::Reach;
 
 /// Policies, and what their rules are called in the kernel.
 pub(super) struct Found {
@@ -70,9 +71,18 @@ fn describe(inputs: &Inputs, summary: PolicySummary) -> v1::PolicySummary {
         tier,
         order: policy.and_then(|policy| policy.order.number()),
         staged: stage == Stage::Staged,
-        status: (stage == Stage::Enforced).then(|| inputs.policy_status(&id)),
+        status: (stage == Stage::Enforced).then(|| status(inputs.reach(&id))),
         hits: Vec::new(),
     }
+}
+
+fn status(reach: Reach) -> v1::PolicyStatus {
+    let pending = reach.nodes.iter().filter_map(|(node, missing)| {
+        missing.clone().map(|reason| v1::NodeReason { node: node.clone(), reason })
+    });
+    let pending: Vec<_> = pending.collect();
+    let nodes = reach.nodes.len();
+    v1::PolicyStatus { nodes: nodes as u64, programmed: (nodes - pending.len()) as u64, pending }
 }
 
 impl Found {

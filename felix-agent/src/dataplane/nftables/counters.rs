@@ -8,9 +8,14 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use policy::program::Direction;
+
 use super::TABLE_NAME;
+use super::lower::end_chain;
+use super::mark::{Generation, MarkLayout};
 use super::read::{dump, is_transient};
 use super::socket::NetfilterSocket;
+use super::table::{Bits, Statement};
 use super::wire::{Attributes, Received, code};
 
 #[cfg(test)]
@@ -18,6 +23,9 @@ mod tests;
 
 /// Dumps that a change may spoil in a row.
 const ATTEMPTS: usize = 10;
+
+/// Chains of endpoints' ends begin so.
+const END_PREFIX: &str = "ep_";
 
 /// A rule of our table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +58,11 @@ impl std::ops::AddAssign for Count {
 
 /// All rules of our table, chain by chain in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct KernelRules(BTreeMap<String, Vec<KernelRule>>);
+pub struct KernelRules {
+    chains: BTreeMap<String, Vec<KernelRule>>,
+    /// What the chains of endpoints write into connections' marks.
+    marks: BTreeMap<String, Bits>,
+}
 
 impl KernelRules {
     /// Reads them, in the calling thread's network namespace. None if there is no table.
@@ -72,40 +84,59 @@ impl KernelRules {
     /// The rule with this name of the kernel's.
     #[must_use]
     pub fn get(&self, chain: &str, handle: u64) -> Option<&KernelRule> {
-        self.0.get(chain)?.iter().find(|rule| rule.handle == handle)
+        self.chains.get(chain)?.iter().find(|rule| rule.handle == handle)
     }
 
     /// The rules of a profile with this comment: those that stand for one thing of a policy. A profile is the chain of its
     /// name and those named so with a number behind it.
     pub fn of_profile<'a>(&'a self, profile: &'a str, comment: &'a str) -> impl Iterator<Item = &'a KernelRule> {
-        let chains = self.0.range(profile.to_owned()..).take_while(move |(chain, _)| chain.starts_with(profile));
+        let chains = self.chains.range(profile.to_owned()..).take_while(move |(chain, _)| chain.starts_with(profile));
         let of_profile = chains.filter(move |(chain, _)| is_of_profile(chain, profile));
         of_profile.flat_map(|(_, rules)| rules).filter(move |rule| rule.comment == comment)
     }
 
-    /// Those of every chain.
-    pub fn iter(&self) -> impl Iterator<Item = &KernelRule> {
-        self.0.values().flatten()
+    /// The generation of an endpoint's end, where the mark has the fields as said; `None` if it has no chain.
+    #[must_use]
+    pub fn generation(&self, interface: &str, direction: Direction, mark: MarkLayout) -> Option<Generation> {
+        mark.generation(direction, *self.marks.get(&end_chain(interface, direction))?)
+    }
+
+    /// What each profile has counted under each comment, over all alternatives of a rule.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<(&str, &str), Count> {
+        let mut counts: BTreeMap<(&str, &str), Count> = BTreeMap::new();
+        for rule in self.chains.values().flatten() {
+            if let Some(count) = rule.count {
+                *counts.entry((profile_of(&rule.chain), rule.comment.as_str())).or_default() += count;
+            }
+        }
+        counts
     }
 }
 
 /// Whether a chain is one of the profile's.
 #[must_use]
 pub fn is_of_profile(chain: &str, profile: &str) -> bool {
-    let rest = chain.strip_prefix(profile);
-    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_').is_some_and(is_number))
+    profile_of(chain) == profile
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// A chain's name without the number of those behind the first.
+fn profile_of(chain: &str) -> &str {
+    match chain.rsplit_once('_') {
+        Some((profile, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => profile,
+        Some(_) | None => chain,
+    }
 }
 
 fn read_once(socket: &mut NetfilterSocket) -> io::Result<KernelRules> {
     let mut rules = KernelRules::default();
     let named = |attributes: &mut Attributes| attributes.text(code::NFTA_RULE_TABLE, TABLE_NAME);
     dump(socket, code::NFT_MSG_GETRULE, named, |message| {
+        if let Some((chain, bits)) = decode_mark(message.attributes()) {
+            rules.marks.insert(chain, bits);
+        }
         if let Some(rule) = decode(message.attributes()) {
-            rules.0.entry(rule.chain.clone()).or_default().push(rule);
+            rules.chains.entry(rule.chain.clone()).or_default().push(rule);
         }
     })?;
     Ok(rules)
@@ -118,6 +149,16 @@ fn decode(attributes: Received<'_>) -> Option<KernelRule> {
         comment: attributes.bytes(code::NFTA_RULE_USERDATA).and_then(super::decode::comment).unwrap_or_default(),
         count: count(attributes),
     })
+}
+
+/// What a rule that ends the chain of an endpoint's end writes.
+fn decode_mark(attributes: Received<'_>) -> Option<(String, Bits)> {
+    attributes.text(code::NFTA_RULE_CHAIN).filter(|chain| chain.starts_with(END_PREFIX))?;
+    let (chain, rule) = super::decode::rule(attributes)?;
+    match rule.statements.as_slice() {
+        [Statement::SetMark(bits)] => Some((chain, *bits)),
+        _ => None,
+    }
 }
 
 /// The first counter among the rule's expressions.

@@ -58,7 +58,8 @@ pub fn encode(packet: &Packet, sign: [u8; SIGN_BYTES]) -> Vec<u8> {
             let mut header = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, HOP_LIMIT, protocol, 0, 0];
             header.extend(source.octets());
             header.extend(destination.octets());
-            put(&mut header, 10, checksum(&[&header]));
+            let sum = checksum(&[&header]);
+            put(&mut header, 10, sum);
             header
         }
         (source, destination) => {

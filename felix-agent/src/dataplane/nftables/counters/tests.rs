@@ -16,7 +16,7 @@ fn a_profiles_rules_are_found_by_comment_in_all_of_its_chains_and_no_others() {
         rule("p10", 5, "shop/a ingress#0"),
         rule("deny_1", 6, "shop/a ingress#0"),
     ] {
-        rules.0.entry(rule.chain.clone()).or_default().push(rule);
+        rules.chains.entry(rule.chain.clone()).or_default().push(rule);
     }
     let handles = |profile, comment| -> Vec<u64> {
         rules.of_profile(profile, comment).map(|rule| rule.handle).collect()
