@@ -23,3 +23,5 @@ mod packets;
 mod programs;
 #[path = "nftables/tables.rs"]
 mod tables;
+#[path = "nftables/trace.rs"]
+mod trace;
