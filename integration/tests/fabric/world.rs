@@ -173,6 +173,7 @@ impl World {
             protocol: trial.protocol.to_owned(),
             port: u32::from(trial.port),
             ip_version: if address.is_ipv4() { 4 } else { 6 },
+            ..ExplainRequest::default()
         };
         let answer = node
             .ask(|channel| async { Ok(PolicyClient::new(channel).explain(request).await?.into_inner()) })?;
