@@ -65,7 +65,11 @@ fn agent(out: &mut Exposition, status: &Status) {
         "Pods of this node that do not have their newest rules; what they have lets no more pass.",
     );
     out.sample("", &[], status.enforcement.unfulfilled.len() as u64);
-    out.family("fabric_policy_enforced", Kind::Gauge, "1 while the kernel holds the rules that were planned.");
+    out.family(
+        "fabric_policy_enforced",
+        Kind::Gauge,
+        "1 while the kernel holds the rules that were planned.",
+    );
     out.sample("", &[], u64::from(status.enforcement.stands));
     out.family("fabric_agent_kernel_routes", Kind::Gauge, "Routes of ours in the kernel.");
     out.sample("", &[], status.routes as u64);

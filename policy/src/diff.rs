@@ -5,7 +5,8 @@
 //!   tells apart;
 //! - `traffic`: so do protocols, ports and ICMP messages, cut at every boundary that a rule of them names;
 //! - `pair`: one packet of each class is judged by both programs, at both ends. A connection changes if what both ends say
-//!   together does.
+//!   together does;
+//! - `row`: rows that differ in one end only are put together.
 //!
 //! Bounded: a change whose classes are too many is answered in part, and [`Difference::stopped`] says so.
 //!
@@ -23,6 +24,7 @@ use crate::program::{Direction, EndpointId, Family, ProfileId, Program, Set, Set
 
 mod address;
 mod pair;
+mod row;
 mod traffic;
 
 #[cfg(test)]
@@ -72,7 +74,10 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Selections(limit) => {
-                write!(f, "the endpoints concerned times the policies are more than {limit}: nothing was compared")
+                write!(
+                    f,
+                    "the endpoints concerned times the policies are more than {limit}: nothing was compared"
+                )
             }
             Self::Packets(limit) => {
                 write!(f, "there are more than {limit} classes of packets: the others were not compared")
@@ -127,10 +132,8 @@ pub fn diff(before: &Model, after: &Model, limits: &Limits) -> Difference {
     }
     let programs = Programs { before: compile(before, &subjects), after: compile(after, &subjects) };
     let groups = groups(&programs);
-    let endpoints = groups
-        .iter()
-        .flat_map(|(group, ids)| ids.iter().map(|id| (id.clone(), group.direction)))
-        .collect();
+    let endpoints =
+        groups.iter().flat_map(|(group, ids)| ids.iter().map(|id| (id.clone(), group.direction))).collect();
     let budget = pair::Budget { left: limits.packets, limits: *limits };
     let mut found = pair::find(before, after, programs, &subjects, groups, budget);
     found.endpoints = endpoints;
@@ -182,8 +185,8 @@ fn changed_selectors<'a>(before: &'a Model, after: &'a Model) -> BTreeSet<&'a En
     let ids: BTreeSet<_> = before.policies.keys().chain(after.policies.keys()).collect();
     let changed = ids.into_iter().filter_map(|id| {
         let (old, new) = (before.policies.get(id), after.policies.get(id));
-        let is_same = old == new
-            && old.is_none_or(|policy| before.tier(&policy.tier) == after.tier(&policy.tier));
+        let is_same =
+            old == new && old.is_none_or(|policy| before.tier(&policy.tier) == after.tier(&policy.tier));
         (!is_same).then_some([old, new])
     });
     changed.flatten().flatten().map(|policy| &policy.subject).collect()
@@ -194,10 +197,9 @@ fn groups(programs: &Programs) -> BTreeMap<Group, Vec<EndpointId>> {
     let mut groups: BTreeMap<Group, Vec<EndpointId>> = BTreeMap::new();
     for (id, old) in &programs.before.endpoints {
         let Some(new) = programs.after.endpoints.get(id) else { continue };
-        for (direction, before, after) in [
-            (Direction::Ingress, &old.ingress, &new.ingress),
-            (Direction::Egress, &old.egress, &new.egress),
-        ] {
+        for (direction, before, after) in
+            [(Direction::Ingress, &old.ingress, &new.ingress), (Direction::Egress, &old.egress, &new.egress)]
+        {
             let group = Group { direction, before: before.clone(), after: after.clone() };
             groups.entry(group).or_default().push(id.clone());
         }

@@ -4,7 +4,9 @@
 
 use crate::evaluate::{Decision, Packet, Reason, Step, action, evaluate};
 use crate::model::DEFAULT_TIER;
-use crate::program::{Action, Direction, EndpointId, PolicyId, ProfileId, Program, RuleOrigin, Tier, Verdict};
+use crate::program::{
+    Action, Direction, EndpointId, PolicyId, ProfileId, Program, RuleOrigin, Tier, Verdict,
+};
 use crate::words;
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ mod tests;
 
 /// `allow tcp to 80,443, source among 12 addresses`.
 pub fn rule(program: &Program, rule: &Rule) -> String {
-    let conditions: Vec<String> =
-        rule.matches.iter().map(|condition| describe(program, condition)).collect();
+    let conditions: Vec<String> = rule.matches.iter().map(|condition| describe(program, condition)).collect();
     match conditions.is_empty() {
         true => format!("{} everything", action(rule.action)),
         false => format!("{} {}", action(rule.action), conditions.join(", ")),
@@ -50,7 +49,9 @@ fn describe(program: &Program, condition: &Match) -> String {
         Match::Icmp { family, kind, code, negated } => {
             format!("{}{}", protocol(family.icmp()), message(*kind, *code, *negated))
         }
-        Match::Address { side, set, negated } => format!("{} {}among {}", word(*side), not(*negated), size(program, set)),
+        Match::Address { side, set, negated } => {
+            format!("{} {}among {}", word(*side), not(*negated), size(program, set))
+        }
         Match::Ports { side, ranges, negated } => {
             let way = match side {
                 Side::Source => "from",
@@ -84,7 +85,9 @@ fn contradict(program: &Program, condition: &Match, packet: &Packet) -> String {
                 true => format!("the {} port is {port}, which is excepted ({asked})", word(*side)),
             }
         }
-        Match::Address { side, set, .. } | Match::AddressPort { side, set, .. } if !program.sets.contains_key(set) => {
+        Match::Address { side, set, .. } | Match::AddressPort { side, set, .. }
+            if !program.sets.contains_key(set) =>
+        {
             format!("its set of {}s is missing", word(*side))
         }
         Match::Address { side, set, negated } => {
@@ -126,7 +129,9 @@ fn size(program: &Program, set: &SetId) -> String {
     match program.sets.get(set) {
         None => "a set that is missing".to_owned(),
         Some(Set::Addresses(members)) => count(members.len(), "address", "addresses"),
-        Some(Set::AddressPorts(members)) => count(members.len(), "address with a port", "addresses with ports"),
+        Some(Set::AddressPorts(members)) => {
+            count(members.len(), "address with a port", "addresses with ports")
+        }
         Some(Set::Networks(members)) => match networks(program, set) {
             Some(list) if (1..=3).contains(&members.len()) => list,
             Some(_) | None => count(members.len(), "network", "networks"),
@@ -168,4 +173,3 @@ pub fn protocol(number: u8) -> String {
         None => format!("protocol {number}"),
     }
 }
-

@@ -161,7 +161,9 @@ pub(crate) fn decode_icmp(text: &str) -> Result<(u8, u8), String> {
     let (kind, code) = text.split_once('/').unwrap_or((text, "0"));
     match (kind.parse(), code.parse()) {
         (Ok(kind), Ok(code)) => Ok((kind, code)),
-        (Err(_), _) | (_, Err(_)) => Err("not an ICMP type such as 8, or type and code such as 3/1".to_owned()),
+        (Err(_), _) | (_, Err(_)) => {
+            Err("not an ICMP type such as 8, or type and code such as 3/1".to_owned())
+        }
     }
 }
 

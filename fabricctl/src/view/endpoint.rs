@@ -79,7 +79,9 @@ impl From<v1::EndpointRules> for Rules {
 impl From<v1::EndpointTier> for Tier {
     fn from(message: v1::EndpointTier) -> Self {
         let v1::EndpointTier { name, policies, rules, end } = message;
-        let rules = rules.into_iter().map(|v1::EndpointRule { rule, words }| InWords { rule: rule.map(Rule::from), words });
+        let rules = rules
+            .into_iter()
+            .map(|v1::EndpointRule { rule, words }| InWords { rule: rule.map(Rule::from), words });
         Self { name, policies, rules: rules.collect(), end }
     }
 }
@@ -90,8 +92,11 @@ impl Rules {
         if self.open {
             lines.push(format!("{}: open, for no policy selects it", self.direction));
         } else {
-            let generation =
-                if self.generation == 0 { String::new() } else { format!(", generation {}", self.generation) };
+            let generation = if self.generation == 0 {
+                String::new()
+            } else {
+                format!(", generation {}", self.generation)
+            };
             let profile = match self.profile.is_empty() {
                 true => String::new(),
                 false => format!(" (kernel chain {}{generation})", self.profile),
@@ -124,7 +129,8 @@ impl View for Description {
             ("Labels", table::join(&labels)),
             ("State", self.state.clone()),
         ]);
-        let directions: String = self.directions.iter().map(|rules| format!("\n{}", rules.render())).collect();
+        let directions: String =
+            self.directions.iter().map(|rules| format!("\n{}", rules.render())).collect();
         format!("{fields}{directions}")
     }
 

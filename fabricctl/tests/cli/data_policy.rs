@@ -137,7 +137,9 @@ fn trace() -> Trace {
         }],
         outcome: "passed".to_owned(),
         summary: "every rule let the probe pass, and it was thrown away behind the last".to_owned(),
-        differences: texts(&["the engine says that ingress of shop/db-0 denies it, and the kernel lets it pass"]),
+        differences: texts(&[
+            "the engine says that ingress of shop/db-0 denies it, and the kernel lets it pass",
+        ]),
     }
 }
 

@@ -120,7 +120,11 @@ Egress: open, for no policy selects it
     );
     let outcome = Agent::start().line("endpoints show web");
     assert_eq!(outcome.status, 2);
-    assert!(outcome.stderr.starts_with("error: \"web\" is not a pod: give namespace/pod"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.starts_with("error: \"web\" is not a pod: give namespace/pod"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

@@ -51,7 +51,10 @@ fn every_option_reaches_the_agent() {
         ("policy list", vec![policies(false, "")]),
         ("policy list --hits", vec![policies(true, "")]),
         ("policy show shop/web", vec![policies(true, "shop/web")]),
-        ("policy diff --staged", vec![format!("{:?}", DiffRequest { staged: true, ..DiffRequest::default() })]),
+        (
+            "policy diff --staged",
+            vec![format!("{:?}", DiffRequest { staged: true, ..DiffRequest::default() })],
+        ),
         ("policy explain a/b 10.0.0.1 80", vec![explain("tcp", 80, 0)]),
         ("policy explain a/b 10.0.0.1 53/udp --ip-version 6", vec![explain("udp", 53, 6)]),
         ("policy explain a/b 10.0.0.1 --protocol icmp --ip-version 4", vec![explain("icmp", 0, 4)]),

@@ -56,7 +56,8 @@ impl Policy for Service {
         request: Request<v1::ListPoliciesRequest>,
     ) -> Result<Response<v1::ListPoliciesResponse>, Status> {
         let v1::ListPoliciesRequest { hits, policy } = request.into_inner();
-        let found = self.agent.ask(move |inputs| list::find(inputs, &policy)).await.map_err(super::stopped)?;
+        let found =
+            self.agent.ask(move |inputs| list::find(inputs, &policy)).await.map_err(super::stopped)?;
         let rules = if hits { Some(kernel_rules().await?) } else { None };
         Ok(Response::new(found.answer(rules.as_ref())))
     }
@@ -110,20 +111,20 @@ impl Policy for Service {
         let before = self.agent.ask(|inputs| inputs.cluster.engine().model().clone()).await;
         let before = before.map_err(super::stopped)?;
         let compared = tokio::task::spawn_blocking(move || diff::compare(&before, change)).await;
-        compared.map_err(|error| Status::internal(format!("the comparison broke off: {error}"))).map(Response::new)
+        compared
+            .map_err(|error| Status::internal(format!("the comparison broke off: {error}")))
+            .map(Response::new)
     }
 }
 
 /// What the kernel holds and has counted. Blocks a thread of its own for as long as the kernel takes.
 async fn kernel_rules() -> Result<KernelRules, Status> {
-    blocking(KernelRules::read).await.map_err(|error| {
-        Status::unavailable(format!("the kernel's rules cannot be read: {error}"))
-    })
+    blocking(KernelRules::read)
+        .await
+        .map_err(|error| Status::unavailable(format!("the kernel's rules cannot be read: {error}")))
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 

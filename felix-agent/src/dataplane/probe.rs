@@ -68,15 +68,18 @@ impl Probe {
 }
 
 fn check(packet: &Packet) -> Result<(), NotSendable> {
-    let is_fit = |address: IpAddr| !(address.is_loopback() || address.is_multicast() || address.is_unspecified());
+    let is_fit =
+        |address: IpAddr| !(address.is_loopback() || address.is_multicast() || address.is_unspecified());
     if let Some(address) = [packet.source, packet.destination].into_iter().find(|address| !is_fit(*address)) {
         return Err(NotSendable(format!("{address}: a probe goes from one host's own address to another's")));
     }
     match packet.transport {
-        Transport::Icmp { kind, .. } if !packet::begins_connection(packet.family(), kind) => Err(NotSendable(format!(
-            "icmp type {kind}: it answers or reports another packet, and begins nothing that policy would judge; send \
+        Transport::Icmp { kind, .. } if !packet::begins_connection(packet.family(), kind) => {
+            Err(NotSendable(format!(
+                "icmp type {kind}: it answers or reports another packet, and begins nothing that policy would judge; send \
              an echo request (8, or 128 over IPv6)"
-        ))),
+            )))
+        }
         Transport::Icmp { .. } | Transport::Port { .. } | Transport::Other(_) => Ok(()),
     }
 }

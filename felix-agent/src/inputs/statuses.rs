@@ -67,7 +67,10 @@ fn key_of(id: &PolicyId) -> Key {
 fn is_policy(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::NetworkPolicy | Kind::ClusterNetworkPolicy | Kind::FabricNetworkPolicy | Kind::GlobalNetworkPolicy
+        Kind::NetworkPolicy
+            | Kind::ClusterNetworkPolicy
+            | Kind::FabricNetworkPolicy
+            | Kind::GlobalNetworkPolicy
     )
 }
 
@@ -166,7 +169,8 @@ impl Inputs {
             // What was reported to another store says nothing here.
             known > wanted
                 || self.statuses.revisions.get(&key).is_some_and(|revision| {
-                    known.is_none_or(|known| known < revision.0) && wanted.is_some_and(|wanted| wanted >= revision.0)
+                    known.is_none_or(|known| known < revision.0)
+                        && wanted.is_some_and(|wanted| wanted >= revision.0)
                 })
         })
     }

@@ -94,9 +94,15 @@ fn probes_fare_as_packets_of_every_protocol_would() {
         }
         // What is not isolated lets everything through.
         for transport in table.map(|(transport, _)| transport) {
-            assert!(arrives(&fabric, &Origin::Elsewhere, packet(OUTSIDE[family], a, transport)), "{transport:?}");
+            assert!(
+                arrives(&fabric, &Origin::Elsewhere, packet(OUTSIDE[family], a, transport)),
+                "{transport:?}"
+            );
             assert!(arrives(&fabric, &origin, packet(a, OUTSIDE[family], transport)), "{transport:?}");
-            assert!(arrives(&fabric, &origin, packet(a, NODE[family], transport)), "to the node: {transport:?}");
+            assert!(
+                arrives(&fabric, &origin, packet(a, NODE[family], transport)),
+                "to the node: {transport:?}"
+            );
         }
         let to_b = packet(OUTSIDE[family], b, Transport::to_port(Protocol::Tcp, 80));
         assert!(!arrives(&fabric, &Origin::Elsewhere, to_b));
@@ -117,7 +123,8 @@ fn the_path_names_the_rules_and_they_count_the_probe() {
     let to_port = |port| packet(POD_A[0], POD_B[0], Transport::to_port(Protocol::Tcp, port));
     let rules = |fabric: &Fabric| fabric.node.run(|| KernelRules::read().unwrap());
     let deciding = |steps: &[Step], rules: &KernelRules| -> Vec<String> {
-        let of_profile = steps.iter().filter(|step| step.table == "fabric" && is_of_profile(&step.chain, "p1"));
+        let of_profile =
+            steps.iter().filter(|step| step.table == "fabric" && is_of_profile(&step.chain, "p1"));
         of_profile.filter_map(|step| Some(rules.get(&step.chain, step.handle?)?.comment.clone())).collect()
     };
     let passed = traced(&fabric, &origin, to_port(80));
@@ -155,7 +162,9 @@ fn nobody_receives_a_probe() {
 fn what_another_table_drops_is_seen() {
     let mut fabric = fabric();
     fabric.enforce(&policy());
-    fabric.node.nft("add table ip other; add chain ip other c { type filter hook forward priority 10; policy drop; }");
+    fabric.node.nft(
+        "add table ip other; add chain ip other c { type filter hook forward priority 10; policy drop; }",
+    );
     let origin = pod_a(&fabric);
     let steps = traced(&fabric, &origin, packet(POD_A[0], POD_B[0], Transport::to_port(Protocol::Tcp, 80)));
     let last = steps.last().unwrap();
@@ -170,7 +179,8 @@ fn a_pod_that_was_replaced_is_not_probed() {
     let fabric = fabric();
     let Origin::Pod { netns, interface, .. } = pod_a(&fabric) else { panic!("a pod") };
     let origin = Origin::Pod { netns, interface, mac: "02:00:00:00:00:01".to_owned() };
-    let probe = Probe::new(origin, packet(POD_A[0], POD_B[0], Transport::to_port(Protocol::Tcp, 80))).unwrap();
+    let probe =
+        Probe::new(origin, packet(POD_A[0], POD_B[0], Transport::to_port(Protocol::Tcp, 80))).unwrap();
     let error = fabric.node.run(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async { send(&Netlink::connect().unwrap(), &probe).await.unwrap_err() })

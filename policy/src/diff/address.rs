@@ -58,7 +58,9 @@ impl<'a> Sets<'a> {
             }
             Lookup::Ports(members) => {
                 let of_address = (address, Protocol::Tcp, 0)..=(address, Protocol::Sctp, u16::MAX);
-                Membership::Ports(members.range(of_address).map(|(_, protocol, port)| (*protocol, *port)).collect())
+                Membership::Ports(
+                    members.range(of_address).map(|(_, protocol, port)| (*protocol, *port)).collect(),
+                )
             }
         };
         self.lookups.iter().map(ask).collect()

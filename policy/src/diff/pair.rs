@@ -13,8 +13,9 @@ use crate::model::Model;
 use crate::program::{Direction, EndpointId, Family, ProfileId, Program, Set, Verdict};
 
 use super::address::{Class as Peers, Holders, Sets, classes, partition};
+use super::row::{Row, Rows, changes};
 use super::traffic::{Class, Named, merge};
-use super::{Because, Change, Difference, Group, Limits, Programs, Stopped, Traffic, Who, members};
+use super::{Because, Difference, Group, Limits, Programs, Stopped, Who, members};
 
 /// How many packets may still be judged.
 pub(super) struct Budget {
@@ -42,18 +43,6 @@ struct Ends<'a> {
 /// Which classes of traffic change how.
 type Changed = BTreeMap<(Verdict, Verdict), Vec<usize>>;
 
-/// A change before rows of the same kind are put together.
-type Rows = BTreeMap<Row, (BTreeSet<Family>, Because)>;
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    sources: Who,
-    destinations: Who,
-    traffic: Vec<Traffic>,
-    before: Verdict,
-    after: Verdict,
-}
-
 pub(super) fn find(
     before: &Model,
     after: &Model,
@@ -70,7 +59,8 @@ pub(super) fn find(
     let mut finished = candidates.is_some();
     if !others.is_subset(subjects) {
         let everyone: BTreeSet<EndpointId> = subjects.union(&others).cloned().collect();
-        if everyone.len().saturating_mul(before.policies.len().max(after.policies.len())) > limits.selections {
+        if everyone.len().saturating_mul(before.policies.len().max(after.policies.len())) > limits.selections
+        {
             let stopped = Some(Stopped::Selections(limits.selections));
             return Difference { changes: changes(search.rows), stopped, ..Difference::default() };
         }
@@ -111,8 +101,15 @@ impl Search {
                 let asked = self.asked(group);
                 let (parts, peers, traffic) = {
                     let sets = Sets::new(family, asked.iter().copied());
-                    let named = self.named(&[(&self.programs.before, &group.before), (&self.programs.after, &group.after)]);
-                    (partition(&sets, &own), classes(family, &sets, &everybody, &taken), named.classes(family))
+                    let named = self.named(&[
+                        (&self.programs.before, &group.before),
+                        (&self.programs.after, &group.after),
+                    ]);
+                    (
+                        partition(&sets, &own),
+                        classes(family, &sets, &everybody, &taken),
+                        named.classes(family),
+                    )
                 };
                 for part in &parts {
                     for peers in &peers {
@@ -243,7 +240,8 @@ impl Search {
     /// What one end says before and after.
     fn word(&mut self, id: &EndpointId, direction: Direction, packet: &Packet) -> Option<[Verdict; 2]> {
         self.budget.left = self.budget.left.checked_sub(1)?;
-        let word = |program| decide(program, id, direction, packet).map_or(Verdict::Allow, |end| end.verdict());
+        let word =
+            |program| decide(program, id, direction, packet).map_or(Verdict::Allow, |end| end.verdict());
         Some([word(&self.programs.before), word(&self.programs.after)])
     }
 
@@ -285,13 +283,6 @@ impl Ends<'_> {
             Direction::Egress => (self.own.1, self.peer.1),
         };
         Packet { source, destination, transport: class.transport }
-    }
-}
-
-impl Because {
-    fn extend(&mut self, other: Self) {
-        self.before.extend(other.before);
-        self.after.extend(other.after);
     }
 }
 
@@ -357,58 +348,4 @@ fn sentences(program: &Program, packet: &Packet, verdict: Verdict, own: Directio
     };
     let ends = explain(program, packet).directions.into_iter();
     ends.filter(|end| speaks(end.direction, end.verdict)).map(|end| end.reason).collect()
-}
-
-/// Rows that differ in one end only become one.
-fn changes(rows: Rows) -> Vec<Change> {
-    let by_sources = join(rows, |row| (&mut row.sources, row.destinations.clone()));
-    let rows = join(by_sources, |row| (&mut row.destinations, row.sources.clone()));
-    let change = |(row, (families, because)): (Row, (BTreeSet<Family>, Because))| Change {
-        sources: row.sources,
-        destinations: row.destinations,
-        families,
-        traffic: row.traffic,
-        before: row.before,
-        after: row.after,
-        because,
-    };
-    rows.into_iter().map(change).collect()
-}
-
-type Split = fn(&mut Row) -> (&mut Who, Who);
-
-fn join(rows: Rows, split: Split) -> Rows {
-    type Rest = (Who, Vec<Traffic>, Verdict, Verdict, BTreeSet<Family>, bool);
-    let mut joined: BTreeMap<Rest, (Row, Because)> = BTreeMap::new();
-    for (mut row, (families, because)) in rows {
-        let (traffic, before, after) = (row.traffic.clone(), row.before, row.after);
-        let (varying, fixed) = split(&mut row);
-        let is_endpoints = matches!(varying, Who::Endpoints(_));
-        let rest = (fixed, traffic, before, after, families, is_endpoints);
-        match joined.get_mut(&rest) {
-            None => drop(joined.insert(rest, (row, because))),
-            Some((into, reasons)) => {
-                split(into).0.extend(varying);
-                reasons.extend(because);
-            }
-        }
-    }
-    let mut rows = Rows::new();
-    for ((_, _, _, _, families, _), (row, because)) in joined {
-        let (all, reasons) = rows.entry(row).or_default();
-        all.extend(families);
-        reasons.extend(because);
-    }
-    rows
-}
-
-impl Who {
-    /// Takes those of the same kind in.
-    fn extend(&mut self, other: &Who) {
-        match (self, other) {
-            (Self::Endpoints(all), Self::Endpoints(more)) => all.extend(more.iter().cloned()),
-            (Self::Outside(all), Self::Outside(more)) => all.extend(more.iter().copied()),
-            (Self::Endpoints(_), Self::Outside(_)) | (Self::Outside(_), Self::Endpoints(_)) => {}
-        }
-    }
 }

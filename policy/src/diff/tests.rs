@@ -40,12 +40,15 @@ fn covers(change: &Change, packet: &Packet, names: &dyn Fn(IpAddr) -> Option<End
         (Who::Outside(networks), None) => networks.iter().any(|network| network.contains(address)),
         (Who::Endpoints(_), None) | (Who::Outside(_), Some(_)) => false,
     };
-    let port = |ranges: &[(u16, u16)], port: u16| ranges.iter().any(|(first, last)| (*first..=*last).contains(&port));
+    let port = |ranges: &[(u16, u16)], port: u16| {
+        ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
+    };
     let carries = |traffic: &Traffic| match (traffic, packet.transport) {
         (Traffic::Everything, _) => true,
-        (Traffic::Ports { protocol, sources, destinations }, Transport::Port { protocol: of, source, destination }) => {
-            *protocol == of && port(sources, source) && port(destinations, destination)
-        }
+        (
+            Traffic::Ports { protocol, sources, destinations },
+            Transport::Port { protocol: of, source, destination },
+        ) => *protocol == of && port(sources, source) && port(destinations, destination),
         // No rule of these tests names a message or another protocol.
         (Traffic::Icmp { kind: None, .. }, Transport::Icmp { .. }) => true,
         (Traffic::Protocol(None), Transport::Other(_)) => true,
@@ -67,9 +70,13 @@ fn agrees(before: &Scenario, after: &Scenario) {
     let difference = compared(before, after);
     assert_eq!(difference.stopped, None);
     let names = |address: IpAddr| {
-        old.endpoints.values().find(|endpoint| endpoint.addresses.contains(&address)).map(|found| found.id.clone())
+        old.endpoints
+            .values()
+            .find(|endpoint| endpoint.addresses.contains(&address))
+            .map(|found| found.id.clone())
     };
-    let mut addresses: Vec<IpAddr> = old.endpoints.values().flat_map(|endpoint| endpoint.addresses.clone()).collect();
+    let mut addresses: Vec<IpAddr> =
+        old.endpoints.values().flat_map(|endpoint| endpoint.addresses.clone()).collect();
     for outside in [OUTSIDE, "10.0.0.77", "10.0.1.77", "172.16.0.1", "2001:db8::1", "fd00::77"] {
         addresses.push(outside.parse().unwrap());
     }
@@ -131,10 +138,7 @@ fn isolation_changes_all_but_what_is_allowed() {
         reasons.after.iter().collect::<Vec<_>>(),
         ["denied: selected by shop/p and no rule allows it"]
     );
-    assert_eq!(
-        reasons.before.iter().collect::<Vec<_>>(),
-        ["allowed: no policy selects it for ingress"]
-    );
+    assert_eq!(reasons.before.iter().collect::<Vec<_>>(), ["allowed: no policy selects it for ingress"]);
     agrees(&town(), &after);
     agrees(&after, &town());
 }
@@ -158,7 +162,10 @@ fn a_change_at_both_ends_is_told_once() {
     let after = town()
         .policy("shop/in", "{ingress: [{from: [{podSelector: {}}], ports: [{port: 80}, {port: sql}]}]}")
         .policy("shop/out", "{policyTypes: [Egress], egress: [{ports: [{port: 443}, {port: 80}]}]}")
-        .policy("bank/out", "{policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}], ports: [{port: 80}]}]}");
+        .policy(
+            "bank/out",
+            "{policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}}], ports: [{port: 80}]}]}",
+        );
     agrees(&town(), &after);
     agrees(&after, &town());
 }
@@ -193,7 +200,8 @@ fn too_much_is_said_to_be() {
 
 #[test]
 fn the_others_of_an_endpoints_network_are_outside() {
-    let after = town().policy("shop/p", "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}");
+    let after = town()
+        .policy("shop/p", "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}");
     let difference = compared(&town(), &after);
     let outside: Vec<_> =
         difference.changes.iter().filter(|change| matches!(change.sources, Who::Outside(_))).collect();

@@ -123,7 +123,11 @@ impl Named {
             for source in self.ports(protocol, Side::Source) {
                 for destination in self.ports(protocol, Side::Destination) {
                     classes.push(Class {
-                        traffic: Traffic::Ports { protocol, sources: vec![source], destinations: vec![destination] },
+                        traffic: Traffic::Ports {
+                            protocol,
+                            sources: vec![source],
+                            destinations: vec![destination],
+                        },
                         transport: Transport::Port { protocol, source: source.0, destination: destination.0 },
                     });
                 }
@@ -136,10 +140,12 @@ impl Named {
             classes.push(Class { traffic, transport: Transport::Other(number) });
         }
         let other = (0..=u8::MAX).rev().filter(elsewhere).find(|number| !self.protocols.contains(number));
-        classes.extend(other.map(|number| Class {
-            traffic: Traffic::Protocol(None),
-            transport: Transport::Other(number),
-        }));
+        classes.extend(
+            other.map(|number| Class {
+                traffic: Traffic::Protocol(None),
+                transport: Transport::Other(number),
+            }),
+        );
         classes
     }
 

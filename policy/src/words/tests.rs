@@ -32,7 +32,8 @@ fn address(side: Side, set: &str, negated: bool) -> Match {
 #[test]
 fn a_rule_says_what_it_compares_and_how_many_are_in_its_sets() {
     let tcp = Match::Protocol { number: 6, negated: false };
-    let ports = Match::Ports { side: Side::Destination, ranges: vec![(80, 80), (8000, 8080)], negated: false };
+    let ports =
+        Match::Ports { side: Side::Destination, ranges: vec![(80, 80), (8000, 8080)], negated: false };
     let words = |matches| rule(&program(), &rule_with(matches));
     assert_eq!(words(Vec::new()), "allow everything");
     assert_eq!(
@@ -43,7 +44,8 @@ fn a_rule_says_what_it_compares_and_how_many_are_in_its_sets() {
         words(vec![address(Side::Destination, "few", true)]),
         "allow destination not among 10.0.0.0/8, fd00::/8"
     );
-    let served = Match::AddressPort { side: Side::Destination, set: SetId("services".to_owned()), negated: false };
+    let served =
+        Match::AddressPort { side: Side::Destination, set: SetId("services".to_owned()), negated: false };
     assert_eq!(words(vec![served]), "allow destination and its port among 1 address with a port");
     let icmp = Match::Icmp { family: Family::V4, kind: 3, code: Some(1), negated: true };
     assert_eq!(words(vec![icmp]), "allow icmp not 3/1");

@@ -104,7 +104,8 @@ impl Difference {
         let rows = table::render(
             headers,
             self.changes.iter().map(|change| {
-                let families = if change.families.len() == 1 { change.families.concat() + ": " } else { String::new() };
+                let families =
+                    if change.families.len() == 1 { change.families.concat() + ": " } else { String::new() };
                 [
                     change.sources.render(shown),
                     change.destinations.render(shown),

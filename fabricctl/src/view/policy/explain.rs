@@ -128,8 +128,9 @@ impl From<v1::DirectionVerdict> for Direction {
 impl From<v1::AskedTier> for Tier {
     fn from(message: v1::AskedTier) -> Self {
         let v1::AskedTier { name, outcome, rule, policies, passed_over, logged } = message;
-        let passed_over =
-            passed_over.into_iter().map(|v1::PassedOver { rule, why }| PassedOver { rule: rule.map(Rule::from), why });
+        let passed_over = passed_over
+            .into_iter()
+            .map(|v1::PassedOver { rule, why }| PassedOver { rule: rule.map(Rule::from), why });
         Self {
             name,
             outcome,
@@ -153,7 +154,12 @@ impl Direction {
         let place = if self.node.is_empty() { String::new() } else { format!(" on {}", self.node) };
         let mut lines = vec![format!("{} of {}{place}: {}", self.direction, self.endpoint, self.reason)];
         for tier in &self.tiers {
-            lines.push(format!("    tier {}, {}: {}", tier.name, tier.policies.join(", "), tier.render_outcome()));
+            lines.push(format!(
+                "    tier {}, {}: {}",
+                tier.name,
+                tier.policies.join(", "),
+                tier.render_outcome()
+            ));
             for PassedOver { rule, why } in &tier.passed_over {
                 let rule = rule.as_ref().map(Rule::render).unwrap_or_default();
                 lines.push(format!("      {rule} does not match: {why}"));
@@ -179,7 +185,8 @@ impl Tier {
 
 impl View for Explanation {
     fn render(&self) -> String {
-        let directions: String = self.directions.iter().map(|direction| format!("\n{}", direction.render())).collect();
+        let directions: String =
+            self.directions.iter().map(|direction| format!("\n{}", direction.render())).collect();
         let trace = self.trace.as_ref().map(|trace| format!("\n{}", trace.render())).unwrap_or_default();
         format!("{}{directions}{trace}", self.render_headline())
     }

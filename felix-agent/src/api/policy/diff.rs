@@ -93,10 +93,9 @@ fn change(change: Change) -> v1::VerdictChange {
 
 fn end(who: Who) -> v1::DiffEnd {
     match who {
-        Who::Endpoints(ids) => v1::DiffEnd {
-            endpoints: ids.iter().map(ToString::to_string).collect(),
-            networks: Vec::new(),
-        },
+        Who::Endpoints(ids) => {
+            v1::DiffEnd { endpoints: ids.iter().map(ToString::to_string).collect(), networks: Vec::new() }
+        }
         Who::Outside(networks) => v1::DiffEnd {
             endpoints: Vec::new(),
             networks: networks.iter().map(ToString::to_string).collect(),

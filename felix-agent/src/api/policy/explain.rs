@@ -128,10 +128,10 @@ fn verdict(inputs: &Inputs, end: &DirectionVerdict) -> v1::DirectionVerdict {
 }
 
 fn asked_tier(tier: &AskedTier, direction: Direction) -> v1::AskedTier {
-    let passed_over = tier.passed_over.iter().map(|over| v1::PassedOver {
-        rule: Some(rule_ref(&over.rule, direction)),
-        why: over.why.clone(),
-    });
+    let passed_over = tier
+        .passed_over
+        .iter()
+        .map(|over| v1::PassedOver { rule: Some(rule_ref(&over.rule, direction)), why: over.why.clone() });
     v1::AskedTier {
         name: tier.name.clone(),
         outcome: match tier.outcome {
@@ -167,9 +167,8 @@ fn kernel_end(end: &DirectionVerdict) -> KernelEnd {
 
 /// Where a probe would begin. A sentence where it cannot.
 fn origin(inputs: &Inputs, packet: &Packet) -> Result<Origin, String> {
-    let at = |address: IpAddr| {
-        inputs.workloads.iter().find(|(_, workload)| workload.addresses.contains(&address))
-    };
+    let at =
+        |address: IpAddr| inputs.workloads.iter().find(|(_, workload)| workload.addresses.contains(&address));
     let (source, destination) = (at(packet.source), at(packet.destination));
     let node_of = |address: IpAddr| {
         let id = inputs.cluster.engine().owner(address)?;

@@ -33,7 +33,9 @@ pub(super) fn direction(text: &str) -> Result<Option<Direction>, Status> {
         "" => Ok(None),
         "ingress" => Ok(Some(Direction::Ingress)),
         "egress" => Ok(Some(Direction::Egress)),
-        _ => Err(Status::invalid_argument(format!("direction \"{text}\": give ingress, egress, or nothing for both"))),
+        _ => Err(Status::invalid_argument(format!(
+            "direction \"{text}\": give ingress, egress, or nothing for both"
+        ))),
     }
 }
 
@@ -114,9 +116,7 @@ fn icmp(request: &v1::ExplainRequest, family: Family) -> Result<Transport, Statu
 fn port(what: &str, number: u32) -> Result<u16, Status> {
     match u16::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
-        Ok(_) | Err(_) => {
-            Err(Status::invalid_argument(format!("{what} {number}: give one from 1 to 65535")))
-        }
+        Ok(_) | Err(_) => Err(Status::invalid_argument(format!("{what} {number}: give one from 1 to 65535"))),
     }
 }
 

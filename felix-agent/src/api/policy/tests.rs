@@ -56,14 +56,14 @@ fn the_kernel_agrees_if_the_packet_fares_as_the_engine_says() {
 fn another_rule_than_the_engines_is_a_difference() {
     let rule = Some((ProfileId("p1".to_owned()), "shop/db ingress#0".to_owned()));
     let ends = [KernelEnd { rule, ..end(Verdict::Allow) }];
-    let steps = [
-        step("fabric", "p1", StepVerdict::Return),
-        step(TRACE_TABLE_NAME, "end_forward", StepVerdict::Drop),
-    ];
+    let steps =
+        [step("fabric", "p1", StepVerdict::Return), step(TRACE_TABLE_NAME, "end_forward", StepVerdict::Drop)];
     let (_, told) = differences(&ends, &steps);
     assert_eq!(
         told,
-        ["ingress of shop/db: the engine says that \"shop/db ingress#0\" decides, and the kernel that \"\" does"]
+        [
+            "ingress of shop/db: the engine says that \"shop/db ingress#0\" decides, and the kernel that \"\" does"
+        ]
     );
     // An end that it did not come to says nothing.
     assert_eq!(differences(&ends, &steps[1..]).1, [""; 0]);
@@ -97,7 +97,10 @@ fn what_is_above_ip_is_read_and_refused_in_words() {
     let refused = [
         (asked("tcp", 0, 0), "port 0: give one from 1 to 65535"),
         (asked("tcp", 80, 65536), "source_port 65536: give one from 1 to 65535"),
-        (asked("gre", 0, 0), "protocol \"gre\": give tcp, udp, sctp, icmp, or the number of another from 0 to 255"),
+        (
+            asked("gre", 0, 0),
+            "protocol \"gre\": give tcp, udp, sctp, icmp, or the number of another from 0 to 255",
+        ),
         (wrong, "icmp_type 256: give one from 0 to 255"),
     ];
     for (request, message) in refused {

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Explained {
     /// Sends a probe and adds what became of it.
     pub(super) async fn trace(&mut self, netlink: &Netlink) -> Result<(), Status> {
-        let origin = self.origin.clone().map_err(|why| Status::failed_precondition(format!("--trace: {why}")))?;
+        let origin =
+            self.origin.clone().map_err(|why| Status::failed_precondition(format!("--trace: {why}")))?;
         let probe = Probe::new(origin, self.packet)
             .map_err(|why| Status::invalid_argument(format!("--trace: {why}")))?;
         let sign = probe.sign;
@@ -122,10 +123,12 @@ fn differences(ends: &[KernelEnd], steps: &[Step], rules: &KernelRules, fate: Fa
 /// The rule that decided in the kernel, where it is not the one that should.
 fn differs_in_rule(end: &KernelEnd, steps: &[Step], rules: &KernelRules) -> Option<String> {
     let (profile, expected) = end.rule.as_ref()?;
-    let of_profile = |step: &&Step| is_ours(step) && is_of_profile(&step.chain, &profile.0) && step.handle.is_some();
+    let of_profile =
+        |step: &&Step| is_ours(step) && is_of_profile(&step.chain, &profile.0) && step.handle.is_some();
     // An end that the packet did not come to decided nothing.
     let last = steps.iter().rfind(of_profile)?;
-    let comment = last.handle.and_then(|handle| rules.get(&last.chain, handle)).map_or("", |rule| &rule.comment);
+    let comment =
+        last.handle.and_then(|handle| rules.get(&last.chain, handle)).map_or("", |rule| &rule.comment);
     (comment != expected).then(|| {
         let direction = end.direction.to_string().to_lowercase();
         format!(

@@ -89,8 +89,13 @@ impl KernelRules {
 
     /// The rules of a profile with this comment: those that stand for one thing of a policy. A profile is the chain of its
     /// name and those named so with a number behind it.
-    pub fn of_profile<'a>(&'a self, profile: &'a str, comment: &'a str) -> impl Iterator<Item = &'a KernelRule> {
-        let chains = self.chains.range(profile.to_owned()..).take_while(move |(chain, _)| chain.starts_with(profile));
+    pub fn of_profile<'a>(
+        &'a self,
+        profile: &'a str,
+        comment: &'a str,
+    ) -> impl Iterator<Item = &'a KernelRule> {
+        let chains =
+            self.chains.range(profile.to_owned()..).take_while(move |(chain, _)| chain.starts_with(profile));
         let of_profile = chains.filter(move |(chain, _)| is_of_profile(chain, profile));
         of_profile.flat_map(|(_, rules)| rules).filter(move |rule| rule.comment == comment)
     }
@@ -123,7 +128,9 @@ pub fn is_of_profile(chain: &str, profile: &str) -> bool {
 /// A chain's name without the number of those behind the first.
 fn profile_of(chain: &str) -> &str {
     match chain.rsplit_once('_') {
-        Some((profile, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => profile,
+        Some((profile, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            profile
+        }
         Some(_) | None => chain,
     }
 }
@@ -146,7 +153,10 @@ fn decode(attributes: Received<'_>) -> Option<KernelRule> {
     Some(KernelRule {
         chain: attributes.text(code::NFTA_RULE_CHAIN)?.to_owned(),
         handle: attributes.number64(code::NFTA_RULE_HANDLE)?,
-        comment: attributes.bytes(code::NFTA_RULE_USERDATA).and_then(super::decode::comment).unwrap_or_default(),
+        comment: attributes
+            .bytes(code::NFTA_RULE_USERDATA)
+            .and_then(super::decode::comment)
+            .unwrap_or_default(),
         count: count(attributes),
     })
 }
@@ -163,7 +173,8 @@ fn decode_mark(attributes: Received<'_>) -> Option<(String, Bits)> {
 
 /// The first counter among the rule's expressions.
 fn count(attributes: Received<'_>) -> Option<Count> {
-    let mut expressions = attributes.nested(code::NFTA_RULE_EXPRESSIONS)?.iter().map(|(_, one)| Received(one));
+    let mut expressions =
+        attributes.nested(code::NFTA_RULE_EXPRESSIONS)?.iter().map(|(_, one)| Received(one));
     let counter = expressions.find(|one| one.text(code::NFTA_EXPR_NAME) == Some("counter"))?;
     let shown = counter.nested(code::NFTA_EXPR_DATA)?;
     Some(Count {

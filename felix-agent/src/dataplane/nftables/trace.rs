@@ -118,7 +118,11 @@ impl Tracer {
                 }
             }
         }
-        if done { Ok(Self { _owner: owner, listener }) } else { Err(io::Error::from_raw_os_error(libc::ENOBUFS)) }
+        if done {
+            Ok(Self { _owner: owner, listener })
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ENOBUFS))
+        }
     }
 
     /// What the packet met, in order, until it is dropped or has passed everything, or `patience` is over. Blocks.

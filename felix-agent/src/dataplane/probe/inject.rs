@@ -10,7 +10,9 @@ use std::os::fd::AsRawFd as _;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoVeth, LinkAttribute};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoVeth, LinkAttribute,
+};
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
@@ -111,7 +113,9 @@ async fn arrive(node: &Netlink, source: IpAddr, bytes: &[u8]) -> Result<(), Inje
     // As an uplink is, but for the way back, which never was this interface.
     let diff = Diff { add: settings(), ..Diff::default() };
     let failed = sysctl::apply(Sysctls::new(), diff).failed;
-    if let Some((setting, error)) = failed.into_iter().find(|(setting, _)| setting.contains("ipv4") == source.is_ipv4()) {
+    if let Some((setting, error)) =
+        failed.into_iter().find(|(setting, _)| setting.contains("ipv4") == source.is_ipv4())
+    {
         return Err(InjectError::Send(io::Error::other(format!("{setting}: {error}"))));
     }
     let interfaces = Interfaces::read(node).await.map_err(&step)?;

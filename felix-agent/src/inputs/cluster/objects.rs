@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use datastore::{Key, Kind, Resource};
 use policy::model::{
-    Backends, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, PolicyKind, ServiceAccountId,
-    ServiceId, Staged, Tier, backends,
+    Backends, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, PolicyKind,
+    ServiceAccountId, ServiceId, Staged, Tier, backends,
 };
 
 use super::Cluster;
@@ -136,8 +136,12 @@ pub fn imagine(model: &mut Model, key: &Key, resource: Option<&Resource>) -> boo
         Kind::FabricNetworkPolicy => policy(PolicyKind::FabricNetworkPolicy),
         Kind::GlobalNetworkPolicy => policy(PolicyKind::GlobalNetworkPolicy),
         Kind::StagedNetworkPolicy => imagine_staged(model, PolicyKind::FabricNetworkPolicy, key, resource),
-        Kind::StagedGlobalNetworkPolicy => imagine_staged(model, PolicyKind::GlobalNetworkPolicy, key, resource),
-        Kind::StagedKubernetesNetworkPolicy => imagine_staged(model, PolicyKind::NetworkPolicy, key, resource),
+        Kind::StagedGlobalNetworkPolicy => {
+            imagine_staged(model, PolicyKind::GlobalNetworkPolicy, key, resource)
+        }
+        Kind::StagedKubernetesNetworkPolicy => {
+            imagine_staged(model, PolicyKind::NetworkPolicy, key, resource)
+        }
         Kind::Tier => put(&mut model.tiers, key.name.clone(), resource.and_then(to_tier)),
         Kind::NetworkSet | Kind::GlobalNetworkSet => {
             let namespace = Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty());

@@ -46,7 +46,10 @@ fn only_packets_that_came_by_our_own_rule_are_ours() {
         (2, step("fabric", StepVerdict::Drop)),
         (1, step("filter", StepVerdict::Drop)),
     ];
-    assert_eq!(ours(&heard).map(|step| step.table.as_str()).collect::<Vec<_>>(), [TRACE_TABLE_NAME, "fabric"]);
+    assert_eq!(
+        ours(&heard).map(|step| step.table.as_str()).collect::<Vec<_>>(),
+        [TRACE_TABLE_NAME, "fabric"]
+    );
     assert!(!step("fabric", StepVerdict::Drop).is_arrival());
     assert!(step(TRACE_TABLE_NAME, StepVerdict::Drop).is_arrival());
 }
