@@ -10,15 +10,12 @@ use std::os::fd::AsRawFd as _;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoVeth, LinkAttribute,
-};
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use super::{Origin, Probe, packet};
-use crate::cni::attach::HOST_MAC;
+use crate::cni::attach::{HOST_MAC, without_own_addresses};
 use crate::cni::{Netns, NetnsError};
 use crate::dataplane::links;
 use crate::dataplane::netlink::{Interfaces, Netlink, NetlinkError};
@@ -99,16 +96,7 @@ async fn remove(node: &Netlink) -> Result<(), InjectError> {
 /// Makes a link from the node to itself, and sends the packet over it.
 async fn arrive(node: &Netlink, source: IpAddr, bytes: &[u8]) -> Result<(), InjectError> {
     let step = during("create an interface for the probe");
-    let quiet = || {
-        let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])])
-    };
-    let peer = LinkUnspec::new_with_name(DEPARTURE).append_extra_attribute(quiet()).build();
-    let message = LinkMessageBuilder::<LinkVeth>::new(ARRIVAL, DEPARTURE)
-        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-        .append_extra_attribute(quiet())
-        .address(HOST_MAC.to_vec())
-        .build();
+    let message = LinkMessageBuilder::<LinkVeth>::new(ARRIVAL, DEPARTURE).address(HOST_MAC.to_vec()).build();
     node.commit(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await.map_err(&step)?;
     // As an uplink is, but for the way back, which never was this interface.
     let diff = Diff { add: settings(), ..Diff::default() };
@@ -121,6 +109,8 @@ async fn arrive(node: &Netlink, source: IpAddr, bytes: &[u8]) -> Result<(), Inje
     let interfaces = Interfaces::read(node).await.map_err(&step)?;
     for name in [ARRIVAL, DEPARTURE] {
         let Some(index) = interfaces.index(name) else { continue };
+        // A kernel without IPv6 has no such setting and needs none.
+        let _ = node.commit(RouteNetlinkMessage::NewLink(without_own_addresses(index)), 0).await;
         let up = LinkUnspec::new_with_index(index).up().build();
         node.commit(RouteNetlinkMessage::SetLink(up), 0).await.map_err(&step)?;
     }
@@ -128,14 +118,11 @@ async fn arrive(node: &Netlink, source: IpAddr, bytes: &[u8]) -> Result<(), Inje
 }
 
 fn settings() -> Sysctls {
-    let setting = |path: &str, value: &str| (format!("{path}"), value.to_owned());
-    [
-        setting(&format!("net/ipv4/conf/{ARRIVAL}/forwarding"), "1"),
-        setting(&format!("net/ipv4/conf/{ARRIVAL}/rp_filter"), "0"),
-        setting(&format!("net/ipv6/conf/{ARRIVAL}/forwarding"), "1"),
-    ]
-    .into_iter()
-    .collect()
+    let of_arrival = [("ipv4", "forwarding", "1"), ("ipv4", "rp_filter", "0"), ("ipv6", "forwarding", "1")];
+    let setting = |(family, name, value): (&str, &str, &str)| {
+        (format!("net/{family}/conf/{ARRIVAL}/{name}"), value.to_owned())
+    };
+    of_arrival.map(setting).into()
 }
 
 fn spell(mac: [u8; 6]) -> String {
