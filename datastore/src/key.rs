@@ -53,6 +53,8 @@ pub enum Kind {
     IpamHandle,
     /// `fabric.rs/v1` WorkloadEndpoint.
     WorkloadEndpoint,
+    /// `fabric.rs/v1` PolicyStatus.
+    PolicyStatus,
 }
 
 /// The API group and version of our own kinds.
@@ -60,7 +62,7 @@ pub const FABRIC_V1: &str = policy::api::own::API_VERSION;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Node,
         Self::Namespace,
         Self::ServiceAccount,
@@ -85,6 +87,7 @@ impl Kind {
         Self::BlockAffinity,
         Self::IpamHandle,
         Self::WorkloadEndpoint,
+        Self::PolicyStatus,
     ];
 
     /// What it is called here: as `kind:` of a manifest says it, but for our NetworkPolicy, as that of Kubernetes is
@@ -116,6 +119,7 @@ impl Kind {
             Self::BlockAffinity => "BlockAffinity",
             Self::IpamHandle => "IPAMHandle",
             Self::WorkloadEndpoint => "WorkloadEndpoint",
+            Self::PolicyStatus => "PolicyStatus",
         }
     }
 
@@ -149,7 +153,8 @@ impl Kind {
             | Self::IpamBlock
             | Self::BlockAffinity
             | Self::IpamHandle
-            | Self::WorkloadEndpoint => FABRIC_V1,
+            | Self::WorkloadEndpoint
+            | Self::PolicyStatus => FABRIC_V1,
         }
     }
 
@@ -180,7 +185,8 @@ impl Kind {
             | Self::IpamConfiguration
             | Self::IpamBlock
             | Self::BlockAffinity
-            | Self::IpamHandle => false,
+            | Self::IpamHandle
+            | Self::PolicyStatus => false,
         }
     }
 
@@ -214,6 +220,7 @@ impl Kind {
             Self::BlockAffinity => &["blockaffinities", "affinity", "affinities"],
             Self::IpamHandle => &["ipamhandles", "handle", "handles"],
             Self::WorkloadEndpoint => &["workloadendpoints", "wep", "weps"],
+            Self::PolicyStatus => &["policystatuses"],
         }
     }
 

@@ -182,7 +182,12 @@ fn read(report: &mut Report<'_>) -> Option<Resource> {
             Some(Resource::HostEndpoint(endpoint))
         }
         Kind::IpPool | Kind::IpReservation | Kind::IpamConfiguration => read_ipam(kind, report),
-        Kind::Lease | Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => {
+        Kind::Lease
+        | Kind::IpamBlock
+        | Kind::BlockAffinity
+        | Kind::IpamHandle
+        | Kind::WorkloadEndpoint
+        | Kind::PolicyStatus => {
             let names = APPLICABLE.map(Kind::name).join(", ");
             let what = format!("{kind} is written by agents only; write one of {names}");
             report.add("kind", what);

@@ -70,6 +70,8 @@ pub enum Resource {
     IpamHandle(Box<ipam::Handle>),
     /// `fabric.rs/v1` WorkloadEndpoint.
     WorkloadEndpoint(Box<WorkloadEndpoint>),
+    /// `fabric.rs/v1` PolicyStatus.
+    PolicyStatus(Box<PolicyStatus>),
 }
 
 /// A pod's attachment to the fabric, written by the agent of its node: `namespace/name` is the pod's (for a
@@ -107,6 +109,22 @@ impl WorkloadEndpoint {
     }
 }
 
+/// Which policies are in force on a node, written by its agent under the node's name.
+///
+/// A policy that selects endpoints of the node is in force there as it was at some revision, unless `failed` names it, if
+/// its own last write is no newer than what `seen` says of its kind: of one kind, changes are told in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyStatus {
+    /// The node.
+    pub node: String,
+    /// Of each kind of policy, by [`Kind::name`]: the revision up to which the node's kernel follows it.
+    pub seen: BTreeMap<String, u64>,
+    /// Policies, as [`policy::program::PolicyId`] shows them, that some endpoint of the node does not have as they are
+    /// now, and why.
+    pub failed: BTreeMap<String, String>,
+}
+
 /// Label of what belongs to a node: its blocks, its affinities, the endpoints on it.
 pub const NODE_LABEL: &str = "fabric.rs/node";
 
@@ -127,6 +145,8 @@ impl Resource {
             Some(block.node())
         } else if let Self::BlockAffinity(affinity) = self {
             Some(affinity.node.as_str())
+        } else if let Self::PolicyStatus(status) = self {
+            Some(status.node.as_str())
         } else {
             None
         };
@@ -161,6 +181,7 @@ impl Resource {
             Self::BlockAffinity(_) => Kind::BlockAffinity,
             Self::IpamHandle(_) => Kind::IpamHandle,
             Self::WorkloadEndpoint(_) => Kind::WorkloadEndpoint,
+            Self::PolicyStatus(_) => Kind::PolicyStatus,
         }
     }
 
@@ -206,6 +227,7 @@ impl Resource {
             Self::BlockAffinity(affinity) => self.with_spec(affinity)?,
             Self::IpamHandle(handle) => self.with_spec(handle)?,
             Self::WorkloadEndpoint(endpoint) => self.with_spec(endpoint)?,
+            Self::PolicyStatus(status) => self.with_spec(status)?,
         };
         if let Some(fields) = object.as_object_mut() {
             let kind = self.kind();
@@ -267,6 +289,7 @@ impl Resource {
             Kind::BlockAffinity => Self::BlockAffinity(spec(value)?),
             Kind::IpamHandle => Self::IpamHandle(spec(value)?),
             Kind::WorkloadEndpoint => Self::WorkloadEndpoint(spec(value)?),
+            Kind::PolicyStatus => Self::PolicyStatus(spec(value)?),
         })
     }
 }

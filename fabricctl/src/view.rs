@@ -8,6 +8,7 @@
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod datastore;
+pub(crate) mod endpoint;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod ipam;

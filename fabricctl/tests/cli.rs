@@ -11,6 +11,8 @@ mod convert;
 mod data;
 #[path = "cli/data_ipam.rs"]
 mod data_ipam;
+#[path = "cli/data_policy.rs"]
+mod data_policy;
 #[path = "cli/datastore.rs"]
 mod datastore;
 #[path = "cli/details.rs"]
@@ -21,6 +23,8 @@ mod failures;
 mod fixture;
 #[path = "cli/ipam.rs"]
 mod ipam;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/programs.rs"]
 mod programs;
 #[path = "cli/release.rs"]

@@ -7,6 +7,7 @@
 mod cluster;
 mod fib;
 mod noted;
+pub mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +21,10 @@ use policy::program::EndpointId;
 use crate::dataplane::nftables::Options;
 use crate::plan::desired::InterfaceName;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, imagine};
 pub use fib::Fib;
 use noted::Noted;
+pub use statuses::Statuses;
 
 /// What this node knows.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct Inputs {
     pub cluster: Cluster,
     /// What BGP learned.
     pub fib: Fib,
+    /// Where policies are in force.
+    pub statuses: Statuses,
 }
 
 /// This node.
@@ -93,6 +97,7 @@ impl Inputs {
             workloads: BTreeMap::new(),
             cluster: Cluster::default(),
             fib: Fib::default(),
+            statuses: Statuses::default(),
         }
     }
 
@@ -100,11 +105,13 @@ impl Inputs {
     pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>) {
         for key in self.known_keys() {
             if !items.contains_key(&key) && !self.is_older_than_known(&key, revision) {
+                self.statuses.take(&key, revision, None);
                 self.set(&key, None, revision);
             }
         }
         for (key, versioned) in items {
             if !self.is_older_than_known(&key, versioned.revision) {
+                self.statuses.take(&key, versioned.revision, Some(&versioned.resource));
                 self.set(&key, Some(versioned.resource), versioned.revision);
             }
         }
@@ -116,6 +123,8 @@ impl Inputs {
             return false;
         }
         self.floors.remove(&change.key);
+        let value = change.value.as_ref().map(|versioned| &versioned.resource);
+        self.statuses.take(&change.key, change.revision, value);
         self.set(&change.key, change.value.map(|versioned| versioned.resource), change.revision)
     }
 
@@ -218,7 +227,7 @@ impl Inputs {
     /// What the datastore was last known to hold, of the kinds that matter here.
     fn known_keys(&self) -> Vec<Key> {
         let affinities = self.affinities.keys().cloned();
-        affinities.chain(self.cluster.known_keys()).collect()
+        affinities.chain(self.cluster.known_keys()).chain(self.statuses.known_keys()).collect()
     }
 
     /// What the datastore says of an endpoint; false if that is not to count now.

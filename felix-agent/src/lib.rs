@@ -72,6 +72,7 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     if !config.datastore.has_kubelet() {
         tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
     }
+    tokio::spawn(shell::policy_status::keep(Arc::clone(&store), handle.clone()));
     let standby = config.ipam.standby;
     let allocator = ipam::Allocator::prepared(Arc::clone(&store), known.clone(), standby, journal.clone());
     let allocator = Arc::new(allocator);

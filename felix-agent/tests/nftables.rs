@@ -39,5 +39,7 @@ mod sequences;
 mod shared;
 #[path = "nftables/tables.rs"]
 mod tables;
+#[path = "nftables/trace.rs"]
+mod trace;
 #[path = "nftables/verdicts.rs"]
 mod verdicts;

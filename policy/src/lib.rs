@@ -4,6 +4,7 @@
 //!  policies      ─┐                     ┌─ evaluate ── does this packet pass?
 //!  Pod, Node, ... ├─► model ─► program ─┼─ explain ─── which tier, policy and rule decide?
 //!  Namespace, ... ┘    (compile/engine) ├─ render ──── how does it look?
+//!                                       ├─ words ───── what does a rule say?
 //!                                       └─ the agent lowers it to its kernel
 //! ```
 //!
@@ -13,7 +14,8 @@
 //!   known, from scratch. [`Engine`] keeps the same program up to date for the work of each change, and tells what
 //!   became different ([`delta`]).
 //! - [`evaluate`](evaluate::evaluate) runs a program on a packet; [`explain`](explain::explain) puts its decision
-//!   into words; [`render`](render::render) shows a program.
+//!   into words; [`words`] says what rules say, and why one does not match; [`render`](render::render) shows a program.
+//! - [`diff`](diff::diff) says which connections a change would give another verdict.
 //! - [`spec`] decides packets from the text of the API alone, slowly. Tests hold everything else against it.
 //!
 //! Everything is pure: no clock, no IO, no kernel. Two things of the API's semantics belong to the kernel and are
@@ -42,6 +44,10 @@ pub mod evaluate;
 pub mod explain;
 
 pub mod render;
+
+pub mod words;
+
+pub mod diff;
 
 pub mod spec;
 

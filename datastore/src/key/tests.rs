@@ -29,7 +29,7 @@ fn kinds_go_by_many_names() {
         "there is no kind \"ippols\"; did you mean \"ippools\"? known are nodes, namespaces, \
          serviceaccounts, pods, endpointslices, networkpolicies, clusternetworkpolicies, leases, tiers, \
          networkpolicies.fabric.rs, globalnetworkpolicies, stagednetworkpolicies, stagedglobalnetworkpolicies, \
-         stagedkubernetesnetworkpolicies, networksets, globalnetworksets, hostendpoints, ippools, ipreservations, ipamconfigurations, ipamblocks, blockaffinities, ipamhandles, workloadendpoints"
+         stagedkubernetesnetworkpolicies, networksets, globalnetworksets, hostendpoints, ippools, ipreservations, ipamconfigurations, ipamblocks, blockaffinities, ipamhandles, workloadendpoints, policystatuses"
     );
     assert_eq!(Kind::from_manifest(None, "NetworkPolicy"), Some(Kind::NetworkPolicy));
     assert_eq!(Kind::from_manifest(None, "FabricNetworkPolicy"), None);

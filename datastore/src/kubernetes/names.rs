@@ -65,7 +65,14 @@ pub(super) fn is_dns_label(name: &str) -> bool {
 
 /// Kinds that agents write: their `spec` says what the resource's name is, and which labels it has.
 pub(super) const fn is_repeated_in_spec(kind: Kind) -> bool {
-    matches!(kind, Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint)
+    matches!(
+        kind,
+        Kind::IpamBlock
+            | Kind::BlockAffinity
+            | Kind::IpamHandle
+            | Kind::WorkloadEndpoint
+            | Kind::PolicyStatus
+    )
 }
 
 fn mapped(name: &str) -> String {

@@ -91,6 +91,7 @@ const fn plural(kind: Kind) -> &'static str {
         Kind::BlockAffinity => "blockaffinities",
         Kind::IpamHandle => "ipamhandles",
         Kind::WorkloadEndpoint => "workloadendpoints",
+        Kind::PolicyStatus => "policystatuses",
     }
 }
 

@@ -43,6 +43,7 @@ impl Resource {
             }
             Self::IpamHandle(handle) => Identity::Global(handle.id.clone()),
             Self::WorkloadEndpoint(endpoint) => Identity::Namespaced(&endpoint.namespace, &endpoint.name),
+            Self::PolicyStatus(status) => Identity::Global(status.node.clone()),
         }
     }
 
@@ -79,7 +80,8 @@ impl Resource {
             | Self::IpamBlock(_)
             | Self::BlockAffinity(_)
             | Self::IpamHandle(_)
-            | Self::WorkloadEndpoint(_) => None,
+            | Self::WorkloadEndpoint(_)
+            | Self::PolicyStatus(_) => None,
         }
     }
 }

@@ -55,6 +55,11 @@ fn samples() -> Vec<Resource> {
         Resource::BlockAffinity(Box::new(ipam::Affinity { node: "n1".into(), cidr, state })),
         Resource::IpamHandle(Box::new(ipam::Handle { id: "c1.eth0".into(), blocks: [(cidr, 1)].into() })),
         Resource::WorkloadEndpoint(Box::new(endpoint)),
+        Resource::PolicyStatus(Box::new(PolicyStatus {
+            node: "n1".into(),
+            seen: [("NetworkPolicy".into(), 7)].into(),
+            failed: [("shop/deny".into(), "too deep".into())].into(),
+        })),
         Resource::NetworkPolicy(serde_json::from_value(policy).unwrap()),
         policy_of(Kind::ClusterNetworkPolicy, json!({ "tier": "Admin", "newer": 1 })),
         policy_of(Kind::Tier, json!({ "order": 1.5 })),
@@ -95,6 +100,7 @@ fn keys_read_like_names() {
             "BlockAffinity n1.10-0-0-64-26",
             "IPAMHandle c1.eth0",
             "WorkloadEndpoint shop/web",
+            "PolicyStatus n1",
             "NetworkPolicy shop/deny",
             "ClusterNetworkPolicy p",
             "Tier p",
@@ -126,6 +132,7 @@ fn what_belongs_to_a_node_is_found_by_it() {
             (Kind::IpamBlock, "fabric.rs/node=n1".to_owned()),
             (Kind::BlockAffinity, "fabric.rs/node=n1".to_owned()),
             (Kind::WorkloadEndpoint, "app=web,fabric.rs/node=n1".to_owned()),
+            (Kind::PolicyStatus, "fabric.rs/node=n1".to_owned()),
         ]
     );
 }

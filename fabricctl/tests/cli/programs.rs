@@ -223,39 +223,6 @@ fn endpoints() {
 }
 
 #[test]
-fn policy() {
-    let policies = json!({"policies": [
-        {
-            "kind": "NetworkPolicy", "namespace": "shop", "name": "default-deny", "tier": "default",
-            "types": ["Ingress", "Egress"], "endpoints": 12, "problems": [],
-        },
-        {
-            "kind": "GlobalNetworkPolicy", "namespace": "", "name": "web", "tier": "security", "types": ["Ingress"],
-            "endpoints": 1, "problems": ["no endpoint has a port named http"],
-        },
-    ]});
-    check("policy list", &policies);
-    let explanation = json!({
-        "source": "shop/web-0", "destination": "shop/db-0", "protocol": "tcp", "port": 5432, "allowed": false,
-        "sourceAddress": "10.65.0.2", "destinationAddress": "10.65.0.66",
-        "directions": [
-            {
-                "direction": "Egress", "endpoint": "shop/web-0", "allowed": true,
-                "reason": "allowed by shop/web, egress rule 1",
-                "decidedBy": {"namespace": "shop", "policy": "web", "direction": "Egress", "rule": 1},
-                "considered": ["shop/default-deny", "shop/web"],
-            },
-            {
-                "direction": "Ingress", "endpoint": "shop/db-0", "allowed": false,
-                "reason": "denied: selected by shop/default-deny and no rule allows it",
-                "decidedBy": null, "considered": ["shop/default-deny"],
-            },
-        ],
-    });
-    check("policy explain shop/web-0 shop/db-0 5432/tcp", &explanation);
-}
-
-#[test]
 fn node() {
     let status = json!({
         "node": "node-1", "version": "0.1.0", "uptimeMs": 12_000_000, "ready": true,

@@ -146,29 +146,6 @@ shop        db-0    node-2   10.65.0.66          -               -       -
 }
 
 #[test]
-fn policies() {
-    check(
-        "policy list",
-        "
-KIND                  NAMESPACE   NAME           TIER       TYPES            ENDPOINTS   PROBLEMS
-NetworkPolicy         shop        default-deny   default    Ingress,Egress   12          -
-GlobalNetworkPolicy   -           web            security   Ingress          1           no endpoint has a port named http
-",
-    );
-}
-
-#[test]
-fn explanation() {
-    check("policy explain shop/web-0 10.65.0.66 5432", "
-DENIED: shop/web-0 (10.65.0.2) -> 10.65.0.66, 5432/tcp
-
-DIRECTION   ENDPOINT     VERDICT   REASON                                                        CONSIDERED
-Egress      shop/web-0   allowed   allowed by shop/web, egress rule 1                            shop/default-deny,shop/web
-Ingress     shop/db-0    denied    denied: selected by shop/default-deny and no rule allows it   shop/default-deny
-");
-}
-
-#[test]
 fn node_status() {
     check(
         "node status",

@@ -15,6 +15,7 @@ use crate::dataplane::netlink::NetlinkEvent;
 use crate::dataplane::nftables::Scope;
 use crate::dataplane::{Facts, Outcome, Policy};
 use crate::inputs::Inputs;
+use crate::inputs::statuses::Enforcement;
 use crate::plan;
 use crate::plan::desired::{Desired, Route};
 
@@ -109,9 +110,20 @@ impl Agent {
             endpoints,
             installed: outcome.routes.iter().filter(as_planned).map(|(prefix, _)| *prefix).collect(),
             routes: outcome.routes.len(),
+            enforcement: Enforcement {
+                stands: outcome.stands(),
+                seen: self.inputs.statuses.seen().clone(),
+                unfulfilled: outcome.unfulfilled().clone(),
+            },
+            policies: self.count_policies(),
             meter: self.meter,
         };
         self.status.send_replace(Arc::new(status));
+    }
+
+    fn count_policies(&self) -> (usize, usize) {
+        let policies = &self.inputs.cluster.engine().model().policies;
+        (policies.len(), policies.values().filter(|policy| !policy.problems.is_empty()).count())
     }
 
     /// Whether pods can be attached here and reached. One pod's or one learned route's trouble is no reason to say no.

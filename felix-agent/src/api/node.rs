@@ -108,7 +108,7 @@ fn list(
         .collect()
 }
 
-fn state(
+pub(super) fn state(
     inputs: &Inputs,
     states: &BTreeMap<EndpointId, Option<String>>,
     id: &EndpointId,

@@ -14,7 +14,7 @@
 mod apply;
 mod archive;
 mod delete;
-mod naming;
+pub(super) mod naming;
 mod order;
 
 use std::sync::Arc;

@@ -57,6 +57,7 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
     let Socket { listener, _lock } = socket;
     let Services { agent, store, allocator, known, netlink, node, journal, notes } = services;
     let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
+    let policing = netlink.clone();
     let cni = super::cni::Service::new(super::cni::Parts {
         agent: agent.clone(),
         store: Arc::clone(&store),
@@ -79,7 +80,7 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
         .add_service(CniServer::new(cni))
         .add_service(IpamServer::new(ipam))
         .add_service(NodeServer::new(status))
-        .add_service(PolicyServer::new(super::policy::Service::new(agent)))
+        .add_service(PolicyServer::new(super::policy::Service::new(agent, policing)))
         .add_service(ResourcesServer::new(resources))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
         .await?;

@@ -31,6 +31,7 @@
 
 pub mod assemble;
 mod compare;
+pub mod counters;
 mod decode;
 pub mod diff;
 pub mod encode;
@@ -42,6 +43,7 @@ mod read;
 pub mod render;
 pub mod scope;
 pub mod table;
+pub mod trace;
 pub mod transact;
 
 use super::netfilter::{socket, wire};

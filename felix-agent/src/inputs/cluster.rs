@@ -18,6 +18,7 @@ use policy::program::{EndpointId, Program};
 mod objects;
 
 use objects::Slices;
+pub use objects::imagine;
 
 /// Endpoints of the whole fabric, and the policy engine that knows them.
 #[derive(Debug, Default)]

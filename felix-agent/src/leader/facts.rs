@@ -73,7 +73,8 @@ pub fn gather(items: BTreeMap<Key, Versioned>) -> Gathered {
             | Resource::StagedKubernetesNetworkPolicy(_)
             | Resource::NetworkSet(_)
             | Resource::GlobalNetworkSet(_)
-            | Resource::HostEndpoint(_) => {}
+            | Resource::HostEndpoint(_)
+            | Resource::PolicyStatus(_) => {}
         }
     }
     for (key, revision, endpoint) in endpoints {

@@ -45,6 +45,16 @@ impl Engine {
         subjects.filter_map(|selector| self.isolating.get(&selector)).flatten().collect()
     }
 
+    /// The endpoints that an enforced policy selects, over the whole fabric.
+    pub fn selected_by(&self, id: &PolicyId) -> impl Iterator<Item = &EndpointId> {
+        let handle = self.subjects.get(id).copied();
+        let members = handle.into_iter().flat_map(|handle| self.index.members(handle));
+        members.filter_map(|member| match member {
+            MemberId::Endpoint(id) => Some(id),
+            _ => None,
+        })
+    }
+
     /// All policies, sorted; then all that are staged to be set.
     pub fn summaries(&self) -> Vec<PolicySummary> {
         let enforced = self.model.policies.values().map(|policy| {

@@ -66,6 +66,10 @@ fn the_parts_are_there_for_programs_too() {
         name: "default".to_owned(),
         policies: policies.into(),
         logged: vec![],
+        passed_over: vec![PassedOver {
+            rule: RuleOrigin { policy: policy_id("shop/backend"), rule: 0, name: None },
+            why: "the destination port is 5432, not 22".to_owned(),
+        }],
         outcome: Outcome::Allowed,
         rule: Some(origin),
     };

@@ -141,7 +141,7 @@ pub(super) fn rule(attributes: Received<'_>) -> Option<(String, Rule)> {
     Some((chain, Rule { comment, statements: recognise(&expressions?)? }))
 }
 
-fn comment(data: &[u8]) -> Option<String> {
+pub(super) fn comment(data: &[u8]) -> Option<String> {
     match data {
         [code::NFTNL_UDATA_RULE_COMMENT, length, text @ ..] if usize::from(*length) == text.len() => {
             String::from_utf8(text.strip_suffix(&[0])?.to_vec()).ok()

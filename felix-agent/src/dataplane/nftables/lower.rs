@@ -190,7 +190,8 @@ fn is_ours(interface: &str) -> bool {
 }
 
 /// The chain of an endpoint's end.
-fn end_chain(interface: &str, direction: Direction) -> String {
+#[must_use]
+pub fn end_chain(interface: &str, direction: Direction) -> String {
     match direction {
         Direction::Ingress => format!("ep_{interface}_in"),
         Direction::Egress => format!("ep_{interface}_eg"),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use datastore::{Key, Kind, Resource};
 use policy::model::{
-    Backends, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, PolicyKind, ServiceAccountId,
-    ServiceId, Staged, Tier, backends,
+    Backends, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, PolicyKind,
+    ServiceAccountId, ServiceId, Staged, Tier, backends,
 };
 
 use super::Cluster;
@@ -99,7 +99,8 @@ impl Cluster {
             | Kind::IpamBlock
             | Kind::BlockAffinity
             | Kind::IpamHandle
-            | Kind::WorkloadEndpoint => return false,
+            | Kind::WorkloadEndpoint
+            | Kind::PolicyStatus => return false,
         }
         match resource {
             Some(_) => self.objects.insert(key.clone()),
@@ -118,6 +119,50 @@ impl Cluster {
         let id = policy_id(kind, key);
         let staged = resource.and_then(|resource| to_staged(&id, resource));
         self.engine.set_staged(&id, staged);
+    }
+}
+
+/// What a model would be with an object, or (`None`) without it; false if it is neither a policy, staged or not, nor a
+/// tier or a set of networks.
+pub fn imagine(model: &mut Model, key: &Key, resource: Option<&Resource>) -> bool {
+    let mut policy = |kind| {
+        let id = policy_id(kind, key);
+        let policy = resource.and_then(|resource| to_policy(&id, resource));
+        put(&mut model.policies, id, policy);
+    };
+    match key.kind {
+        Kind::NetworkPolicy => policy(PolicyKind::NetworkPolicy),
+        Kind::ClusterNetworkPolicy => policy(PolicyKind::ClusterNetworkPolicy),
+        Kind::FabricNetworkPolicy => policy(PolicyKind::FabricNetworkPolicy),
+        Kind::GlobalNetworkPolicy => policy(PolicyKind::GlobalNetworkPolicy),
+        Kind::StagedNetworkPolicy => imagine_staged(model, PolicyKind::FabricNetworkPolicy, key, resource),
+        Kind::StagedGlobalNetworkPolicy => {
+            imagine_staged(model, PolicyKind::GlobalNetworkPolicy, key, resource)
+        }
+        Kind::StagedKubernetesNetworkPolicy => {
+            imagine_staged(model, PolicyKind::NetworkPolicy, key, resource)
+        }
+        Kind::Tier => put(&mut model.tiers, key.name.clone(), resource.and_then(to_tier)),
+        Kind::NetworkSet | Kind::GlobalNetworkSet => {
+            let namespace = Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty());
+            let id = NetworkSetId { namespace, name: key.name.clone() };
+            put(&mut model.network_sets, id, resource.and_then(to_set));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn imagine_staged(model: &mut Model, kind: PolicyKind, key: &Key, resource: Option<&Resource>) {
+    let id = policy_id(kind, key);
+    let staged = resource.and_then(|resource| to_staged(&id, resource));
+    put(&mut model.staged, id, staged);
+}
+
+fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
     }
 }
 

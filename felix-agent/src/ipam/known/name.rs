@@ -44,7 +44,8 @@ pub(super) fn record_key(key: &Key) -> Option<ipam::Key> {
         | Kind::IpPool
         | Kind::IpReservation
         | Kind::IpamConfiguration
-        | Kind::WorkloadEndpoint => None,
+        | Kind::WorkloadEndpoint
+        | Kind::PolicyStatus => None,
     }
 }
 
