@@ -12,8 +12,8 @@
 //!
 //! Importing ([`import`]) creates what is missing, and leaves alone what is there already and the same. What is
 //! there and different is replaced only if that was asked for; nothing is ever deleted. Everything is written with
-//! preconditions, in an order ([`KINDS`]) in which it may stop anywhere: policies before whom they protect, pods
-//! before the addresses that are collected without them, handles before the blocks that name them, and pools, out of
+//! preconditions, in an order ([`KINDS`]) in which it may stop anywhere: what policies refer to before them, policies
+//! before whom they protect, pods before the addresses that are collected without them, handles before the blocks that name them, and pools, out of
 //! which addresses are given, last. An import that was interrupted is simply repeated. Replacing what running agents
 //! use is not made safe by this; stop them first.
 //!
@@ -32,10 +32,22 @@ pub use lines::Problem;
 pub use transfer::{Difference, ImportError, Progress, compare, export, import};
 
 /// What is exported and imported, in the order in which it is written.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 23] = [
     Kind::Namespace,
     Kind::Node,
+    Kind::ServiceAccount,
+    Kind::NetworkSet,
+    Kind::GlobalNetworkSet,
+    Kind::EndpointSlice,
+    Kind::Tier,
+    Kind::ClusterNetworkPolicy,
     Kind::NetworkPolicy,
+    Kind::FabricNetworkPolicy,
+    Kind::GlobalNetworkPolicy,
+    Kind::StagedNetworkPolicy,
+    Kind::StagedGlobalNetworkPolicy,
+    Kind::StagedKubernetesNetworkPolicy,
+    Kind::HostEndpoint,
     Kind::Pod,
     Kind::WorkloadEndpoint,
     Kind::IpamConfiguration,
@@ -95,20 +107,7 @@ impl Archive {
 
 /// Without what holds in one cluster only.
 fn portable(mut resource: Resource) -> Resource {
-    let metadata = match &mut resource {
-        Resource::Node(node) => &mut node.metadata,
-        Resource::Namespace(namespace) => &mut namespace.metadata,
-        Resource::Pod(pod) => &mut pod.metadata,
-        Resource::NetworkPolicy(policy) => &mut policy.metadata,
-        Resource::Lease(lease) => &mut lease.metadata,
-        Resource::IpPool(_)
-        | Resource::IpReservation(_)
-        | Resource::IpamConfiguration(_)
-        | Resource::IpamBlock(_)
-        | Resource::BlockAffinity(_)
-        | Resource::IpamHandle(_)
-        | Resource::WorkloadEndpoint(_) => return resource,
-    };
+    let Some(metadata) = resource.metadata_mut() else { return resource };
     metadata.creation_timestamp = None;
     metadata.generation = None;
     metadata.managed_fields = None;

@@ -82,6 +82,13 @@ impl Document {
         self.origin.problem(Fault { place, field: field.to_owned(), what: what.into() })
     }
 
+    /// A problem with a field that nobody knows, within the mapping of a field; `known` are those that it may have.
+    pub(crate) fn unknown(&self, within: &str, key: &str, known: &[&str]) -> Problem {
+        let field = if within.is_empty() { key.to_owned() } else { format!("{within}.{key}") };
+        let place = self.root.locate_key(within, key);
+        self.origin.problem(Fault { place, field, what: decode::unknown_field(key, known) })
+    }
+
     /// The whole value.
     pub(crate) fn root(&self) -> &Node {
         &self.root

@@ -9,12 +9,36 @@ pub enum Kind {
     Node,
     /// `v1` Namespace.
     Namespace,
+    /// `v1` ServiceAccount.
+    ServiceAccount,
     /// `v1` Pod.
     Pod,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
     /// `networking.k8s.io/v1` NetworkPolicy.
     NetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha2` ClusterNetworkPolicy.
+    ClusterNetworkPolicy,
     /// `coordination.k8s.io/v1` Lease.
     Lease,
+    /// `fabric.rs/v1` Tier.
+    Tier,
+    /// `fabric.rs/v1` NetworkPolicy.
+    FabricNetworkPolicy,
+    /// `fabric.rs/v1` GlobalNetworkPolicy.
+    GlobalNetworkPolicy,
+    /// `fabric.rs/v1` StagedNetworkPolicy.
+    StagedNetworkPolicy,
+    /// `fabric.rs/v1` StagedGlobalNetworkPolicy.
+    StagedGlobalNetworkPolicy,
+    /// `fabric.rs/v1` StagedKubernetesNetworkPolicy.
+    StagedKubernetesNetworkPolicy,
+    /// `fabric.rs/v1` NetworkSet.
+    NetworkSet,
+    /// `fabric.rs/v1` GlobalNetworkSet.
+    GlobalNetworkSet,
+    /// `fabric.rs/v1` HostEndpoint.
+    HostEndpoint,
     /// `fabric.rs/v1` IPPool.
     IpPool,
     /// `fabric.rs/v1` IPReservation.
@@ -29,19 +53,33 @@ pub enum Kind {
     IpamHandle,
     /// `fabric.rs/v1` WorkloadEndpoint.
     WorkloadEndpoint,
+    /// `fabric.rs/v1` PolicyStatus.
+    PolicyStatus,
 }
 
 /// The API group and version of our own kinds.
-pub const FABRIC_V1: &str = "fabric.rs/v1";
+pub const FABRIC_V1: &str = policy::api::own::API_VERSION;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 25] = [
         Self::Node,
         Self::Namespace,
+        Self::ServiceAccount,
         Self::Pod,
+        Self::EndpointSlice,
         Self::NetworkPolicy,
+        Self::ClusterNetworkPolicy,
         Self::Lease,
+        Self::Tier,
+        Self::FabricNetworkPolicy,
+        Self::GlobalNetworkPolicy,
+        Self::StagedNetworkPolicy,
+        Self::StagedGlobalNetworkPolicy,
+        Self::StagedKubernetesNetworkPolicy,
+        Self::NetworkSet,
+        Self::GlobalNetworkSet,
+        Self::HostEndpoint,
         Self::IpPool,
         Self::IpReservation,
         Self::IpamConfiguration,
@@ -49,17 +87,31 @@ impl Kind {
         Self::BlockAffinity,
         Self::IpamHandle,
         Self::WorkloadEndpoint,
+        Self::PolicyStatus,
     ];
 
-    /// As `kind:` of a manifest says it.
+    /// What it is called here: as `kind:` of a manifest says it, but for our NetworkPolicy, as that of Kubernetes is
+    /// called so. No two kinds have one name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Node => "Node",
             Self::Namespace => "Namespace",
+            Self::ServiceAccount => "ServiceAccount",
             Self::Pod => "Pod",
+            Self::EndpointSlice => "EndpointSlice",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
             Self::Lease => "Lease",
+            Self::Tier => "Tier",
+            Self::FabricNetworkPolicy => "FabricNetworkPolicy",
+            Self::GlobalNetworkPolicy => "GlobalNetworkPolicy",
+            Self::StagedNetworkPolicy => "StagedNetworkPolicy",
+            Self::StagedGlobalNetworkPolicy => "StagedGlobalNetworkPolicy",
+            Self::StagedKubernetesNetworkPolicy => "StagedKubernetesNetworkPolicy",
+            Self::NetworkSet => "NetworkSet",
+            Self::GlobalNetworkSet => "GlobalNetworkSet",
+            Self::HostEndpoint => "HostEndpoint",
             Self::IpPool => "IPPool",
             Self::IpReservation => "IPReservation",
             Self::IpamConfiguration => "IPAMConfiguration",
@@ -67,23 +119,42 @@ impl Kind {
             Self::BlockAffinity => "BlockAffinity",
             Self::IpamHandle => "IPAMHandle",
             Self::WorkloadEndpoint => "WorkloadEndpoint",
+            Self::PolicyStatus => "PolicyStatus",
         }
+    }
+
+    /// As `kind:` of a manifest says it.
+    #[must_use]
+    pub const fn manifest_name(self) -> &'static str {
+        if matches!(self, Self::FabricNetworkPolicy) { Self::NetworkPolicy.name() } else { self.name() }
     }
 
     /// As `apiVersion:` of a manifest says it.
     #[must_use]
     pub const fn api_version(self) -> &'static str {
         match self {
-            Self::Node | Self::Namespace | Self::Pod => "v1",
+            Self::Node | Self::Namespace | Self::ServiceAccount | Self::Pod => "v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::NetworkPolicy => "networking.k8s.io/v1",
+            Self::ClusterNetworkPolicy => policy::api::cluster::API_VERSION,
             Self::Lease => "coordination.k8s.io/v1",
-            Self::IpPool
+            Self::Tier
+            | Self::FabricNetworkPolicy
+            | Self::GlobalNetworkPolicy
+            | Self::StagedNetworkPolicy
+            | Self::StagedGlobalNetworkPolicy
+            | Self::StagedKubernetesNetworkPolicy
+            | Self::NetworkSet
+            | Self::GlobalNetworkSet
+            | Self::HostEndpoint
+            | Self::IpPool
             | Self::IpReservation
             | Self::IpamConfiguration
             | Self::IpamBlock
             | Self::BlockAffinity
             | Self::IpamHandle
-            | Self::WorkloadEndpoint => FABRIC_V1,
+            | Self::WorkloadEndpoint
+            | Self::PolicyStatus => FABRIC_V1,
         }
     }
 
@@ -91,15 +162,31 @@ impl Kind {
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
         match self {
-            Self::Pod | Self::NetworkPolicy | Self::Lease | Self::WorkloadEndpoint => true,
+            Self::ServiceAccount
+            | Self::Pod
+            | Self::EndpointSlice
+            | Self::NetworkPolicy
+            | Self::Lease
+            | Self::FabricNetworkPolicy
+            | Self::StagedNetworkPolicy
+            | Self::StagedKubernetesNetworkPolicy
+            | Self::NetworkSet
+            | Self::WorkloadEndpoint => true,
             Self::Node
             | Self::Namespace
+            | Self::ClusterNetworkPolicy
+            | Self::Tier
+            | Self::GlobalNetworkPolicy
+            | Self::StagedGlobalNetworkPolicy
+            | Self::GlobalNetworkSet
+            | Self::HostEndpoint
             | Self::IpPool
             | Self::IpReservation
             | Self::IpamConfiguration
             | Self::IpamBlock
             | Self::BlockAffinity
-            | Self::IpamHandle => false,
+            | Self::IpamHandle
+            | Self::PolicyStatus => false,
         }
     }
 
@@ -109,9 +196,23 @@ impl Kind {
         match self {
             Self::Node => &["nodes", "no"],
             Self::Namespace => &["namespaces", "ns"],
+            Self::ServiceAccount => &["serviceaccounts", "sa"],
             Self::Pod => &["pods", "po"],
+            Self::EndpointSlice => &["endpointslices"],
             Self::NetworkPolicy => &["networkpolicies", "netpol", "netpols"],
+            Self::ClusterNetworkPolicy => &["clusternetworkpolicies", "cnp", "cnps"],
             Self::Lease => &["leases"],
+            Self::Tier => &["tiers"],
+            Self::FabricNetworkPolicy => {
+                &["networkpolicies.fabric.rs", "fabricnetworkpolicies", "fnp", "fnps"]
+            }
+            Self::GlobalNetworkPolicy => &["globalnetworkpolicies", "gnp", "gnps"],
+            Self::StagedNetworkPolicy => &["stagednetworkpolicies", "snp", "snps"],
+            Self::StagedGlobalNetworkPolicy => &["stagedglobalnetworkpolicies", "sgnp", "sgnps"],
+            Self::StagedKubernetesNetworkPolicy => &["stagedkubernetesnetworkpolicies", "sknp", "sknps"],
+            Self::NetworkSet => &["networksets", "netset", "netsets"],
+            Self::GlobalNetworkSet => &["globalnetworksets", "gnetset", "gnetsets"],
+            Self::HostEndpoint => &["hostendpoints", "hep", "heps"],
             Self::IpPool => &["ippools", "pool", "pools"],
             Self::IpReservation => &["ipreservations", "reservation", "reservations"],
             Self::IpamConfiguration => &["ipamconfigurations", "ipamconfig"],
@@ -119,6 +220,7 @@ impl Kind {
             Self::BlockAffinity => &["blockaffinities", "affinity", "affinities"],
             Self::IpamHandle => &["ipamhandles", "handle", "handles"],
             Self::WorkloadEndpoint => &["workloadendpoints", "wep", "weps"],
+            Self::PolicyStatus => &["policystatuses"],
         }
     }
 
@@ -134,10 +236,19 @@ impl Kind {
         Self::ALL.into_iter().find(matches).ok_or_else(|| UnknownKind { asked: text.to_owned() })
     }
 
-    /// The kind whose `kind:` is exactly this.
+    /// The kind whose [`Kind::name`] is exactly this.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The kind whose `kind:` in a manifest is exactly this; of two that are called so, that of the `apiVersion:`, or
+    /// that of Kubernetes.
+    #[must_use]
+    pub fn from_manifest(api_version: Option<&str>, name: &str) -> Option<Self> {
+        let mut named = Self::ALL.into_iter().filter(|kind| kind.manifest_name() == name);
+        let of_version = named.clone().find(|kind| Some(kind.api_version()) == api_version);
+        of_version.or_else(|| named.next())
     }
 }
 

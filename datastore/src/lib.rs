@@ -40,7 +40,7 @@ pub use error::Error;
 pub use etcd::EtcdStore;
 pub use key::{Key, Kind};
 pub use kubernetes::KubernetesStore;
-pub use resource::{Resource, WorkloadEndpoint};
+pub use resource::{PolicyStatus, Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
 pub use store::{
     ATOMIC_WRITES, Change, CommitError, Continue, Listing, Page, Precondition, Query, Revision, Store,

@@ -9,15 +9,21 @@
 //! ```
 //!
 //! Text becomes documents that know their places, which become typed resources ([`document`](crate::document)), which
-//! are checked here (`names`, `network_policy`). Checking goes on after a problem, to report them all at once.
+//! are checked here (`names`, `network_policy`, `cluster`, `own`, `rule`, `set`). Checking goes on after a problem, to
+//! report them all at once.
 //!
 //! Deliberately absent: problems that depend on what is stored, such as overlapping pools. Who knows that finds
 //! the place with [`Object::problem`].
 
+mod cluster;
 mod names;
 mod network_policy;
+mod own;
+mod rule;
+mod set;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use policy::api;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -30,15 +36,30 @@ use crate::spelling::correction;
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// The kinds that people write; agents write the others.
-pub const APPLICABLE: [Kind; 7] = [
+pub const APPLICABLE: [Kind; 19] = [
     Kind::Node,
     Kind::Namespace,
+    Kind::ServiceAccount,
     Kind::Pod,
+    Kind::EndpointSlice,
     Kind::NetworkPolicy,
+    Kind::ClusterNetworkPolicy,
+    Kind::Tier,
+    Kind::FabricNetworkPolicy,
+    Kind::GlobalNetworkPolicy,
+    Kind::StagedNetworkPolicy,
+    Kind::StagedGlobalNetworkPolicy,
+    Kind::StagedKubernetesNetworkPolicy,
+    Kind::NetworkSet,
+    Kind::GlobalNetworkSet,
+    Kind::HostEndpoint,
     Kind::IpPool,
     Kind::IpReservation,
     Kind::IpamConfiguration,
 ];
+
+/// How other groups begin whose objects `fabricctl convert` writes as ours.
+const CONVERTIBLE: [&str; 2] = ["projectcalico.org/", "crd.projectcalico.org/"];
 
 /// A resource and where its fields are in the text.
 #[derive(Debug, Clone)]
@@ -115,61 +136,117 @@ fn items(document: Document) -> Vec<Document> {
 }
 
 fn read(report: &mut Report<'_>) -> Option<Resource> {
-    let document = report.document;
     let kind = read_kind(report)?;
     match kind {
-        Kind::Node => {
-            let mut node: Box<k8s_openapi::api::core::v1::Node> = decode_as(document, report)?;
-            check_metadata(kind, &mut node.metadata, report);
-            Some(Resource::Node(node))
-        }
-        Kind::Namespace => {
-            let mut namespace: Box<k8s_openapi::api::core::v1::Namespace> = decode_as(document, report)?;
-            check_metadata(kind, &mut namespace.metadata, report);
-            Some(Resource::Namespace(namespace))
-        }
-        Kind::Pod => {
-            let mut pod: Box<k8s_openapi::api::core::v1::Pod> = decode_as(document, report)?;
-            check_metadata(kind, &mut pod.metadata, report);
-            Some(Resource::Pod(pod))
+        Kind::Node => read_kubernetes(kind, report).map(Resource::Node),
+        Kind::Namespace => read_kubernetes(kind, report).map(Resource::Namespace),
+        Kind::ServiceAccount => read_kubernetes(kind, report).map(Resource::ServiceAccount),
+        Kind::Pod => read_kubernetes(kind, report).map(Resource::Pod),
+        Kind::EndpointSlice => {
+            let slice = read_kubernetes(kind, report)?;
+            set::check_slice(&slice, report);
+            Some(Resource::EndpointSlice(slice))
         }
         Kind::NetworkPolicy => {
+            let document = report.document.without("status");
             let mut policy: Box<k8s_openapi::api::networking::v1::NetworkPolicy> =
-                decode_as(&document.without("status"), report)?;
+                decode_as(&document, report)?;
             check_metadata(kind, &mut policy.metadata, report);
             network_policy::check(&policy, report);
             Some(Resource::NetworkPolicy(policy))
         }
-        Kind::IpPool => {
-            let (name, spec) = decode_ours::<ipam::Pool>(kind, report)?;
-            let pool = ipam::Pool { name, ..spec };
-            for problem in ipam::pool::problems(&pool) {
-                report.add(problem.field(), problem.to_string());
-            }
-            Some(Resource::IpPool(Box::new(pool)))
+        Kind::ClusterNetworkPolicy => {
+            let policy: Box<api::ClusterNetworkPolicy> = read_object(kind, report)?;
+            cluster::check(&policy.spec, report);
+            Some(Resource::ClusterNetworkPolicy(policy))
         }
-        Kind::IpReservation => {
-            let (name, spec) = decode_ours::<ipam::Reservation>(kind, report)?;
-            Some(Resource::IpReservation(Box::new(ipam::Reservation { name, ..spec })))
+        Kind::Tier => {
+            let tier: Box<api::Tier> = read_object(kind, report)?;
+            own::check_tier(tier.metadata.name.as_deref().unwrap_or_default(), &tier.spec, report);
+            Some(Resource::Tier(tier))
         }
-        Kind::IpamConfiguration => {
-            let (name, configuration) = decode_ours::<ipam::Configuration>(kind, report)?;
-            if name != ipam::configuration::NAME {
-                let right = format!("there is one {kind}, named \"{}\"", ipam::configuration::NAME);
-                report.add("metadata.name", format!("is \"{name}\"; {right}"));
-            }
-            for problem in ipam::configuration::problems(&configuration) {
-                report.add(problem.field(), problem.to_string());
-            }
-            Some(Resource::IpamConfiguration(Box::new(configuration)))
+        Kind::FabricNetworkPolicy => read_own(kind, report).map(Resource::FabricNetworkPolicy),
+        Kind::GlobalNetworkPolicy => read_own(kind, report).map(Resource::GlobalNetworkPolicy),
+        Kind::StagedNetworkPolicy => read_own(kind, report).map(Resource::StagedNetworkPolicy),
+        Kind::StagedGlobalNetworkPolicy => read_own(kind, report).map(Resource::StagedGlobalNetworkPolicy),
+        Kind::StagedKubernetesNetworkPolicy => {
+            let policy: Box<api::StagedKubernetesNetworkPolicy> = read_object(kind, report)?;
+            own::check_staged_kubernetes(&policy, report);
+            Some(Resource::StagedKubernetesNetworkPolicy(policy))
         }
-        Kind::Lease | Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => {
+        Kind::NetworkSet => read_set(kind, report).map(Resource::NetworkSet),
+        Kind::GlobalNetworkSet => read_set(kind, report).map(Resource::GlobalNetworkSet),
+        Kind::HostEndpoint => {
+            let endpoint: Box<api::HostEndpoint> = read_object(kind, report)?;
+            set::check_host(&endpoint.spec, report);
+            Some(Resource::HostEndpoint(endpoint))
+        }
+        Kind::IpPool | Kind::IpReservation | Kind::IpamConfiguration => read_ipam(kind, report),
+        Kind::Lease
+        | Kind::IpamBlock
+        | Kind::BlockAffinity
+        | Kind::IpamHandle
+        | Kind::WorkloadEndpoint
+        | Kind::PolicyStatus => {
             let names = APPLICABLE.map(Kind::name).join(", ");
             let what = format!("{kind} is written by agents only; write one of {names}");
             report.add("kind", what);
             None
         }
     }
+}
+
+/// An object of Kubernetes; what its API server sets is taken as it is.
+fn read_kubernetes<T>(kind: Kind, report: &mut Report<'_>) -> Option<Box<T>>
+where
+    T: DeserializeOwned + k8s_openapi::Metadata<Ty = ObjectMeta>,
+{
+    let mut object: Box<T> = decode_as(report.document, report)?;
+    check_metadata(kind, object.metadata_mut(), report);
+    Some(object)
+}
+
+/// An object that has labels of its own and a specification; a `status` is somebody else's word, and left out.
+fn read_object<S: DeserializeOwned>(kind: Kind, report: &mut Report<'_>) -> Option<Box<api::Object<S>>> {
+    let mut manifest: Ours<S> = decode_as(&report.document.without("status"), report)?;
+    check_metadata(kind, &mut manifest.metadata, report);
+    Some(Box::new(api::Object { metadata: manifest.metadata, spec: manifest.spec }))
+}
+
+fn read_own(kind: Kind, report: &mut Report<'_>) -> Option<Box<api::NetworkPolicy>> {
+    let policy: Box<api::NetworkPolicy> = read_object(kind, report)?;
+    own::check_policy(kind, &policy.spec, report);
+    Some(policy)
+}
+
+fn read_set(kind: Kind, report: &mut Report<'_>) -> Option<Box<api::NetworkSet>> {
+    let found: Box<api::NetworkSet> = read_object(kind, report)?;
+    set::check_set(&found.spec, report);
+    Some(found)
+}
+
+fn read_ipam(kind: Kind, report: &mut Report<'_>) -> Option<Resource> {
+    if kind == Kind::IpPool {
+        let (name, spec) = decode_ours::<ipam::Pool>(kind, report)?;
+        let pool = ipam::Pool { name, ..spec };
+        for problem in ipam::pool::problems(&pool) {
+            report.add(problem.field(), problem.to_string());
+        }
+        return Some(Resource::IpPool(Box::new(pool)));
+    }
+    if kind == Kind::IpReservation {
+        let (name, spec) = decode_ours::<ipam::Reservation>(kind, report)?;
+        return Some(Resource::IpReservation(Box::new(ipam::Reservation { name, ..spec })));
+    }
+    let (name, configuration) = decode_ours::<ipam::Configuration>(kind, report)?;
+    if name != ipam::configuration::NAME {
+        let right = format!("there is one {kind}, named \"{}\"", ipam::configuration::NAME);
+        report.add("metadata.name", format!("is \"{name}\"; {right}"));
+    }
+    for problem in ipam::configuration::problems(&configuration) {
+        report.add(problem.field(), problem.to_string());
+    }
+    Some(Resource::IpamConfiguration(Box::new(configuration)))
 }
 
 /// An object of our own kinds.
@@ -208,7 +285,7 @@ fn read_kind(report: &mut Report<'_>) -> Option<Kind> {
     let name = read_text("kind", "NetworkPolicy", report);
     let version = read_text("apiVersion", "networking.k8s.io/v1", report);
     let name = name?;
-    let Some(kind) = Kind::from_name(name) else {
+    let Some(kind) = Kind::from_manifest(version, name) else {
         let names = APPLICABLE.map(Kind::name);
         let right = correction(name, &names, "known are");
         report.add("kind", format!("there is no kind \"{name}\"; {right}"));
@@ -216,7 +293,12 @@ fn read_kind(report: &mut Report<'_>) -> Option<Kind> {
     };
     let version = version?;
     if version != kind.api_version() {
-        report.add("apiVersion", format!("is \"{version}\"; {kind} is of \"{}\"", kind.api_version()));
+        let named = Kind::ALL.into_iter().filter(|other| other.manifest_name() == name);
+        let versions: Vec<String> = named.map(|other| format!("\"{}\"", other.api_version())).collect();
+        let right = format!("{name} is of {}", versions.join(" or "));
+        let is_convertible = CONVERTIBLE.iter().any(|group| version.starts_with(group));
+        let way = if is_convertible { "; `fabricctl convert` writes it so" } else { "" };
+        report.add("apiVersion", format!("is \"{version}\"; {right}{way}"));
         return None;
     }
     Some(kind)

@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::datastore::DatastoreCommand;
 use self::ipam::IpamCommand;
-use self::value::{Destination, PortSpec, Prefix, decode_duration, decode_ip_version};
+use self::policy::PolicyCommand;
+use self::value::{Destination, Prefix, decode_duration};
 
 pub(crate) mod datastore;
 pub(crate) mod ipam;
+pub(crate) mod policy;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
@@ -69,7 +71,7 @@ pub(crate) enum Command {
     /// Ask about pools, blocks and addresses, and give, take back, keep and check addresses.
     #[command(subcommand)]
     Ipam(IpamCommand),
-    /// List attached pods.
+    /// List attached pods; or show one with the rules in force on it.
     Endpoints(EndpointsArgs),
     /// Ask what policies decide, and why.
     #[command(subcommand)]
@@ -80,6 +82,10 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Delete resources.
     Delete(DeleteArgs),
+    /// Write objects of Calico (projectcalico.org/v3) as objects of Fabric, to be applied. Needs no agent.
+    ///
+    /// Standard output gets the objects; standard error gets, field by field, what could not be carried over.
+    Convert(ConvertArgs),
     /// Take everything out of the datastore, or bring it in.
     #[command(subcommand)]
     Datastore(DatastoreCommand),
@@ -206,7 +212,11 @@ pub(crate) enum Direction {
 
 /// `endpoints`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct EndpointsArgs {
+    /// About one endpoint.
+    #[command(subcommand)]
+    pub(crate) command: Option<EndpointsCommand>,
     /// Those of the whole fabric, not only of this node.
     #[arg(long)]
     pub(crate) all_nodes: bool,
@@ -215,46 +225,15 @@ pub(crate) struct EndpointsArgs {
     pub(crate) namespace: Option<String>,
 }
 
-/// `policy`.
+/// `endpoints ...`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// List policies and how many endpoints each selects.
-    List,
-    /// Say which rules decide whether SOURCE may talk to DESTINATION. The exit status is 0 for either verdict.
-    Explain(ExplainArgs),
-}
-
-/// `policy explain`.
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// Who talks: namespace/pod, or an address.
-    #[arg(value_name = "SOURCE")]
-    pub(crate) source: String,
-    /// To whom: namespace/pod, or an address.
-    #[arg(value_name = "DESTINATION")]
-    pub(crate) destination: String,
-    /// Destination port, such as 8080 or 53/udp.
-    #[arg(value_name = "PORT[/PROTOCOL]")]
-    pub(crate) port: Option<PortSpec>,
-    /// tcp unless said otherwise.
-    #[arg(long, value_name = "PROTOCOL")]
-    pub(crate) protocol: Option<Protocol>,
-    /// 4 or 6, where both ends have both.
-    #[arg(long, value_name = "VERSION", value_parser = decode_ip_version)]
-    pub(crate) ip_version: Option<u32>,
-}
-
-/// A protocol that policies know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-    /// ICMP, or ICMPv6 between IPv6 addresses.
-    Icmp,
+pub(crate) enum EndpointsCommand {
+    /// Show a pod: its addresses, and the rules in force on it, in words.
+    Show {
+        /// namespace/pod.
+        #[arg(value_name = "POD")]
+        pod: String,
+    },
 }
 
 /// `apply`.
@@ -263,6 +242,18 @@ pub(crate) struct ApplyArgs {
     /// Manifest to read; - for standard input. May be given several times.
     #[arg(long = "file", short, required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// `convert`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// What to read, as `calicoctl get -o yaml` or `kubectl get -o yaml` writes it; - for standard input. May be given
+    /// several times.
+    #[arg(long = "file", short, required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// End with status 1 if anything could not be carried over.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// `get`.
@@ -306,53 +297,6 @@ impl Family {
         match self {
             Self::Ipv4Unicast => "ipv4-unicast",
             Self::Ipv6Unicast => "ipv6-unicast",
-        }
-    }
-}
-
-impl Protocol {
-    /// As the agent spells it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Sctp => "sctp",
-            Self::Icmp => "icmp",
-        }
-    }
-
-    fn has_ports(self) -> bool {
-        match self {
-            Self::Tcp | Self::Udp | Self::Sctp => true,
-            Self::Icmp => false,
-        }
-    }
-}
-
-impl ExplainArgs {
-    /// Protocol and port (0 for none) that `PORT/PROTOCOL` and `--protocol` mean together.
-    ///
-    /// # Errors
-    /// A sentence, where they contradict each other or the port is missing.
-    pub(crate) fn decode_target(&self) -> Result<(Protocol, u16), String> {
-        let written = self.port.and_then(|spec| spec.protocol);
-        let protocol = match (written, self.protocol) {
-            (Some(one), Some(other)) if one != other => {
-                return Err(format!("the port says {}, --protocol says {}", one.name(), other.name()));
-            }
-            (one, other) => one.or(other).unwrap_or(Protocol::Tcp),
-        };
-        match self.port {
-            Some(_) if !protocol.has_ports() => {
-                Err(format!("{} has no ports: leave it out", protocol.name()))
-            }
-            None if protocol.has_ports() => Err(format!(
-                "{name} needs a destination port, such as `fabricctl policy explain {} {} 8080/{name}`",
-                self.source,
-                self.destination,
-                name = protocol.name()
-            )),
-            port => Ok((protocol, port.map_or(0, |spec| spec.port))),
         }
     }
 }

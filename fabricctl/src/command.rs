@@ -1,6 +1,7 @@
 //! From a command to what is asked of the agent, and which view shows the answer.
 
 mod bgp;
+mod convert;
 mod datastore;
 mod ipam;
 mod node;
@@ -10,7 +11,7 @@ mod resources;
 use clap::CommandFactory as _;
 
 use crate::agent::Agent;
-use crate::cli::{Cli, Command, NodeCommand, PolicyCommand};
+use crate::cli::{Cli, Command, NodeCommand};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 
@@ -29,18 +30,17 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Reset(args) => bgp::reset(&agent().await?, &output, args).await,
         Command::Ipam(command) => ipam::run(command, agent, &output).await,
         Command::Datastore(command) => datastore::run(command, agent, &output).await,
-        Command::Endpoints(args) => node::endpoints(&agent().await?, &output, args).await,
-        Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,
-        Command::Policy(PolicyCommand::List) => policy::list(&agent().await?, &output).await,
-        Command::Policy(PolicyCommand::Explain(args)) => {
-            // What was typed is judged before anybody is asked.
-            let request = policy::plan_explain(args)?;
-            policy::explain(&agent().await?, &output, request).await
+        Command::Endpoints(args) => {
+            let question = node::plan_endpoints(args)?;
+            node::endpoints(&agent().await?, &output, question).await
         }
+        Command::Node(NodeCommand::Status) => node::status(&agent().await?, &output).await,
+        Command::Policy(command) => policy::run(command, agent, &output).await,
         Command::Apply(args) => {
             let manifests = resources::read_manifests(&args.files)?;
             resources::apply(&agent().await?, &output, manifests).await
         }
+        Command::Convert(args) => convert::run(&args, &output),
         Command::Get(args) => resources::get(&agent().await?, &output, args).await,
         Command::Delete(args) => {
             let requests = resources::plan_delete(args)?;

@@ -11,11 +11,13 @@
 //!   is not reachable. Of a check, 1 says that there are problems, and 4 that it could not be finished.
 //! - Standard error gets a line that moves only where it is a terminal.
 //!
-//! Deliberately absent: any decision. What a route, a policy or an address *means* is the agent's to say.
+//! Deliberately absent: any decision. What a route, a policy or an address *means* is the agent's to say. (`convert`, which
+//! needs no agent, renames and leaves out.)
 
 mod agent;
 mod cli;
 mod command;
+mod convert;
 mod failure;
 mod file;
 mod output;

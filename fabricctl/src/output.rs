@@ -81,7 +81,8 @@ fn encode_json(view: &impl Serialize) -> Result<String, Failure> {
         .map_err(|error| Failure::Failed(format!("cannot write this as JSON: {error}")))
 }
 
-fn encode_yaml(view: &impl Serialize) -> Result<String, Failure> {
+/// As YAML, closed by a newline.
+pub(crate) fn encode_yaml(view: &impl Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(view)
         .map(|text| if text.ends_with('\n') { text } else { text + "\n" })
         .map_err(|error| Failure::Failed(format!("cannot write this as YAML: {error}")))

@@ -6,7 +6,9 @@
 //! A listing is an object with the list under its plural, so that other facts can join it later.
 
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod datastore;
+pub(crate) mod endpoint;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod ipam;

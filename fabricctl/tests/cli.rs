@@ -5,10 +5,14 @@
 mod changes;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/convert.rs"]
+mod convert;
 #[path = "cli/data.rs"]
 mod data;
 #[path = "cli/data_ipam.rs"]
 mod data_ipam;
+#[path = "cli/data_policy.rs"]
+mod data_policy;
 #[path = "cli/datastore.rs"]
 mod datastore;
 #[path = "cli/details.rs"]
@@ -19,6 +23,8 @@ mod failures;
 mod fixture;
 #[path = "cli/ipam.rs"]
 mod ipam;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/programs.rs"]
 mod programs;
 #[path = "cli/release.rs"]

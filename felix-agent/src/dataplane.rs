@@ -30,6 +30,8 @@ pub mod conntrack;
 
 pub mod enforce;
 
+pub mod probe;
+
 mod kernel;
 
-pub use kernel::{Dataplane, Facts, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome, Policy};

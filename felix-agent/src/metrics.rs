@@ -50,6 +50,27 @@ fn agent(out: &mut Exposition, status: &Status) {
     out.sample("", &[], status.problems.len() as u64);
     out.family("fabric_agent_endpoints", Kind::Gauge, "Pods attached to this node.");
     out.sample("", &[], status.endpoints.len() as u64);
+    let (policies, faulty) = status.policies;
+    out.family("fabric_policy_policies", Kind::Gauge, "Policies that are enforced, of the whole fabric.");
+    out.sample("", &[], policies as u64);
+    out.family(
+        "fabric_policy_policies_with_problems",
+        Kind::Gauge,
+        "Those of which something could not be used as it is written.",
+    );
+    out.sample("", &[], faulty as u64);
+    out.family(
+        "fabric_policy_unfulfilled_endpoints",
+        Kind::Gauge,
+        "Pods of this node that do not have their newest rules; what they have lets no more pass.",
+    );
+    out.sample("", &[], status.enforcement.unfulfilled.len() as u64);
+    out.family(
+        "fabric_policy_enforced",
+        Kind::Gauge,
+        "1 while the kernel holds the rules that were planned.",
+    );
+    out.sample("", &[], u64::from(status.enforcement.stands));
     out.family("fabric_agent_kernel_routes", Kind::Gauge, "Routes of ours in the kernel.");
     out.sample("", &[], status.routes as u64);
 }

@@ -2,6 +2,7 @@
 
 pub mod history;
 pub mod kernel;
+pub mod policy_status;
 pub mod registration;
 pub mod reload;
 pub mod speaker;

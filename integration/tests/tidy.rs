@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("bgp", &[]),
     ("selector", &[]),
     ("ipam", &["selector"]),
-    ("policy", &[]),
+    ("policy", &["selector"]),
     ("fabric-proto", &[]),
     ("datastore", &["ipam", "policy", "selector"]),
     ("felix-agent", &["bgp", "datastore", "fabric-proto", "ipam", "policy", "selector"]),

@@ -1,30 +1,42 @@
 //! The program of the local endpoints, kept up to date as things change.
 //!
-//! A change of an endpoint or a namespace touches the members of those sets whose selector it joined or left, at
-//! once; it makes only those local endpoints *stale* whose policies or port names changed. Stale endpoints are compiled
-//! again when the program is asked for, so a burst of changes costs each endpoint one compilation. At any time the
-//! program equals [`compile`] of the same model.
+//! A change of something that selectors select (an endpoint, a namespace, a set of networks, a node, a service account)
+//! or of a service touches the members of those sets that it joined or left, at once; it makes only those local
+//! endpoints *stale* whose policies or port names changed. So does a change of a policy or a tier. Stale endpoints are
+//! compiled again when the program is asked for, so a burst of changes costs each endpoint one compilation, and what a
+//! policy comes to is shared by the endpoints that it selects. At any time the program equals [`compile`] of the same
+//! model.
 //!
 //! Sets exist only while a profile of a local endpoint uses them: what a remote policy selects is counted, and its
 //! peers are not looked up.
+//!
+//! What is staged is counted too, and otherwise only kept: [`Engine::pending_program`] compiles it when it is asked for.
+//!
+//! [`compile`]: crate::compile::compile
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::compile::compile;
-use crate::compile::lower::{Lowered, lower};
-use crate::evaluate::Packet;
-use crate::explain::{Explanation, explain};
+use crate::compile::profile::{Blocks, Parts};
+use crate::delta::Delta;
 use crate::index::{Change, Index, SelectorHandle};
-use crate::model::{Endpoint, Model, Namespace, Policy, PolicyId};
-use crate::program::{Direction, EndpointId, EndpointProgram, ProfileId, Program};
+use crate::model::member::MemberId;
+use crate::model::{
+    Backends, Endpoint, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, ServiceAccountId,
+    ServiceId, Staged, Tier,
+};
+use crate::program::{Direction, EndpointId, EndpointProgram, Program};
+use crate::selector::Labels;
 
 mod live;
+mod preview;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 use live::Live;
+pub use view::{PolicySummary, Stage};
 
 /// Model, index and program in step.
 #[derive(Debug, Default)]
@@ -37,23 +49,14 @@ pub struct Engine {
     subjects: BTreeMap<PolicyId, SelectorHandle>,
     /// The policies with these subjects.
     isolating: BTreeMap<SelectorHandle, BTreeSet<PolicyId>>,
+    /// The index entry of the subjects of what is staged.
+    staged_subjects: BTreeMap<PolicyId, SelectorHandle>,
     /// Endpoints by address, for explanations.
     owners: BTreeMap<IpAddr, BTreeSet<EndpointId>>,
+    /// What policies come to, as far as profiles in place have use for it.
+    blocks: Blocks,
     /// Local endpoints to compile again.
     stale: BTreeSet<EndpointId>,
-}
-
-/// One policy, for listings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicySummary {
-    /// Kind and name.
-    pub id: PolicyId,
-    /// The directions that it isolates in.
-    pub directions: Vec<Direction>,
-    /// How many endpoints it selects, over the whole fabric.
-    pub endpoints: usize,
-    /// What of it could not be used, and how that is treated.
-    pub problems: Vec<String>,
 }
 
 impl Engine {
@@ -62,25 +65,51 @@ impl Engine {
         Self::default()
     }
 
-    /// Adds, replaces or (`None`) removes a policy.
-    ///
-    /// `policy.id` is taken to be `id`.
+    /// Adds, replaces or (`None`) removes a policy. `policy.id` is taken to be `id`.
     pub fn set_policy(&mut self, id: &PolicyId, policy: Option<Policy>) {
         let policy = policy.map(|policy| Policy { id: id.clone(), ..policy });
         if self.model.policies.get(id) == policy.as_ref() {
             return;
         }
         // The new before the old is let go: if both have the same subjects, they are not looked up again.
-        let subjects = policy.as_ref().map(|policy| self.index.acquire(&policy.subjects()));
+        let subjects = policy.as_ref().map(|policy| self.index.acquire(&policy.subject));
         self.detach(id);
-        match (policy, subjects) {
-            (Some(policy), Some(handle)) => {
-                self.make_members_stale(handle);
-                self.isolating.entry(handle).or_default().insert(id.clone());
-                self.subjects.insert(id.clone(), handle);
-                self.model.policies.insert(id.clone(), policy);
-            }
-            (None, _) | (_, None) => drop(self.model.policies.remove(id)),
+        self.blocks.forget(id);
+        if let Some(handle) = subjects {
+            self.make_members_stale(handle);
+            self.isolating.entry(handle).or_default().insert(id.clone());
+            self.subjects.insert(id.clone(), handle);
+        }
+        put(&mut self.model.policies, id, policy);
+    }
+
+    /// Stages a change of a policy, or (`None`) takes it back. A staged policy's id is taken to be `id`.
+    pub fn set_staged(&mut self, id: &PolicyId, staged: Option<Staged>) {
+        let staged = staged.map(|staged| match staged {
+            Staged::Set(policy) => Staged::Set(Box::new(Policy { id: id.clone(), ..*policy })),
+            Staged::Delete => Staged::Delete,
+        });
+        if let Some(handle) = self.staged_subjects.remove(id) {
+            self.index.release(handle);
+        }
+        if let Some(Staged::Set(policy)) = &staged {
+            self.staged_subjects.insert(id.clone(), self.index.acquire(&policy.subject));
+        }
+        put(&mut self.model.staged, id, staged);
+    }
+
+    /// Adds, replaces or (`None`) removes a tier. Those that are [built in](Tier::built_in) stay what they are.
+    pub fn set_tier(&mut self, name: &str, tier: Option<Tier>) {
+        let before = self.model.tier(name);
+        put(&mut self.model.tiers, &name.to_owned(), tier);
+        if self.model.tier(name) == before {
+            return;
+        }
+        let policies = self.model.policies.values().filter(|policy| policy.tier == name);
+        let handles: BTreeSet<SelectorHandle> =
+            policies.filter_map(|policy| self.subjects.get(&policy.id)).copied().collect();
+        for handle in handles {
+            self.make_members_stale(handle);
         }
     }
 
@@ -91,23 +120,30 @@ impl Engine {
         }
         let changes = self.index.set_namespace(name, namespace.as_ref().map(|namespace| &namespace.labels));
         self.follow(&changes);
-        match namespace {
-            Some(namespace) => drop(self.model.namespaces.insert(name.to_owned(), namespace)),
-            None => drop(self.model.namespaces.remove(name)),
+        put(&mut self.model.namespaces, &name.to_owned(), namespace);
+    }
+
+    /// Learns the labels of a service account, or (`None`) that there is no such account any more.
+    pub fn set_service_account(&mut self, id: &ServiceAccountId, labels: Option<Labels>) {
+        if self.model.service_accounts.get(id) == labels.as_ref() {
+            return;
         }
+        let changes = self.index.set_service_account(id, labels.as_ref());
+        self.follow(&changes);
+        put(&mut self.model.service_accounts, id, labels);
     }
 
     /// Adds, replaces or (`None`) removes an endpoint, local or not. `endpoint.id` is taken to be `id`.
     pub fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<Endpoint>) {
         let endpoint = endpoint.map(|endpoint| Endpoint { id: id.clone(), ..endpoint });
-        if self.model.endpoints.get(id) == endpoint.as_ref() {
+        let old = self.model.endpoints.get(id);
+        if old == endpoint.as_ref() {
             return;
         }
         if self.local.contains(id) {
             self.stale.insert(id.clone());
         }
-        // Where it stays selected, what it adds to sets may still change: out with the old, in with the new.
-        let contents_change = match (self.model.endpoints.get(id), &endpoint) {
+        let contents_change = match (old, &endpoint) {
             (Some(old), Some(new)) => {
                 (&old.addresses, &old.named_ports) != (&new.addresses, &new.named_ports)
                     || old.is_policed() != new.is_policed()
@@ -115,17 +151,36 @@ impl Engine {
             (None, _) | (_, None) => true,
         };
         if contents_change {
-            self.remove_endpoint(id);
+            self.own(id, old.cloned().as_ref(), endpoint.as_ref());
         }
-        let Some(endpoint) = endpoint else { return };
-        let changes = endpoint.is_policed().then(|| self.index.set_endpoint(id, &endpoint.labels));
-        if endpoint.is_policed() {
-            for address in &endpoint.addresses {
-                self.owners.entry(*address).or_default().insert(id.clone());
-            }
+        let put_endpoint = |model: &mut Model| put(&mut model.endpoints, id, endpoint);
+        self.set_member(&MemberId::Endpoint(id.clone()), contents_change, put_endpoint);
+    }
+
+    /// Adds, replaces or (`None`) removes a set of networks.
+    pub fn set_network_set(&mut self, id: &NetworkSetId, set: Option<NetworkSet>) {
+        let networks = |set: Option<&NetworkSet>| set.map(|set| set.networks.clone());
+        let contents_change = networks(self.model.network_sets.get(id)) != networks(set.as_ref());
+        let put_set = |model: &mut Model| put(&mut model.network_sets, id, set);
+        self.set_member(&MemberId::NetworkSet(id.clone()), contents_change, put_set);
+    }
+
+    /// Adds, replaces or (`None`) removes a node.
+    pub fn set_node(&mut self, name: &str, node: Option<Node>) {
+        let addresses = |node: Option<&Node>| node.map(|node| node.addresses.clone());
+        let contents_change = addresses(self.model.nodes.get(name)) != addresses(node.as_ref());
+        let put_node = |model: &mut Model| put(&mut model.nodes, &name.to_owned(), node);
+        self.set_member(&MemberId::Node(name.to_owned()), contents_change, put_node);
+    }
+
+    /// Adds, replaces or (`None`) removes a service.
+    pub fn set_service(&mut self, id: &ServiceId, backends: Option<Backends>) {
+        if self.model.services.get(id) == backends.as_ref() {
+            return;
         }
-        self.model.endpoints.insert(id.clone(), endpoint);
-        self.follow(&changes.unwrap_or_default());
+        self.live.service_changed(id, &self.model, false);
+        put(&mut self.model.services, id, backends);
+        self.live.service_changed(id, &self.model, true);
     }
 
     /// Says which endpoints are local. They need not be known yet.
@@ -136,9 +191,18 @@ impl Engine {
 
     /// Brings the program up to date with all changes so far. Cheap if few were made.
     pub fn settle(&mut self) {
-        for id in std::mem::take(&mut self.stale) {
-            let compiled = self.compile_endpoint(&id);
-            self.live.replace(&id, compiled, &mut self.index, &self.model);
+        let stale = std::mem::take(&mut self.stale);
+        for id in &stale {
+            let endpoint = self.model.endpoints.get(id);
+            let endpoint = endpoint.filter(|endpoint| endpoint.is_policed() && self.local.contains(id));
+            let ids = self.policies_of(id).into_iter();
+            let policies: Vec<&Policy> = ids.filter_map(|id| self.model.policies.get(id)).collect();
+            let compiled =
+                endpoint.map(|endpoint| compile_endpoint(&self.model, endpoint, &policies, &mut self.blocks));
+            self.live.replace(id, compiled, &mut self.index, &self.model);
+        }
+        if !stale.is_empty() {
+            self.blocks.sweep();
         }
     }
 
@@ -147,55 +211,12 @@ impl Engine {
         self.live.program()
     }
 
-    /// The policies that select an endpoint, sorted; empty if it is not known.
-    pub fn policies_of(&self, id: &EndpointId) -> BTreeSet<&PolicyId> {
-        let subjects = self.index.selectors_of(id);
-        subjects.filter_map(|selector| self.isolating.get(&selector)).flatten().collect()
-    }
-
-    /// All policies, sorted.
-    pub fn summaries(&self) -> Vec<PolicySummary> {
-        let policies = self.model.policies.values();
-        policies
-            .map(|policy| PolicySummary {
-                id: policy.id.clone(),
-                directions: policy.directions().collect(),
-                endpoints: self.subjects.get(&policy.id).map_or(0, |handle| self.index.count(*handle)),
-                problems: policy.problems.iter().map(ToString::to_string).collect(),
-            })
-            .collect()
-    }
-
-    /// What both ends decide about a packet, local or not, and why.
+    /// What became different in the program since this was last asked; `None` the first time, for all of it. From then
+    /// on it is noted, and kept until it is asked for.
     ///
-    /// Of a local end it is what the program of this node decides; of a remote one, what its own node's program
-    /// decides once it knows the same.
-    pub fn explain(&self, packet: &Packet) -> Explanation {
-        let ends = [packet.source, packet.destination];
-        let owners = ends.iter().filter_map(|address| self.owner(*address)).cloned().collect();
-        explain(&compile(&self.model_around(&ends), &owners), packet)
-    }
-
-    /// The part of the model that a packet between these addresses depends on: who else is in a set does not
-    /// matter to it.
-    fn model_around(&self, addresses: &[IpAddr]) -> Model {
-        let mut part = Model::default();
-        for id in addresses.iter().filter_map(|address| self.owners.get(address)).flatten() {
-            let Some(endpoint) = self.model.endpoints.get(id) else { continue };
-            part.endpoints.insert(id.clone(), endpoint.clone());
-            if let Some(namespace) = self.model.namespaces.get(&id.namespace) {
-                part.namespaces.insert(id.namespace.clone(), namespace.clone());
-            }
-            let policies = self.policies_of(id).into_iter().filter_map(|id| self.model.policies.get(id));
-            part.policies.extend(policies.map(|policy| (policy.id.clone(), policy.clone())));
-        }
-        part
-    }
-
-    /// The endpoint that has an address; the local one, if (for a moment) several have it.
-    pub fn owner(&self, address: IpAddr) -> Option<&EndpointId> {
-        let owners = self.owners.get(&address)?;
-        owners.iter().find(|id| self.local.contains(*id)).or_else(|| owners.first())
+    /// To be asked after [`settle`](Self::settle): members of sets change at once, everything else only then.
+    pub fn take_delta(&mut self) -> Option<Delta> {
+        self.live.take_delta()
     }
 
     /// Everything known.
@@ -206,25 +227,6 @@ impl Engine {
     /// The endpoints that were named local.
     pub fn local(&self) -> &BTreeSet<EndpointId> {
         &self.local
-    }
-
-    fn compile_endpoint(&self, id: &EndpointId) -> Option<(EndpointProgram, Vec<Lowered>)> {
-        let endpoint = self.model.endpoints.get(id).filter(|endpoint| endpoint.is_policed())?;
-        if !self.local.contains(id) {
-            return None;
-        }
-        let policies: Vec<&Policy> =
-            self.policies_of(id).into_iter().filter_map(|id| self.model.policies.get(id)).collect();
-        let mut lowered = Vec::new();
-        let mut profile = |direction| -> Option<ProfileId> {
-            let profile = lower(direction, endpoint, &policies)?;
-            let id = profile.id.clone();
-            lowered.push(profile);
-            Some(id)
-        };
-        let ingress = profile(Direction::Ingress);
-        let egress = profile(Direction::Egress);
-        Some((EndpointProgram { addresses: endpoint.addresses.clone(), ingress, egress }, lowered))
     }
 
     /// Takes a policy's subjects out of the index.
@@ -240,11 +242,25 @@ impl Engine {
         self.index.release(handle);
     }
 
-    fn remove_endpoint(&mut self, id: &EndpointId) {
-        let changes = self.index.remove_endpoint(id);
-        self.follow(&changes);
-        let Some(endpoint) = self.model.endpoints.remove(id) else { return };
-        for address in &endpoint.addresses {
+    /// Changes the model by `change`, which is about one thing that selectors select.
+    ///
+    /// Where it stays selected, what it adds to sets may still change (`contents_change`): out with the old, in with
+    /// the new.
+    fn set_member(&mut self, id: &MemberId, contents_change: bool, change: impl FnOnce(&mut Model)) {
+        if contents_change {
+            let changes = self.index.remove_member(id);
+            self.follow(&changes);
+        }
+        change(&mut self.model);
+        if let Some(member) = self.model.member(id) {
+            let changes = self.index.set_member(id, member);
+            self.follow(&changes);
+        }
+    }
+
+    /// Notes whose addresses they are.
+    fn own(&mut self, id: &EndpointId, old: Option<&Endpoint>, new: Option<&Endpoint>) {
+        for address in old.into_iter().flat_map(|old| &old.addresses) {
             if let Some(owners) = self.owners.get_mut(address) {
                 owners.remove(id);
                 if owners.is_empty() {
@@ -252,22 +268,53 @@ impl Engine {
                 }
             }
         }
+        for address in new.filter(|new| new.is_policed()).into_iter().flat_map(|new| &new.addresses) {
+            self.owners.entry(*address).or_default().insert(id.clone());
+        }
     }
 
-    /// Applies who joined and left what, while the model still has (or already has) the endpoints concerned.
+    /// Applies who joined and left what, while the model still has (or already has) the members concerned.
     fn follow(&mut self, changes: &[Change]) {
         for change in changes {
-            if self.isolating.contains_key(&change.selector) && self.local.contains(&change.endpoint) {
-                self.stale.insert(change.endpoint.clone());
+            if let MemberId::Endpoint(id) = &change.member
+                && self.isolating.contains_key(&change.selector)
+                && self.local.contains(id)
+            {
+                self.stale.insert(id.clone());
             }
-            if let Some(endpoint) = self.model.endpoints.get(&change.endpoint) {
-                self.live.member_changed(change.selector, endpoint, change.joined);
+            if let Some(member) = self.model.member(&change.member) {
+                self.live.member_changed(change.selector, member, change.joined);
             }
         }
     }
 
     fn make_members_stale(&mut self, handle: SelectorHandle) {
-        let members = self.index.members(handle);
-        self.stale.extend(members.filter(|id| self.local.contains(*id)).cloned());
+        let endpoints = self.index.members(handle).filter_map(|id| match id {
+            MemberId::Endpoint(id) => Some(id),
+            MemberId::NetworkSet(_) | MemberId::Node(_) => None,
+        });
+        self.stale.extend(endpoints.filter(|id| self.local.contains(*id)).cloned());
+    }
+}
+
+/// An endpoint that these policies select, and the parts of its profiles for ingress and egress.
+fn compile_endpoint<'a>(
+    model: &'a Model,
+    endpoint: &Endpoint,
+    policies: &[&'a Policy],
+    blocks: &mut Blocks,
+) -> (EndpointProgram, [Option<Parts<'a>>; 2]) {
+    let parts = [Direction::Ingress, Direction::Egress].map(|direction| {
+        Parts::of(model, direction, policies.iter().copied(), &endpoint.named_ports, blocks)
+    });
+    let name = |parts: &Option<Parts<'_>>| parts.as_ref().map(|parts| parts.id.clone());
+    let [ingress, egress] = [&parts[0], &parts[1]].map(name);
+    (EndpointProgram { addresses: endpoint.addresses.clone(), ingress, egress }, parts)
+}
+
+fn put<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, key: &K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key.clone(), value)),
+        None => drop(map.remove(key)),
     }
 }

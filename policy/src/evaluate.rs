@@ -275,7 +275,7 @@ fn judge(program: &Program, profile: &Profile, packet: &Packet, path: &mut Vec<S
 }
 
 /// What a rule does with a packet; `None` if it does not match.
-fn action(program: &Program, rule: &Rule, packet: &Packet) -> Option<Action> {
+pub(crate) fn action(program: &Program, rule: &Rule, packet: &Packet) -> Option<Action> {
     let mut broken = false;
     for condition in &rule.matches {
         match holds(program, condition, packet) {
@@ -292,7 +292,7 @@ fn action(program: &Program, rule: &Rule, packet: &Packet) -> Option<Action> {
 }
 
 /// `None`: the program lacks the set, or the set is of another kind.
-fn holds(program: &Program, condition: &Match, packet: &Packet) -> Option<bool> {
+pub(crate) fn holds(program: &Program, condition: &Match, packet: &Packet) -> Option<bool> {
     Some(match condition {
         Match::Family(family) => packet.family() == *family,
         Match::Protocol { number, negated } => (packet.protocol() == *number) != *negated,

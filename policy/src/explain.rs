@@ -2,9 +2,12 @@
 //!
 //! The decision is [`evaluate`]'s and nobody else's; here it only gets names.
 
-use crate::evaluate::{Decision, Packet, Reason, Step, evaluate};
+use crate::evaluate::{Decision, Packet, Reason, Step, action, evaluate};
 use crate::model::DEFAULT_TIER;
-use crate::program::{Direction, EndpointId, PolicyId, Program, RuleOrigin, Tier, Verdict};
+use crate::program::{
+    Action, Direction, EndpointId, PolicyId, ProfileId, Program, RuleOrigin, Tier, Verdict,
+};
+use crate::words;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,8 @@ pub struct DirectionVerdict {
     pub direction: Direction,
     /// Which endpoint decides.
     pub endpoint: EndpointId,
+    /// By which profile; `None`: the direction is not isolated.
+    pub profile: Option<ProfileId>,
     /// What it decides.
     pub verdict: Verdict,
     /// One sentence: `allowed by shop/backend, ingress rule 1`. Rules are counted from 0, as in the object.
@@ -45,10 +50,21 @@ pub struct AskedTier {
     pub policies: Vec<PolicyId>,
     /// Its rules that logged the packet.
     pub logged: Vec<RuleOrigin>,
+    /// Its rules that were asked and did not match, in order.
+    pub passed_over: Vec<PassedOver>,
     /// What it did.
     pub outcome: Outcome,
     /// The rule by which it did so; `None`: no rule acted, and that is how the tier ends.
     pub rule: Option<RuleOrigin>,
+}
+
+/// A rule that was asked and did not match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Which.
+    pub rule: RuleOrigin,
+    /// What the packet lacks, of each alternative that the rule has: `the destination port is 81, not 80`.
+    pub why: String,
 }
 
 /// What a tier does with a packet.
@@ -74,14 +90,20 @@ pub fn explain(program: &Program, packet: &Packet) -> Explanation {
     let evaluation = evaluate(program, packet);
     Explanation {
         verdict: evaluation.verdict(),
-        directions: evaluation.ends().map(|decision| explain_end(program, decision)).collect(),
+        directions: evaluation.ends().map(|decision| explain_end(program, decision, packet)).collect(),
     }
 }
 
-fn explain_end(program: &Program, decision: &Decision) -> DirectionVerdict {
+fn explain_end(program: &Program, decision: &Decision, packet: &Packet) -> DirectionVerdict {
     let profile = decision.profile.as_ref().and_then(|id| program.profiles.get(id));
     let tiers = profile.map_or(&[][..], |profile| &profile.tiers);
-    let asked: Vec<AskedTier> = tiers.iter().map_while(|tier| ask(tier, decision)).collect();
+    let asked: Vec<AskedTier> = tiers
+        .iter()
+        .map_while(|tier| {
+            let asked = ask(tier, decision)?;
+            Some(AskedTier { passed_over: passed_over(program, tier, packet), ..asked })
+        })
+        .collect();
     let decided_by = match &decision.reason {
         Reason::Rule { rule, .. } => Some(rule.clone()),
         Reason::Itself | Reason::NotIsolated | Reason::NoProfile => None,
@@ -90,6 +112,7 @@ fn explain_end(program: &Program, decision: &Decision) -> DirectionVerdict {
     DirectionVerdict {
         direction: decision.direction,
         endpoint: decision.endpoint.clone(),
+        profile: decision.profile.clone(),
         verdict: decision.verdict(),
         reason: reason(decision, &asked),
         decided_by,
@@ -124,9 +147,34 @@ fn ask(tier: &Tier, decision: &Decision) -> Option<AskedTier> {
         name: tier.name.clone(),
         policies: tier.policies.clone(),
         logged: logged.collect(),
+        passed_over: Vec::new(),
         outcome,
         rule,
     })
+}
+
+/// The rules before the one that acts, and what each lacked.
+fn passed_over(program: &Program, tier: &Tier, packet: &Packet) -> Vec<PassedOver> {
+    let mut passed: Vec<PassedOver> = Vec::new();
+    for rule in &tier.rules {
+        match action(program, rule, packet) {
+            Some(Action::Log) => continue,
+            Some(Action::Allow | Action::Deny | Action::Pass) => break,
+            None => {}
+        }
+        let why = words::failing(program, rule, packet).unwrap_or_default();
+        match passed.last_mut().filter(|last| last.rule == rule.origin) {
+            Some(last) if last.why.split("; ").any(|known| known == why) => {}
+            Some(last) => last.why = format!("{}; {why}", last.why),
+            None => passed.push(PassedOver { rule: rule.origin.clone(), why }),
+        }
+    }
+    // An alternative of the rule that acts is not passed over.
+    let acting = tier.rules.iter().find(|rule| {
+        matches!(action(program, rule, packet), Some(Action::Allow | Action::Deny | Action::Pass))
+    });
+    passed.retain(|over| acting.is_none_or(|acting| acting.origin != over.rule));
+    passed
 }
 
 fn reason(decision: &Decision, asked: &[AskedTier]) -> String {
@@ -136,7 +184,7 @@ fn reason(decision: &Decision, asked: &[AskedTier]) -> String {
         Reason::NotIsolated => format!("allowed: no policy selects it for {direction}"),
         Reason::Rule { tier, rule: RuleOrigin { policy, rule, name }, verdict } => {
             let name = name.as_ref().map_or(String::new(), |name| format!(" {name:?}"));
-            format!("{} by {policy}, {direction} rule {rule}{name}{}", word(*verdict), in_tier(tier))
+            format!("{verdict} by {policy}, {direction} rule {rule}{name}{}", in_tier(tier))
         }
         Reason::TierEnd { tier } => {
             let policies = asked.last().map_or(&[][..], |tier| &tier.policies);
@@ -144,16 +192,9 @@ fn reason(decision: &Decision, asked: &[AskedTier]) -> String {
         }
         Reason::Fallback(verdict) => {
             let policies: Vec<_> = asked.iter().flat_map(|tier| tier.policies.iter().cloned()).collect();
-            format!("{}: passed on by {}, and nothing after that decides", word(*verdict), and(&policies))
+            format!("{verdict}: passed on by {}, and nothing after that decides", and(&policies))
         }
         Reason::NoProfile => "denied: its rules are missing".to_owned(),
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allowed",
-        Verdict::Deny => "denied",
     }
 }
 

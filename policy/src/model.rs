@@ -1,35 +1,46 @@
-//! What the engine knows: namespaces, endpoints and policies, validated.
+//! What the engine knows: namespaces, endpoints, policies and what they speak of, validated.
 //!
 //! Values of this module cannot be half valid: what the API server would have rejected is reported as a
-//! [`Problem`] and *narrowed* on the way in. An unusable peer or port matches nothing; an unusable subject selector
-//! isolates and allows nothing. A broken object may cost reachability, never protection.
+//! [`Problem`] and *narrowed* on the way in. An unusable peer or port matches nothing where the rule allows; an unusable
+//! subject selector isolates and allows nothing. A broken object may cost reachability, never protection.
+//!
+//! All kinds of policies become one: a [`Policy`] has a tier and a place in it, selects endpoints, and has rules. What is
+//! staged is kept beside them, by the id of the policy that it would change.
 //!
 //! Absent, and deliberately so: anything of the node (interfaces, routes) and anything of time. A pod's phase is
 //! reduced to [`Endpoint::finished`]; a Terminating pod is an endpoint like any other until it is removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 
-use ipnetwork::IpNetwork;
+use crate::program::EndpointId;
+use crate::selector::Labels;
 
-use crate::program::{Direction, EndpointId, Protocol};
-use crate::selector::{Labels, Selector};
-
-mod policy;
+mod cluster_network_policy;
+mod endpoint;
+pub(crate) mod member;
+mod network_policy;
+mod own;
+mod rule;
+mod scope;
+mod tier;
 mod workload;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::program::{PolicyId, PolicyKind};
+pub(crate) use endpoint::ports_named;
+pub use endpoint::{
+    Backends, Endpoint, NAMESPACE_NAME_LABEL, NamedPort, Namespace, NetworkSet, NetworkSetId, Node,
+    ServiceAccountId, ServiceId,
+};
+pub use own::backends;
+pub use rule::{Conditions, Entity, Icmp, Peer, Policy, PolicyRule, PortMatch, Service, Staged};
+pub use scope::{EndpointSelector, NAME_LABEL, NamespaceScope, SERVICE_ACCOUNT_LABEL, ServiceAccounts};
+pub(crate) use scope::{Facts, MemberKind, Place};
+pub use tier::{ADMIN_TIER, BASELINE_TIER, DEFAULT_TIER, NETWORK_POLICY_ORDER, Order, Tier};
 pub use workload::Unnamed;
-
-/// The tier of NetworkPolicies.
-pub const DEFAULT_TIER: &str = "default";
-
-/// The label that Kubernetes keeps on every namespace, with its name as the value.
-pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Everything known at one time; input of [`compile`](crate::compile::compile).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,199 +49,46 @@ pub struct Model {
     pub namespaces: BTreeMap<String, Namespace>,
     /// Endpoints of the whole fabric.
     pub endpoints: BTreeMap<EndpointId, Endpoint>,
+    /// Labels of service accounts. Endpoints may run as accounts that are not (yet) known.
+    pub service_accounts: BTreeMap<ServiceAccountId, Labels>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// Sets of networks.
+    pub network_sets: BTreeMap<NetworkSetId, NetworkSet>,
+    /// Services.
+    pub services: BTreeMap<ServiceId, Backends>,
+    /// Tiers by name, besides the [built-in](Tier::built_in) ones. Policies may be of tiers that are not (yet) known.
+    pub tiers: BTreeMap<String, Tier>,
     /// Policies of the whole fabric.
     pub policies: BTreeMap<PolicyId, Policy>,
+    /// What is staged.
+    pub staged: BTreeMap<PolicyId, Staged>,
 }
 
 impl Model {
     /// Whether the peer or subject selector selects the endpoint.
     pub fn selects(&self, selector: &EndpointSelector, endpoint: &Endpoint) -> bool {
-        let namespace = &endpoint.id.namespace;
-        let labels = self.namespaces.get(namespace).map(|namespace| &namespace.labels);
-        endpoint.is_policed()
-            && selector.namespaces.contains(namespace, labels)
-            && selector.endpoints.matches(&endpoint.labels)
-    }
-}
-
-/// A namespace's labels.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Namespace {
-    /// Including [`NAMESPACE_NAME_LABEL`].
-    pub labels: Labels,
-}
-
-/// A pod, as far as policy goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Namespace and name.
-    pub id: EndpointId,
-    /// The pod's labels.
-    pub labels: Labels,
-    /// Its addresses, at most one per family.
-    pub addresses: BTreeSet<IpAddr>,
-    /// Ports that its containers give names to. One name may have several numbers.
-    pub named_ports: BTreeSet<NamedPort>,
-    /// It shares the node's network: never a subject, never in a selector's set.
-    pub host_network: bool,
-    /// It succeeded or failed and will not run again; its address is free for others.
-    pub finished: bool,
-}
-
-impl Endpoint {
-    /// An endpoint without labels, addresses and ports.
-    pub fn new(id: EndpointId) -> Self {
-        Self {
-            id,
-            labels: Labels::new(),
-            addresses: BTreeSet::new(),
-            named_ports: BTreeSet::new(),
-            host_network: false,
-            finished: false,
-        }
+        endpoint.is_policed() && self.contains(selector, member::Member::Endpoint(endpoint))
     }
 
-    /// Whether policies select it, as subject and as peer.
-    pub fn is_policed(&self) -> bool {
-        !self.host_network && !self.finished
+    /// A tier by its name: the built-in one, else that of the object, else [`Tier::unknown`].
+    pub fn tier(&self, name: &str) -> Tier {
+        Tier::built_in(name).or_else(|| self.tiers.get(name).cloned()).unwrap_or_else(Tier::unknown)
     }
 
-    /// The numbers that it serves under this name and protocol.
-    pub fn ports_named<'a>(&'a self, name: &'a str, protocol: Protocol) -> impl Iterator<Item = u16> + 'a {
-        self.named_ports
-            .iter()
-            .filter(move |port| port.name == name && port.protocol == protocol)
-            .map(|port| port.number)
-    }
-}
-
-/// A name for a port of an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NamedPort {
-    /// The name, as policies write it.
-    pub name: String,
-    /// A rule matches only with the same protocol.
-    pub protocol: Protocol,
-    /// The number that packets carry.
-    pub number: u16,
-}
-
-/// A NetworkPolicy, validated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// Kind and name.
-    pub id: PolicyId,
-    /// Which endpoints of its namespace it isolates.
-    pub subject: Selector,
-    /// What it allows towards them; `None`: it says nothing about ingress.
-    pub ingress: Option<Vec<PolicyRule>>,
-    /// What it allows from them; `None`: it says nothing about egress.
-    pub egress: Option<Vec<PolicyRule>>,
-    /// What of the object could not be used.
-    pub problems: Vec<Problem>,
-}
-
-impl Policy {
-    /// The rules of a direction; `None`: it does not isolate in this direction.
-    pub fn rules(&self, direction: Direction) -> Option<&[PolicyRule]> {
-        match direction {
-            Direction::Ingress => self.ingress.as_deref(),
-            Direction::Egress => self.egress.as_deref(),
-        }
+    /// Whether there is a tier of this name.
+    pub fn has_tier(&self, name: &str) -> bool {
+        Tier::built_in(name).is_some() || self.tiers.contains_key(name)
     }
 
-    /// The directions that it isolates in.
-    pub fn directions(&self) -> impl Iterator<Item = Direction> + '_ {
-        [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .filter(|direction| self.rules(*direction).is_some())
-    }
-
-    /// Its subject with its namespace.
-    pub fn subjects(&self) -> EndpointSelector {
-        EndpointSelector {
-            namespaces: NamespaceScope::Named(self.id.namespace.clone().unwrap_or_default()),
-            endpoints: self.subject.clone(),
-        }
-    }
-}
-
-/// Traffic that a policy allows: any of the peers, with any of the services.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyRule {
-    /// `None`: anyone, inside or outside of the cluster. Empty: nobody.
-    pub peers: Option<Vec<Peer>>,
-    /// `None`: every protocol, also those without ports. Empty: nothing.
-    pub services: Option<Vec<Service>>,
-}
-
-/// One item of `from` or `to`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Peer {
-    /// Endpoints by their labels.
-    Endpoints(EndpointSelector),
-    /// Addresses, of endpoints or not.
-    Block {
-        /// The addresses.
-        network: IpNetwork,
-        /// Networks inside of `network` that this peer does not match.
-        except: Vec<IpNetwork>,
-    },
-}
-
-/// One item of `ports`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// Every port of a protocol.
-    Protocol(Protocol),
-    /// First and last port, inclusive.
-    Range(Protocol, u16, u16),
-    /// What the destination serves under this name.
-    Named(Protocol, String),
-}
-
-/// Endpoints by their namespaces and labels.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EndpointSelector {
-    /// In these namespaces,
-    pub namespaces: NamespaceScope,
-    /// those with matching labels.
-    pub endpoints: Selector,
-}
-
-impl EndpointSelector {
-    /// Every endpoint of the fabric.
-    pub fn everything() -> Self {
-        let namespaces = NamespaceScope::Matching(Selector::everything());
-        Self { namespaces, endpoints: Selector::everything() }
-    }
-}
-
-/// Namespaces by name or by labels.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NamespaceScope {
-    /// One namespace.
-    Named(String),
-    /// Those with matching labels.
-    Matching(Selector),
-}
-
-impl NamespaceScope {
-    /// Whether the namespace is one of them.
-    ///
-    /// The labels of a namespace that is not known yet (`None`) could be any, except that one of them is its name:
-    /// it belongs only if it would belong with any labels. So a pod that is seen before its namespace is not
-    /// let in because a label is "missing".
-    pub fn contains(&self, name: &str, labels: Option<&Labels>) -> bool {
-        match (self, labels) {
-            (Self::Named(own), _) => own == name,
-            (Self::Matching(selector), Some(labels)) => selector.matches(labels),
-            (Self::Matching(selector), None) => {
-                let certain = Labels::from([(NAMESPACE_NAME_LABEL.to_owned(), name.to_owned())]);
-                selector.matches(&certain)
-                    && selector.requirements().all(|requirement| requirement.key == NAMESPACE_NAME_LABEL)
-            }
-        }
+    /// The policies as they would be if what is staged were enforced.
+    pub fn pending(&self) -> impl Iterator<Item = &Policy> {
+        let kept = self.policies.iter().filter(|(id, _)| !self.staged.contains_key(id));
+        let staged = self.staged.values().filter_map(|staged| match staged {
+            Staged::Set(policy) => Some(&**policy),
+            Staged::Delete => None,
+        });
+        kept.map(|(_, policy)| policy).chain(staged)
     }
 }
 

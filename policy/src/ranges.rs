@@ -107,6 +107,24 @@ pub(crate) fn cover<'a>(cuts: impl IntoIterator<Item = Cut<'a>>) -> BTreeSet<IpN
     networks
 }
 
+/// First and last address of a network, as numbers.
+pub(crate) fn span(network: IpNetwork) -> (u128, u128) {
+    match network {
+        IpNetwork::V4(v4) => (u32::from(v4.network()).into(), u32::from(v4.broadcast()).into()),
+        IpNetwork::V6(v6) => (v6.network().into(), v6.broadcast().into()),
+    }
+}
+
+/// Ranges of addresses of one family as the fewest disjoint networks.
+pub(crate) fn networks(is_v4: bool, ranges: Vec<(u128, u128)>) -> BTreeSet<IpNetwork> {
+    let family = if is_v4 { Family::V4 } else { Family::V6 };
+    let mut networks = BTreeSet::new();
+    for (first, last) in merge(ranges) {
+        family.split(first, last, &mut networks);
+    }
+    networks
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
     V4,
@@ -124,10 +142,7 @@ impl Family {
     /// First and last address, if the network is of this family.
     fn range(self, network: IpNetwork) -> Option<(u128, u128)> {
         match (self, network) {
-            (Family::V4, IpNetwork::V4(v4)) => {
-                Some((u32::from(v4.network()).into(), u32::from(v4.broadcast()).into()))
-            }
-            (Family::V6, IpNetwork::V6(v6)) => Some((v6.network().into(), v6.broadcast().into())),
+            (Family::V4, IpNetwork::V4(_)) | (Family::V6, IpNetwork::V6(_)) => Some(span(network)),
             (Family::V4, IpNetwork::V6(_)) | (Family::V6, IpNetwork::V4(_)) => None,
         }
     }

@@ -1,4 +1,5 @@
-//! Label selectors (`metav1.LabelSelector`): a conjunction of requirements on labels.
+//! Label selectors (`metav1.LabelSelector`): a conjunction of requirements on labels. And what they share with the
+//! expressions of our own policies (crate `selector`): a [`Predicate`] is either.
 //!
 //! A selector is kept in canonical form (`matchLabels: {a: b}` and `a In [b]` are the same requirement; order
 //! and repetition do not count), so selectors that are written differently and mean the same by form are equal,
@@ -13,8 +14,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 
 use crate::model::Problem;
 
+mod expression;
+
 #[cfg(test)]
 mod tests;
+
+pub(crate) use expression::{Known, truth};
 
 /// Labels of an endpoint or a namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -47,15 +52,54 @@ pub enum Condition {
     DoesNotExist,
 }
 
+/// A condition on labels, in either language.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Predicate {
+    /// A selector of the Kubernetes API.
+    Kubernetes(Selector),
+    /// An expression of our own policies.
+    Expression(::selector::Selector),
+}
+
+impl Predicate {
+    pub(crate) fn anchor(&self) -> Anchor<'_> {
+        match self {
+            Self::Kubernetes(selector) => selector.anchor(),
+            Self::Expression(selector) => expression::anchor(selector.expression()),
+        }
+    }
+}
+
+impl fmt::Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kubernetes(selector) => selector.fmt(f),
+            Self::Expression(selector) => selector.fmt(f),
+        }
+    }
+}
+
 /// Labels that every selected thing must have: where an index files a selector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor<'a> {
-    /// The label with this key has one of these values.
-    Values(&'a str, &'a BTreeSet<String>),
+    /// The label with this key has one of these values; there may be none.
+    Values(&'a str, BTreeSet<&'a str>),
     /// There is a label with this key.
     Key(&'a str),
     /// Nothing is required to exist.
     Nowhere,
+}
+
+impl<'a> Anchor<'a> {
+    /// The narrower of two that both must hold.
+    pub(crate) fn or_narrower(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::Values(_, few), Self::Values(_, more)) if few.len() <= more.len() => self,
+            (Self::Values(..), Self::Key(_) | Self::Nowhere)
+            | (Self::Key(_), Self::Key(_) | Self::Nowhere) => self,
+            (Self::Values(..) | Self::Key(_), Self::Values(..)) | (Self::Nowhere, _) => other,
+        }
+    }
 }
 
 impl Selector {
@@ -111,16 +155,13 @@ impl Selector {
     }
 
     pub(crate) fn anchor(&self) -> Anchor<'_> {
-        let mut anchor = Anchor::Nowhere;
-        for Requirement { key, condition } in &self.requirements {
-            match (condition, anchor) {
-                (Condition::In(values), Anchor::Values(_, fewest)) if values.len() >= fewest.len() => {}
-                (Condition::In(values), _) => anchor = Anchor::Values(key, values),
-                (Condition::Exists, Anchor::Nowhere) => anchor = Anchor::Key(key),
-                (Condition::Exists | Condition::NotIn(_) | Condition::DoesNotExist, _) => {}
-            }
-        }
-        anchor
+        self.requirements.iter().fold(Anchor::Nowhere, |anchor, Requirement { key, condition }| {
+            anchor.or_narrower(match condition {
+                Condition::In(values) => Anchor::Values(key, values.iter().map(String::as_str).collect()),
+                Condition::Exists => Anchor::Key(key),
+                Condition::NotIn(_) | Condition::DoesNotExist => Anchor::Nowhere,
+            })
+        })
     }
 }
 

@@ -126,7 +126,8 @@ fn read_resource(text: &str) -> Result<Resource, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
     let field = |name: &str| value.get(name).and_then(Value::as_str);
     let name = field("kind").ok_or("has no kind; write a manifest with apiVersion, kind and metadata")?;
-    let kind = Kind::from_name(name).ok_or_else(|| format!("has the unknown kind {name}"))?;
+    let kind = Kind::from_manifest(field("apiVersion"), name)
+        .ok_or_else(|| format!("has the unknown kind {name}"))?;
     if !KINDS.contains(&kind) {
         return Err(format!("is a {kind}, which holds only where it was written; remove this line"));
     }

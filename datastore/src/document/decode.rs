@@ -204,6 +204,7 @@ fn wanted(expected: &str) -> String {
         "u16" => "a whole number from 0 to 65535".to_owned(),
         "u32" => "a whole number from 0 to 4294967295".to_owned(),
         "i32" | "i64" | "u64" => "a whole number".to_owned(),
+        "f64" => "a number".to_owned(),
         "IP address" => "an IP address".to_owned(),
         "IPv4 address" => "an IPv4 address".to_owned(),
         "IPv6 address" => "an IPv6 address".to_owned(),
@@ -375,7 +376,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 /// So many fields are no more listed when none is near.
 const LISTED: usize = 13;
 
-fn unknown_field(key: &str, fields: &[&str]) -> String {
+pub(super) fn unknown_field(key: &str, fields: &[&str]) -> String {
     let right = match (nearest(key, fields.iter().copied()), fields.len()) {
         (None, 0 | LISTED..) => "remove it".to_owned(),
         (Some(_) | None, _) => correction(key, fields, "known are"),

@@ -153,6 +153,18 @@ impl Node {
 
     /// Place of what the path `a.b[0].c` leads to, or as far as it leads. (No key on such a path has a dot.)
     pub(super) fn locate(&self, path: &str) -> Place {
+        self.follow(path).place.clone()
+    }
+
+    /// Place of a key in the mapping that the path leads to.
+    pub(super) fn locate_key(&self, path: &str, key: &str) -> Place {
+        let node = self.follow(path);
+        let Value::Mapping(entries) = &node.value else { return node.place.clone() };
+        let entry = entries.iter().find(|entry| entry.key == key);
+        entry.map_or(&node.place, |entry| &entry.place).clone()
+    }
+
+    fn follow(&self, path: &str) -> &Self {
         let mut node = self;
         for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
             let next = match step.strip_suffix(']') {
@@ -162,7 +174,7 @@ impl Node {
             let Some(next) = next else { break };
             node = next;
         }
-        node.place.clone()
+        node
     }
 
     /// Nodes of the tree. Its depth is bounded.

@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::failure::{Call, Outcome, chain, failed, judge};
 use super::object;
@@ -90,13 +90,35 @@ impl Api {
         let request = place.collection().get(&place.name, &GetParams::default());
         match self.ask(call, request).await {
             Ok(object) => Ok(Some(object)),
-            Err(Outcome::Absent) => Ok(None),
+            Err(Outcome::Absent | Outcome::Unserved) => Ok(None),
             Err(outcome) => Err(failed(call, outcome)),
         }
     }
 
-    /// So many objects of a kind: the first, or those after a token.
+    /// So many objects of a kind: the first, or those after a token. Of a kind that is not served there are none, at
+    /// whatever moment it is.
     pub(super) async fn list(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        selector: &str,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Objects, Outcome> {
+        match self.list_served(kind, namespace, selector, limit, after).await {
+            Err(Outcome::Unserved) => {
+                let others = self.list_served(Kind::Namespace, None, "", 1, None).await?;
+                let revision = others.revision().map_err(Outcome::Failed)?;
+                Ok(Objects {
+                    metadata: json!({ "resourceVersion": revision.0.to_string() }),
+                    items: Vec::new(),
+                })
+            }
+            listed => listed,
+        }
+    }
+
+    async fn list_served(
         &self,
         kind: Kind,
         namespace: Option<&str>,

@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use kube::core::Status;
 
 use super::object::is_ours;
-use super::place::qualified_plural;
+use super::place::{is_optional, qualified_plural};
 use crate::error::Error;
 use crate::key::Kind;
 use crate::store::Revision;
@@ -31,6 +31,8 @@ pub(super) struct Call {
 pub(super) enum Outcome {
     /// There is no such object. (The kind itself is known.)
     Absent,
+    /// The kind is none of this API server, and need not be ([`is_optional`]).
+    Unserved,
     /// There is one already, or it is of another revision.
     Conflict,
     /// Too much is asked of the API server. Nothing was done; ask again after so many seconds, if it says so.
@@ -66,6 +68,9 @@ pub(super) fn judge_status(call: Call, status: &Status) -> Outcome {
         // say.
         403 if message.contains(&format!("cannot {verb} resource")) => {
             refused(format!("may not {verb} {resource}: {message}; grant it by a ClusterRole"))
+        }
+        404 if details.is_none_or(|details| details.name.is_empty()) && is_optional(kind) => {
+            Outcome::Unserved
         }
         404 if details.is_none_or(|details| details.name.is_empty()) => refused(if is_ours(kind) {
             format!(
@@ -140,14 +145,20 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 /// What to do where there can be neither a conflict nor anything too old.
 pub(super) fn failed(call: Call, outcome: Outcome) -> Error {
+    let resource = qualified_plural(call.kind);
     let what = match outcome {
         Outcome::Failed(error) => return error,
+        Outcome::Unserved => {
+            return Error::Refused(format!(
+                "the API server does not serve {resource}; install the definition of the network policy API \
+                 (https://network-policy-api.sigs.k8s.io)"
+            ));
+        }
         Outcome::Expired(_) => return Error::Compacted { oldest: Revision::default() },
         Outcome::Busy(_) => "has too much to do",
         Outcome::Absent => "says that there is no such object",
         Outcome::Conflict => "has conflicting writes all the time",
     };
-    let resource = qualified_plural(call.kind);
     Error::Unavailable(format!("the API server {what}, asked to {} {resource}", call.verb))
 }
 

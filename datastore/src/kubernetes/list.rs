@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::api::{Api, Objects};
 use super::failure::{Call, Outcome, failed};
 use super::names;
-use super::object::{self, is_ours};
+use super::object;
 use crate::error::Error;
 use crate::key::Kind;
 use crate::store::{Continue, Page, Query};
@@ -116,7 +116,7 @@ const fn call(kind: Kind) -> Call {
 fn selector(kind: Kind, query: &Query) -> String {
     let labels = query.labels.iter().filter(|(key, _)| names::is_label_key(key));
     let terms = labels.filter_map(|(key, value)| {
-        if is_ours(kind) {
+        if names::is_repeated_in_spec(kind) {
             Some(format!("{key}={}", names::label_value(value)))
         } else {
             names::is_label_value(value).then(|| format!("{key}={value}"))

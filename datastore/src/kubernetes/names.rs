@@ -63,19 +63,16 @@ pub(super) fn is_dns_label(name: &str) -> bool {
     name.len() <= LABEL_LIMIT && is_part(name)
 }
 
-/// Kinds whose `spec` says what the resource's name is.
-const fn is_repeated_in_spec(kind: Kind) -> bool {
-    match kind {
-        Kind::IpamBlock | Kind::BlockAffinity | Kind::IpamHandle | Kind::WorkloadEndpoint => true,
-        Kind::Node
-        | Kind::Namespace
-        | Kind::Pod
-        | Kind::NetworkPolicy
-        | Kind::Lease
-        | Kind::IpPool
-        | Kind::IpReservation
-        | Kind::IpamConfiguration => false,
-    }
+/// Kinds that agents write: their `spec` says what the resource's name is, and which labels it has.
+pub(super) const fn is_repeated_in_spec(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::IpamBlock
+            | Kind::BlockAffinity
+            | Kind::IpamHandle
+            | Kind::WorkloadEndpoint
+            | Kind::PolicyStatus
+    )
 }
 
 fn mapped(name: &str) -> String {

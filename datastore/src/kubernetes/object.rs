@@ -89,7 +89,7 @@ pub(super) fn encode(resource: &Resource) -> Result<Value, Error> {
         metadata.remove(field);
     }
     metadata.insert("name".to_owned(), name.into());
-    if is_ours(key.kind) {
+    if resource.metadata().is_none() {
         let labels = resource.labels().into_iter().filter(|(key, _)| names::is_label_key(key));
         let labels: Map<String, Value> =
             labels.map(|(key, value)| (key.to_owned(), names::label_value(value).into())).collect();
@@ -165,22 +165,9 @@ fn overlay(current: Value, known: &Value, wanted: Value) -> Value {
     }
 }
 
-/// Whether the resource came from this very object, or is of ours, which says all that is ours in any case.
+/// Whether the resource came from this very object, or says all that is ours in any case, as what agents write does.
 fn was_read_from(resource: &Resource, object: &Value) -> bool {
-    let metadata = match resource {
-        Resource::Node(node) => &node.metadata,
-        Resource::Namespace(namespace) => &namespace.metadata,
-        Resource::Pod(pod) => &pod.metadata,
-        Resource::NetworkPolicy(policy) => &policy.metadata,
-        Resource::Lease(lease) => &lease.metadata,
-        Resource::IpPool(_)
-        | Resource::IpReservation(_)
-        | Resource::IpamConfiguration(_)
-        | Resource::IpamBlock(_)
-        | Resource::BlockAffinity(_)
-        | Resource::IpamHandle(_)
-        | Resource::WorkloadEndpoint(_) => return true,
-    };
+    let Some(metadata) = resource.metadata() else { return true };
     metadata.uid.as_deref() == object.pointer("/metadata/uid").and_then(Value::as_str)
 }
 

@@ -61,13 +61,29 @@ pub(super) fn qualified_plural(kind: Kind) -> String {
     }
 }
 
+/// Kinds whose definition is neither Kubernetes' own nor ours: an API server without it has none of them.
+pub(super) const fn is_optional(kind: Kind) -> bool {
+    matches!(kind, Kind::ClusterNetworkPolicy)
+}
+
 const fn plural(kind: Kind) -> &'static str {
     match kind {
         Kind::Node => "nodes",
         Kind::Namespace => "namespaces",
+        Kind::ServiceAccount => "serviceaccounts",
         Kind::Pod => "pods",
-        Kind::NetworkPolicy => "networkpolicies",
+        Kind::EndpointSlice => "endpointslices",
+        Kind::NetworkPolicy | Kind::FabricNetworkPolicy => "networkpolicies",
+        Kind::ClusterNetworkPolicy => "clusternetworkpolicies",
         Kind::Lease => "leases",
+        Kind::Tier => "tiers",
+        Kind::GlobalNetworkPolicy => "globalnetworkpolicies",
+        Kind::StagedNetworkPolicy => "stagednetworkpolicies",
+        Kind::StagedGlobalNetworkPolicy => "stagedglobalnetworkpolicies",
+        Kind::StagedKubernetesNetworkPolicy => "stagedkubernetesnetworkpolicies",
+        Kind::NetworkSet => "networksets",
+        Kind::GlobalNetworkSet => "globalnetworksets",
+        Kind::HostEndpoint => "hostendpoints",
         Kind::IpPool => "ippools",
         Kind::IpReservation => "ipreservations",
         Kind::IpamConfiguration => "ipamconfigurations",
@@ -75,6 +91,7 @@ const fn plural(kind: Kind) -> &'static str {
         Kind::BlockAffinity => "blockaffinities",
         Kind::IpamHandle => "ipamhandles",
         Kind::WorkloadEndpoint => "workloadendpoints",
+        Kind::PolicyStatus => "policystatuses",
     }
 }
 

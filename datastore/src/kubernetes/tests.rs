@@ -263,3 +263,58 @@ async fn missing_rights_and_definitions_end_a_watch_at_once() {
     let Err(Error::Refused(what)) = watch_pods(&store, 9).await.map(drop) else { panic!("not refused") };
     assert_eq!(what, format!("may not list pods: {message}; grant it by a ClusterRole"));
 }
+
+fn not_served(request: &'static str) -> Step {
+    step(request, 404, &status(404, &Value::Null))
+}
+
+fn namespaces(revision: &str) -> Step {
+    step("GET /api/v1/namespaces?&limit=1", 200, &page(&[], revision, ""))
+}
+
+#[tokio::test]
+async fn of_a_kind_that_need_not_be_served_there_is_none() {
+    let all = "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies?&limit=500";
+    let one = "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/deny";
+    let (store, _) = follow(vec![not_served(all), namespaces("9"), not_served(one)]);
+    let listing = store.list(Kind::ClusterNetworkPolicy).await.unwrap();
+    assert_eq!((listing.revision, listing.items.len()), (Revision(9), 0));
+    let key = Key::global(Kind::ClusterNetworkPolicy, "deny");
+    assert_eq!(store.get(&key).await, Ok(None));
+    // Who wants to write one is told what is missing; and of our own kinds none may be missing.
+    let policy = json!({ "metadata": { "name": "deny" }, "spec": {} });
+    let policy = Resource::decode(Kind::ClusterNetworkPolicy, policy).unwrap();
+    let create = "POST /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies";
+    let (store, _) = follow(vec![not_served(create), not_served("GET /apis/fabric.rs/v1/tiers")]);
+    let Err(Error::Refused(what)) = store.put(policy, Precondition::Absent).await else { panic!() };
+    assert!(what.contains("does not serve clusternetworkpolicies.policy.networking.k8s.io"), "{what}");
+    let Err(Error::Refused(what)) = store.list(Kind::Tier).await else { panic!() };
+    assert!(what.contains("definition of Tier is not installed"), "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_served_holds_nobody_up_and_is_found_when_it_is() {
+    let watched = "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies?&watch=true";
+    let head = "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies?&limit=1";
+    let object =
+        json!({ "metadata": { "name": "deny", "resourceVersion": "15" }, "spec": { "tier": "Admin" } });
+    let script = vec![
+        not_served(head),
+        namespaces("9"),
+        not_served(watched),
+        // Later it is served, from where it was not.
+        step(head, 200, &page(&[], "14", "")),
+        events(
+            "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies?&watch=true&timeoutSeconds=290\
+             &allowWatchBookmarks=true&resourceVersion=9",
+            &[json!({ "type": "ADDED", "object": object })],
+        ),
+    ];
+    let (store, _) = follow(script);
+    let mut changes = watch::watch(&store.api, &[Kind::ClusterNetworkPolicy], Revision(7)).await.unwrap();
+    let change = changes.next().await.unwrap().unwrap();
+    assert_eq!(
+        (change.key.to_string(), change.resume),
+        ("ClusterNetworkPolicy deny".to_owned(), Revision(15))
+    );
+}

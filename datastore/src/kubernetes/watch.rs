@@ -8,11 +8,13 @@
 //! skip what happens until then: after a backup was restored, that is everything. So before a watch is
 //! opened, the API server is asked how far it has come.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
-use kube::api::WatchEvent;
+use kube::api::{TypeMeta, WatchEvent};
+use kube::core::watch::{Bookmark, BookmarkMeta};
 use serde_json::Value;
 
 use super::api::{Api, Events};
@@ -27,6 +29,8 @@ use crate::store::{Change, Revision, Versioned};
 const SILENCE: Duration = Duration::from_secs(150);
 /// The first pause before a watch is opened again; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The pause before asking again for a kind that is not served: as long as between two bookmarks.
+const UNSERVED_PAUSE: Duration = Duration::from_secs(60);
 /// So many attempts, about six seconds, to open a watch again.
 const ATTEMPTS: u32 = 7;
 
@@ -97,6 +101,15 @@ fn merge(
         std::future::ready(said)
     })
     .filter_map(std::future::ready)
+}
+
+/// What a watch of a kind tells that the API server does not serve: that nothing happened up to `head`, which was
+/// asked for before. After a while it ends, and what has been served since is told by the next, or is too old for it.
+fn unserved(head: Revision) -> Events {
+    let metadata = BookmarkMeta { resource_version: head.0.to_string(), annotations: BTreeMap::new() };
+    let bookmark = WatchEvent::Bookmark(Bookmark { types: TypeMeta::default(), metadata });
+    let pause = stream::once(tokio::time::sleep(UNSERVED_PAUSE)).filter_map(|()| std::future::ready(None));
+    stream::iter([Ok(bookmark)]).chain(pause).boxed()
 }
 
 impl Follower {
@@ -175,7 +188,11 @@ impl Follower {
         if self.head < self.position {
             return Err(Outcome::Expired(None));
         }
-        self.events = Some(self.api.watch(self.kind, self.position).await?);
+        let events = match self.api.watch(self.kind, self.position).await {
+            Err(Outcome::Unserved) => unserved(self.head),
+            events => events?,
+        };
+        self.events = Some(events);
         Ok(())
     }
 

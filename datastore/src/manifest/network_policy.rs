@@ -31,7 +31,7 @@ pub(super) fn check(policy: &NetworkPolicy, report: &mut Report<'_>) {
 }
 
 impl Report<'_> {
-    fn one_of(&mut self, field: &str, value: &str, allowed: &[&str]) {
+    pub(super) fn one_of(&mut self, field: &str, value: &str, allowed: &[&str]) {
         if !allowed.contains(&value) {
             let right = correction(value, allowed, "write one of");
             self.add(field, format!("\"{value}\" is unknown; {right}"));
@@ -84,7 +84,7 @@ impl Report<'_> {
         }
     }
 
-    fn port_number(&mut self, field: &str, number: i32) {
+    pub(super) fn port_number(&mut self, field: &str, number: i32) {
         if !(1..=65535).contains(&number) {
             self.add(field, format!("{number} is no port; write a number from 1 to 65535"));
         }
@@ -130,7 +130,7 @@ impl Report<'_> {
         }
     }
 
-    fn cidr(&mut self, field: &str, text: &str) -> Option<IpNetwork> {
+    pub(super) fn cidr(&mut self, field: &str, text: &str) -> Option<IpNetwork> {
         let cidr = text.parse().ok().filter(|_| text.contains('/'));
         if cidr.is_none() {
             let example = "write a prefix like 10.0.0.0/8 or 2001:db8::/32";
@@ -144,7 +144,7 @@ impl Report<'_> {
         cidr
     }
 
-    fn selector(&mut self, field: &str, selector: &LabelSelector) {
+    pub(super) fn selector(&mut self, field: &str, selector: &LabelSelector) {
         for (key, value) in selector.match_labels.iter().flatten() {
             names::check_label(&format!("{field}.matchLabels"), key, value, self);
         }

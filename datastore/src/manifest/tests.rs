@@ -1,5 +1,7 @@
 use super::*;
 
+mod own;
+
 fn lines(text: &str) -> Vec<String> {
     parse("f.yaml", text).expect_err("no problem found").iter().map(ToString::to_string).collect()
 }
@@ -149,23 +151,30 @@ fn kinds_and_versions() {
         (
             "Deployment",
             "apps/v1",
-            "f.yaml:2:7: kind: there is no kind \"Deployment\"; known are Node, Namespace, Pod, NetworkPolicy, \
+            "f.yaml:2:7: kind: there is no kind \"Deployment\"; known are Node, Namespace, ServiceAccount, Pod, EndpointSlice, NetworkPolicy, ClusterNetworkPolicy, \
+             Tier, FabricNetworkPolicy, GlobalNetworkPolicy, StagedNetworkPolicy, \
+             StagedGlobalNetworkPolicy, StagedKubernetesNetworkPolicy, NetworkSet, GlobalNetworkSet, HostEndpoint, \
              IPPool, IPReservation, IPAMConfiguration",
         ),
         (
             "IPPool",
             "projectcalico.org/v3",
-            "f.yaml:1:13: apiVersion: is \"projectcalico.org/v3\"; IPPool is of \"fabric.rs/v1\"",
+            "f.yaml:1:13: apiVersion: is \"projectcalico.org/v3\"; IPPool is of \"fabric.rs/v1\"; `fabricctl convert` \
+             writes it so",
         ),
         (
             "NetworkPolicy",
             "networking.k8s.io/v1beta1",
-            "f.yaml:1:13: apiVersion: is \"networking.k8s.io/v1beta1\"; NetworkPolicy is of \"networking.k8s.io/v1\"",
+            "f.yaml:1:13: apiVersion: is \"networking.k8s.io/v1beta1\"; NetworkPolicy is of \"networking.k8s.io/v1\" \
+             or \"fabric.rs/v1\"",
         ),
         (
             "IPAMBlock",
             "fabric.rs/v1",
-            "f.yaml:2:7: kind: IPAMBlock is written by agents only; write one of Node, Namespace, Pod, NetworkPolicy, IPPool, IPReservation, IPAMConfiguration",
+            "f.yaml:2:7: kind: IPAMBlock is written by agents only; write one of Node, Namespace, ServiceAccount, Pod, EndpointSlice, NetworkPolicy, ClusterNetworkPolicy, \
+             Tier, FabricNetworkPolicy, GlobalNetworkPolicy, StagedNetworkPolicy, \
+             StagedGlobalNetworkPolicy, StagedKubernetesNetworkPolicy, NetworkSet, GlobalNetworkSet, HostEndpoint, \
+             IPPool, IPReservation, IPAMConfiguration",
         ),
     ] {
         wrong(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: a }}\n"), &[expected]);

@@ -37,6 +37,11 @@ fn samples() -> Vec<Resource> {
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": { "name": "ipam", "namespace": "fabric-system" }, "spec": { "holderIdentity": "n1" },
     });
+    let policy_of = |kind: Kind, spec: Value| {
+        let namespace = if kind.is_namespaced() { json!("shop") } else { Value::Null };
+        let metadata = json!({ "name": "p", "namespace": namespace, "labels": { "a": "b" } });
+        Resource::decode(kind, json!({ "metadata": metadata, "spec": spec })).unwrap()
+    };
     let reserved_cidrs = vec!["10.0.0.0/30".parse().unwrap()];
     let reservation = ipam::Reservation { name: "routers".into(), reserved_cidrs };
     let state = ipam::AffinityState::Confirmed;
@@ -50,7 +55,22 @@ fn samples() -> Vec<Resource> {
         Resource::BlockAffinity(Box::new(ipam::Affinity { node: "n1".into(), cidr, state })),
         Resource::IpamHandle(Box::new(ipam::Handle { id: "c1.eth0".into(), blocks: [(cidr, 1)].into() })),
         Resource::WorkloadEndpoint(Box::new(endpoint)),
+        Resource::PolicyStatus(Box::new(PolicyStatus {
+            node: "n1".into(),
+            seen: [("NetworkPolicy".into(), 7)].into(),
+            failed: [("shop/deny".into(), "too deep".into())].into(),
+        })),
         Resource::NetworkPolicy(serde_json::from_value(policy).unwrap()),
+        policy_of(Kind::ClusterNetworkPolicy, json!({ "tier": "Admin", "newer": 1 })),
+        policy_of(Kind::Tier, json!({ "order": 1.5 })),
+        policy_of(Kind::FabricNetworkPolicy, json!({ "ingress": [{ "action": "Allow" }] })),
+        policy_of(Kind::GlobalNetworkPolicy, json!({ "order": 7 })),
+        policy_of(Kind::StagedNetworkPolicy, json!({})),
+        policy_of(Kind::StagedGlobalNetworkPolicy, json!({ "stagedAction": "Delete" })),
+        policy_of(Kind::StagedKubernetesNetworkPolicy, json!({ "podSelector": {} })),
+        policy_of(Kind::NetworkSet, json!({ "nets": ["10.0.0.0/8"] })),
+        policy_of(Kind::GlobalNetworkSet, json!({})),
+        policy_of(Kind::HostEndpoint, json!({ "node": "n1" })),
     ]
 }
 
@@ -58,7 +78,8 @@ fn samples() -> Vec<Resource> {
 fn manifests_survive_the_way_there_and_back() {
     for resource in samples() {
         let value = resource.encode().unwrap();
-        assert_eq!(value["kind"], resource.kind().name());
+        assert_eq!(value["kind"], resource.kind().manifest_name());
+        assert_eq!(value["apiVersion"], resource.kind().api_version());
         assert_eq!(value["metadata"]["name"], resource.key().name);
         assert_eq!(Resource::decode(resource.kind(), value).unwrap(), resource);
     }
@@ -79,7 +100,18 @@ fn keys_read_like_names() {
             "BlockAffinity n1.10-0-0-64-26",
             "IPAMHandle c1.eth0",
             "WorkloadEndpoint shop/web",
+            "PolicyStatus n1",
             "NetworkPolicy shop/deny",
+            "ClusterNetworkPolicy p",
+            "Tier p",
+            "FabricNetworkPolicy shop/p",
+            "GlobalNetworkPolicy p",
+            "StagedNetworkPolicy shop/p",
+            "StagedGlobalNetworkPolicy p",
+            "StagedKubernetesNetworkPolicy shop/p",
+            "NetworkSet shop/p",
+            "GlobalNetworkSet p",
+            "HostEndpoint p",
         ]
     );
 }
@@ -88,7 +120,7 @@ fn keys_read_like_names() {
 fn what_belongs_to_a_node_is_found_by_it() {
     let labels: Vec<(Kind, String)> = samples()
         .iter()
-        .filter(|resource| !resource.labels().is_empty())
+        .filter(|resource| resource.labels().contains_key(NODE_LABEL))
         .map(|resource| {
             let labels = resource.labels().into_iter().map(|(key, value)| format!("{key}={value}"));
             (resource.kind(), labels.collect::<Vec<_>>().join(","))
@@ -100,6 +132,7 @@ fn what_belongs_to_a_node_is_found_by_it() {
             (Kind::IpamBlock, "fabric.rs/node=n1".to_owned()),
             (Kind::BlockAffinity, "fabric.rs/node=n1".to_owned()),
             (Kind::WorkloadEndpoint, "app=web,fabric.rs/node=n1".to_owned()),
+            (Kind::PolicyStatus, "fabric.rs/node=n1".to_owned()),
         ]
     );
 }

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use super::value::{PortSpec, Prefix, decode_duration};
-use super::{Cli, Command, PolicyCommand, Protocol};
+use super::policy::{PolicyCommand, Protocol};
+use super::value::{PortSpec, Prefix, ProtocolSpec, decode_duration};
+use super::{Cli, Command};
 
 #[test]
 fn the_command_line_is_consistent() {
@@ -72,14 +73,21 @@ fn ports() {
 
 #[test]
 fn what_port_and_protocol_mean_together() {
+    let named = |protocol, port| Ok((ProtocolSpec::Named(protocol), port));
     let table = [
-        (&["80"][..], Ok((Protocol::Tcp, 80))),
-        (&["53/udp"], Ok((Protocol::Udp, 53))),
-        (&["53", "--protocol", "udp"], Ok((Protocol::Udp, 53))),
-        (&["53/udp", "--protocol", "udp"], Ok((Protocol::Udp, 53))),
-        (&["--protocol", "icmp"], Ok((Protocol::Icmp, 0))),
+        (&["80"][..], named(Protocol::Tcp, 80)),
+        (&["53/udp"], named(Protocol::Udp, 53)),
+        (&["53", "--protocol", "udp"], named(Protocol::Udp, 53)),
+        (&["53", "--protocol", "17"], named(Protocol::Udp, 53)),
+        (&["53/udp", "--protocol", "udp"], named(Protocol::Udp, 53)),
+        (&["--protocol", "icmp"], named(Protocol::Icmp, 0)),
+        (&["--icmp", "3/1"], named(Protocol::Icmp, 0)),
+        (&["--protocol", "47"], Ok((ProtocolSpec::Number(47), 0))),
         (&["53/udp", "--protocol", "tcp"], Err("the port says udp, --protocol says tcp")),
         (&["8/icmp"], Err("icmp has no ports: leave it out")),
+        (&["80", "--protocol", "47"], Err("47 has no ports: leave it out")),
+        (&["80", "--icmp", "8"], Err("--icmp is of icmp, not of tcp")),
+        (&["--icmp", "8", "--source-port", "9"], Err("icmp has no ports: leave --source-port out")),
         (&[], Err("tcp needs a destination port, such as `fabricctl policy explain a/b c/d 8080/tcp`")),
         (
             &["--protocol", "udp"],
@@ -152,6 +160,17 @@ fn contradictions_are_refused() {
         "delete -n shop -f file",
         "policy explain a/b",
         "policy explain a/b c/d 80 --ip-version 5",
+        "policy explain a/b c/d 80 --protocol 256",
+        "policy explain a/b c/d 80 --source-port 0",
+        "policy explain a/b c/d --icmp 8/",
+        "policy explain a/b c/d 80 --direction up",
+        "policy explain a/b c/d 80 --direction ingress --trace",
+        "policy show",
+        "policy diff",
+        "policy diff --delete",
+        "policy diff -f file --staged",
+        "endpoints show",
+        "endpoints --all-nodes show a/b",
         "peers --output xml",
         "peers --timeout soon",
         "completions cobol",

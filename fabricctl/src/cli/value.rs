@@ -1,12 +1,13 @@
 //! Values on the command line that have a form of their own.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
 
-use super::Protocol;
+use super::policy::Protocol;
 
 /// Longest wait that `--timeout` takes.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -26,6 +27,52 @@ pub(crate) struct PortSpec {
     pub(crate) port: u16,
     /// If written.
     pub(crate) protocol: Option<Protocol>,
+}
+
+/// `tcp`, or the number of an IP protocol (IANA protocol-numbers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProtocolSpec {
+    /// One with a name.
+    Named(Protocol),
+    /// Any other.
+    Number(u8),
+}
+
+impl ProtocolSpec {
+    /// Whether its packets come from and go to ports.
+    pub(crate) fn has_ports(self) -> bool {
+        match self {
+            Self::Named(Protocol::Tcp | Protocol::Udp | Protocol::Sctp) => true,
+            Self::Named(Protocol::Icmp) | Self::Number(_) => false,
+        }
+    }
+}
+
+/// As the agent spells it.
+impl fmt::Display for ProtocolSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(protocol) => f.write_str(protocol.name()),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl FromStr for ProtocolSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<u8>() {
+            Ok(6) => Ok(Self::Named(Protocol::Tcp)),
+            Ok(17) => Ok(Self::Named(Protocol::Udp)),
+            Ok(132) => Ok(Self::Named(Protocol::Sctp)),
+            Ok(1 | 58) => Ok(Self::Named(Protocol::Icmp)),
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) => decode_protocol(text)
+                .map(Self::Named)
+                .map_err(|known| format!("{known}, or the number of another from 0 to 255")),
+        }
+    }
 }
 
 impl FromStr for Prefix {
@@ -106,6 +153,17 @@ pub(crate) fn decode_ip_version(text: &str) -> Result<u32, String> {
         "4" => Ok(4),
         "6" => Ok(6),
         _ => Err("4 or 6".to_owned()),
+    }
+}
+
+/// Decodes `8` or `3/1`: an ICMP type, and its code (0 unless said).
+pub(crate) fn decode_icmp(text: &str) -> Result<(u8, u8), String> {
+    let (kind, code) = text.split_once('/').unwrap_or((text, "0"));
+    match (kind.parse(), code.parse()) {
+        (Ok(kind), Ok(code)) => Ok((kind, code)),
+        (Err(_), _) | (_, Err(_)) => {
+            Err("not an ICMP type such as 8, or type and code such as 3/1".to_owned())
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use crate::view::resources::{Objects, Outcomes};
 
 /// A manifest's text and what to call it.
 pub(crate) struct Manifest {
-    text: String,
-    file_name: String,
+    pub(super) text: String,
+    pub(super) file_name: String,
 }
 
 /// Reads all of them; `-` is standard input.
@@ -56,7 +56,10 @@ pub(crate) async fn apply(agent: &Agent, output: &Output, manifests: Vec<Manifes
     for Manifest { text, file_name } in manifests {
         let request = ApplyRequest { manifest: text, file_name };
         match agent.try_ask(agent.resources().apply(request)).await {
-            Ok(Ok(answer)) => results.extend(answer.results),
+            Ok(Ok(answer)) => {
+                results.extend(answer.results);
+                answer.remarks.iter().for_each(|remark| output.remark(remark));
+            }
             Ok(Err(status)) => return stop(output, results, of_status(&status, agent)),
             Err(failure) => return stop(output, results, failure),
         }

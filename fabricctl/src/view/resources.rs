@@ -71,19 +71,39 @@ const NAMESPACE: Column = ("NAMESPACE", "/metadata/namespace");
 const NAME: Column = ("NAME", "/metadata/name");
 const LABELS: Column = ("LABELS", "/metadata/labels");
 
+const TIER: Column = ("TIER", "/spec/tier");
+const ORDER: Column = ("ORDER", "/spec/order");
+const SELECTOR: Column = ("SELECTOR", "/spec/selector");
+const TYPES: Column = ("TYPES", "/spec/types");
+const ACTION: Column = ("ACTION", "/spec/stagedAction");
+
 /// What tells objects of a kind apart at a glance.
-fn columns(kind: &str) -> &'static [Column] {
-    match kind {
-        "NetworkPolicy" => &[
+fn columns(version: &str, kind: &str) -> &'static [Column] {
+    match (version, kind) {
+        ("networking.k8s.io/v1", "NetworkPolicy") => &[
             NAMESPACE,
             NAME,
             ("POD-SELECTOR", "/spec/podSelector/matchLabels"),
             ("TYPES", "/spec/policyTypes"),
         ],
-        "IPPool" => {
+        (_, "NetworkPolicy") => &[NAMESPACE, NAME, TIER, ORDER, SELECTOR, TYPES],
+        (_, "GlobalNetworkPolicy") => &[NAME, TIER, ORDER, SELECTOR, TYPES],
+        (_, "StagedNetworkPolicy") => &[NAMESPACE, NAME, ACTION, TIER, ORDER, SELECTOR, TYPES],
+        (_, "StagedGlobalNetworkPolicy") => &[NAME, ACTION, TIER, ORDER, SELECTOR, TYPES],
+        (_, "StagedKubernetesNetworkPolicy") => &[NAMESPACE, NAME, ACTION],
+        (_, "ClusterNetworkPolicy") => &[NAME, TIER, ("PRIORITY", "/spec/priority")],
+        (_, "Tier") => &[NAME, ORDER, ("DEFAULT-ACTION", "/spec/defaultAction")],
+        (_, "HostEndpoint") => &[
+            NAME,
+            ("NODE", "/spec/node"),
+            ("INTERFACE", "/spec/interfaceName"),
+            ("ADDRESSES", "/spec/expectedIPs"),
+            LABELS,
+        ],
+        (_, "IPPool") => {
             &[NAME, ("CIDR", "/spec/cidr"), ("BLOCK-SIZE", "/spec/blockSize"), ("DISABLED", "/spec/disabled")]
         }
-        "Namespace" => &[NAME, LABELS],
+        (_, "Namespace" | "GlobalNetworkSet") => &[NAME, LABELS],
         _ => &[NAMESPACE, NAME, LABELS],
     }
 }
@@ -106,8 +126,8 @@ fn render_cell(value: Option<&Value>) -> String {
 
 impl View for Objects {
     fn render(&self) -> String {
-        let kind = self.items.first().and_then(|item| item["kind"].as_str()).unwrap_or_default();
-        let columns = columns(kind);
+        let said = |field: &str| self.items.first().and_then(|item| item[field].as_str()).unwrap_or_default();
+        let columns = columns(said("apiVersion"), said("kind"));
         let headers: Vec<&str> = columns.iter().map(|(header, _)| *header).collect();
         let row = |item: &Value| {
             columns.iter().map(|(_, pointer)| render_cell(item.pointer(pointer))).collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 
 use proto::v1::*;
 
-fn texts(texts: &[&str]) -> Vec<String> {
+pub fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
@@ -195,6 +195,14 @@ pub fn status() -> NodeStatus {
         peers_established: 1,
         peers_configured: 2,
         addresses: texts(&["10.0.1.1", "fd00:1::1"]),
+        standby: Some(Standby {
+            ipv4_ready: 5,
+            ipv4_total: 8,
+            ipv6_ready: 8,
+            ipv6_total: 8,
+            unsettled: 3,
+            away_ms: 12_000,
+        }),
     }
 }
 
@@ -218,58 +226,6 @@ pub fn endpoints() -> ListEndpointsResponse {
                 node: "node-2".to_owned(),
                 addresses: texts(&["10.65.0.66"]),
                 ..Endpoint::default()
-            },
-        ],
-    }
-}
-
-pub fn policies() -> ListPoliciesResponse {
-    ListPoliciesResponse {
-        policies: vec![
-            PolicySummary {
-                namespace: "shop".to_owned(),
-                name: "default-deny".to_owned(),
-                types: texts(&["Ingress", "Egress"]),
-                endpoints: 12,
-                problems: Vec::new(),
-            },
-            PolicySummary {
-                namespace: "shop".to_owned(),
-                name: "web".to_owned(),
-                types: texts(&["Ingress"]),
-                endpoints: 1,
-                problems: texts(&["no endpoint has a port named http"]),
-            },
-        ],
-    }
-}
-
-pub fn explanation() -> ExplainResponse {
-    ExplainResponse {
-        allowed: false,
-        source_address: "10.65.0.2".to_owned(),
-        destination_address: "10.65.0.66".to_owned(),
-        directions: vec![
-            DirectionVerdict {
-                direction: "Egress".to_owned(),
-                endpoint: "shop/web-0".to_owned(),
-                allowed: true,
-                reason: "allowed by shop/web, egress rule 1".to_owned(),
-                decided_by: Some(RuleRef {
-                    namespace: "shop".to_owned(),
-                    policy: "web".to_owned(),
-                    direction: "Egress".to_owned(),
-                    rule: 1,
-                }),
-                considered: texts(&["shop/default-deny", "shop/web"]),
-            },
-            DirectionVerdict {
-                direction: "Ingress".to_owned(),
-                endpoint: "shop/db-0".to_owned(),
-                allowed: false,
-                reason: "denied: selected by shop/default-deny and no rule allows it".to_owned(),
-                decided_by: None,
-                considered: texts(&["shop/default-deny"]),
             },
         ],
     }

@@ -17,7 +17,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::data;
+use crate::{data, data_policy};
 
 pub type Answer<T> = Result<Response<T>, Status>;
 
@@ -134,11 +134,23 @@ impl Node for Service {
 #[tonic::async_trait]
 impl Policy for Service {
     async fn list_policies(&self, request: Request<ListPoliciesRequest>) -> Answer<ListPoliciesResponse> {
-        self.0.answer(request, data::policies()).await
+        self.0.answer(request, data_policy::policies()).await
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
-        self.0.answer(request, data::explanation()).await
+        let fixed = data_policy::explanation(request.get_ref().trace);
+        self.0.answer(request, fixed).await
+    }
+
+    async fn describe_endpoint(
+        &self,
+        request: Request<DescribeEndpointRequest>,
+    ) -> Answer<EndpointDescription> {
+        self.0.answer(request, data_policy::endpoint()).await
+    }
+
+    async fn diff(&self, request: Request<DiffRequest>) -> Answer<DiffResponse> {
+        self.0.answer(request, data_policy::difference()).await
     }
 }
 

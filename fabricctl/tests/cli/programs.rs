@@ -223,42 +223,15 @@ fn endpoints() {
 }
 
 #[test]
-fn policy() {
-    let policies = json!({"policies": [
-        {"namespace": "shop", "name": "default-deny", "types": ["Ingress", "Egress"], "endpoints": 12, "problems": []},
-        {
-            "namespace": "shop", "name": "web", "types": ["Ingress"], "endpoints": 1,
-            "problems": ["no endpoint has a port named http"],
-        },
-    ]});
-    check("policy list", &policies);
-    let explanation = json!({
-        "source": "shop/web-0", "destination": "shop/db-0", "protocol": "tcp", "port": 5432, "allowed": false,
-        "sourceAddress": "10.65.0.2", "destinationAddress": "10.65.0.66",
-        "directions": [
-            {
-                "direction": "Egress", "endpoint": "shop/web-0", "allowed": true,
-                "reason": "allowed by shop/web, egress rule 1",
-                "decidedBy": {"namespace": "shop", "policy": "web", "direction": "Egress", "rule": 1},
-                "considered": ["shop/default-deny", "shop/web"],
-            },
-            {
-                "direction": "Ingress", "endpoint": "shop/db-0", "allowed": false,
-                "reason": "denied: selected by shop/default-deny and no rule allows it",
-                "decidedBy": null, "considered": ["shop/default-deny"],
-            },
-        ],
-    });
-    check("policy explain shop/web-0 shop/db-0 5432/tcp", &explanation);
-}
-
-#[test]
 fn node() {
     let status = json!({
         "node": "node-1", "version": "0.1.0", "uptimeMs": 12_000_000, "ready": true,
         "problems": ["peer fd00:2::fe is down: hold timer expired", "pool default-v6 is disabled"],
         "endpoints": 2, "routesInstalled": 4, "peersEstablished": 1, "peersConfigured": 2,
         "addresses": ["10.0.1.1", "fd00:1::1"],
+        "standby": {
+            "ipv4Ready": 5, "ipv4Total": 8, "ipv6Ready": 8, "ipv6Total": 8, "unsettled": 3, "awayMs": 12_000,
+        },
     });
     check("node status", &status);
     check("version", &json!({"client": env!("CARGO_PKG_VERSION"), "agent": "0.1.0"}));

@@ -8,13 +8,34 @@ fn every_option_reaches_the_agent() {
     let endpoints = |all_nodes, namespace: &str| {
         format!("{:?}", ListEndpointsRequest { all_nodes, namespace: namespace.to_owned() })
     };
-    let explain = |protocol: &str, port, ip_version| {
-        let (source, destination) = ("a/b".to_owned(), "10.0.0.1".to_owned());
-        format!(
-            "{:?}",
-            ExplainRequest { source, destination, protocol: protocol.to_owned(), port, ip_version }
-        )
+    let about = || ExplainRequest {
+        source: "a/b".to_owned(),
+        destination: "10.0.0.1".to_owned(),
+        ..ExplainRequest::default()
     };
+    let explain = |protocol: &str, port, ip_version| {
+        let protocol = protocol.to_owned();
+        format!("{:?}", ExplainRequest { protocol, port, ip_version, ..about() })
+    };
+    let every_option = ExplainRequest {
+        protocol: "udp".to_owned(),
+        port: 53,
+        source_port: 1234,
+        direction: "ingress".to_owned(),
+        ..about()
+    };
+    let message = ExplainRequest {
+        protocol: "icmp".to_owned(),
+        icmp_type: Some(3),
+        icmp_code: Some(1),
+        trace: true,
+        ..about()
+    };
+    let policies = |hits, policy: &str| {
+        let policy = policy.to_owned();
+        format!("{:?}", ListPoliciesRequest { hits, policy })
+    };
+    let pod = DescribeEndpointRequest { namespace: "shop".to_owned(), name: "web".to_owned() };
     let get = |kind: &str, namespace: &str, name: &str| {
         let (kind, namespace, name) = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         format!("{:?}", GetRequest { kind, namespace, name })
@@ -26,10 +47,22 @@ fn every_option_reaches_the_agent() {
     let table = [
         ("endpoints", vec![endpoints(false, "")]),
         ("endpoints --all-nodes -n shop", vec![endpoints(true, "shop")]),
-        ("policy list", vec![format!("{:?}", ListPoliciesRequest {})]),
+        ("endpoints show shop/web", vec![format!("{pod:?}")]),
+        ("policy list", vec![policies(false, "")]),
+        ("policy list --hits", vec![policies(true, "")]),
+        ("policy show shop/web", vec![policies(true, "shop/web")]),
+        (
+            "policy diff --staged",
+            vec![format!("{:?}", DiffRequest { staged: true, ..DiffRequest::default() })],
+        ),
         ("policy explain a/b 10.0.0.1 80", vec![explain("tcp", 80, 0)]),
         ("policy explain a/b 10.0.0.1 53/udp --ip-version 6", vec![explain("udp", 53, 6)]),
         ("policy explain a/b 10.0.0.1 --protocol icmp --ip-version 4", vec![explain("icmp", 0, 4)]),
+        (
+            "policy explain a/b 10.0.0.1 53/udp --source-port 1234 --direction ingress",
+            vec![format!("{every_option:?}")],
+        ),
+        ("policy explain a/b 10.0.0.1 --protocol 47", vec![explain("47", 0, 0)]),
         ("node status", vec![format!("{:?}", GetStatusRequest {})]),
         ("get netpol", vec![get("netpol", "", "")]),
         ("get netpol web -n shop", vec![get("netpol", "shop", "web")]),
@@ -37,6 +70,10 @@ fn every_option_reaches_the_agent() {
         ("delete netpol web -n shop", vec![delete("netpol", "shop", "web")]),
     ];
     check(&table);
+    // The fixed answer is that of a kernel that does something else.
+    let agent = Agent::start();
+    assert_eq!(agent.line("policy explain a/b 10.0.0.1 --icmp 3/1 --trace").status, 1);
+    assert_eq!(agent.asked(), [format!("{message:?}")]);
 }
 
 #[test]
@@ -190,4 +227,14 @@ fn manifests_are_sent_in_the_order_given() {
     agent.run(&["delete", "-f", &one]);
     let delete = DeleteRequest { manifest: "kind: A".to_owned(), file_name: one, ..DeleteRequest::default() };
     assert_eq!(agent.asked(), [format!("{delete:?}")]);
+}
+
+#[test]
+fn what_may_not_be_meant_is_remarked_beside_the_answer() {
+    let agent = Agent::start();
+    let plain = agent.run_with_stdin(&["apply", "-f", "-"], "kind: A");
+    let remarked = agent.run_with_stdin(&["apply", "-f", "-"], "kind: A, order: 5");
+    assert_eq!((remarked.status, &remarked.stdout), (0, &plain.stdout));
+    let said = "GlobalNetworkPolicy deny: spec.order: GlobalNetworkPolicy other has the same\n";
+    assert_eq!((plain.stderr.as_str(), remarked.stderr.as_str()), ("", said));
 }

@@ -31,7 +31,11 @@ impl Resources for Service {
             );
             return Err(Status::invalid_argument(lines));
         }
-        self.0.answer(request, ApplyResponse { results: data::applied() }).await
+        let is_remarkable = request.get_ref().manifest.contains("order");
+        let remark =
+            "GlobalNetworkPolicy deny: spec.order: GlobalNetworkPolicy other has the same".to_owned();
+        let remarks = is_remarkable.then_some(remark).into_iter().collect();
+        self.0.answer(request, ApplyResponse { results: data::applied(), remarks }).await
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Answer<GetResponse> {

@@ -146,29 +146,6 @@ shop        db-0    node-2   10.65.0.66          -               -       -
 }
 
 #[test]
-fn policies() {
-    check(
-        "policy list",
-        "
-NAMESPACE   NAME           TYPES            ENDPOINTS   PROBLEMS
-shop        default-deny   Ingress,Egress   12          -
-shop        web            Ingress          1           no endpoint has a port named http
-",
-    );
-}
-
-#[test]
-fn explanation() {
-    check("policy explain shop/web-0 10.65.0.66 5432", "
-DENIED: shop/web-0 (10.65.0.2) -> 10.65.0.66, 5432/tcp
-
-DIRECTION   ENDPOINT     VERDICT   REASON                                                        CONSIDERED
-Egress      shop/web-0   allowed   allowed by shop/web, egress rule 1                            shop/default-deny,shop/web
-Ingress     shop/db-0    denied    denied: selected by shop/default-deny and no rule allows it   shop/default-deny
-");
-}
-
-#[test]
 fn node_status() {
     check(
         "node status",
@@ -181,6 +158,9 @@ Addresses:           10.0.1.1,fd00:1::1
 Endpoints:           2
 Routes installed:    4
 Peers established:   1 of 2
+Datastore:           away for 12s
+Standby addresses:   5 of 8 IPv4, 8 of 8 IPv6
+Unsettled:           3 pods of which the datastore does not know yet
 Problem:             peer fd00:2::fe is down: hold timer expired
 Problem:             pool default-v6 is disabled
 ",

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::meter::Meter;
 use crate::config::Config;
+use crate::inputs::statuses::Enforcement;
 
 /// The node as of the last pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub struct Status {
     pub installed: BTreeSet<IpNetwork>,
     /// Routes of ours in the kernel.
     pub routes: usize,
+    /// What became of policies.
+    pub enforcement: Enforcement,
+    /// Policies that are known, and how many of them could not be used as they are written.
+    pub policies: (usize, usize),
     /// How often and how fast the kernel was brought up to date.
     pub meter: Meter,
 }
@@ -45,6 +50,8 @@ impl Status {
             endpoints: BTreeMap::new(),
             installed: BTreeSet::new(),
             routes: 0,
+            enforcement: Enforcement::default(),
+            policies: (0, 0),
             meter: Meter::default(),
         }
     }

@@ -1,25 +1,51 @@
-//! `fabric.v1.Policy`: what the engine decides, and why.
+//! `fabric.v1.Policy`: what the engine decides, and why; what the kernel counted; what a change would do.
+//!
+//! - `packet`: from what was asked to a packet;
+//! - `explain`: what both ends decide about it, and the rules in the kernel that stand for it;
+//! - `trace`: what the kernel does with one such packet, held against that;
+//! - `list`: policies, with what their rules counted;
+//! - `describe`: the rules in force on an endpoint, in words;
+//! - `diff`: what a change would do.
+//!
+//! Questions to the inputs are answered between two passes of the loop, and are short; what takes longer (the kernel's
+//! counters, a trace, a comparison) happens beside it.
 
-use std::net::IpAddr;
+mod describe;
+mod diff;
+mod explain;
+mod list;
+mod packet;
+#[cfg(test)]
+mod tests;
+mod trace;
 
-use policy::evaluate::{Packet, Transport};
-use policy::explain::{DirectionVerdict, Explanation};
-use policy::program::{EndpointId, Family, Protocol, Verdict};
+use std::io;
+use std::sync::Arc;
+
+use datastore::Kind;
+use policy::engine::Stage;
+use policy::program::{Action, Direction, PolicyKind, RuleOrigin};
 use proto::v1;
 use proto::v1::policy_server::Policy;
+use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
 use crate::agent::Handle;
-use crate::inputs::Inputs;
+use crate::dataplane::netlink::Netlink;
+use crate::dataplane::nftables::counters::KernelRules;
+use crate::inputs::statuses::object_kind;
 
 /// The service.
 pub struct Service {
     agent: Handle,
+    netlink: Netlink,
+    /// One probe at a time.
+    tracing: Arc<Mutex<()>>,
 }
 
 impl Service {
-    pub(super) fn new(agent: Handle) -> Self {
-        Self { agent }
+    pub(super) fn new(agent: Handle, netlink: Netlink) -> Self {
+        Self { agent, netlink, tracing: Arc::default() }
     }
 }
 
@@ -27,10 +53,13 @@ impl Service {
 impl Policy for Service {
     async fn list_policies(
         &self,
-        _: Request<v1::ListPoliciesRequest>,
+        request: Request<v1::ListPoliciesRequest>,
     ) -> Result<Response<v1::ListPoliciesResponse>, Status> {
-        let policies = self.agent.ask(summaries).await.map_err(super::stopped)?;
-        Ok(Response::new(v1::ListPoliciesResponse { policies }))
+        let v1::ListPoliciesRequest { hits, policy } = request.into_inner();
+        let found =
+            self.agent.ask(move |inputs| list::find(inputs, &policy)).await.map_err(super::stopped)?;
+        let rules = if hits { Some(kernel_rules().await?) } else { None };
+        Ok(Response::new(found.answer(rules.as_ref())))
     }
 
     async fn explain(
@@ -38,147 +67,94 @@ impl Policy for Service {
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         let request = request.into_inner();
-        self.agent
-            .ask(move |inputs| explain(inputs, &request))
+        let wants_trace = request.trace;
+        let mut explained = self
+            .agent
+            .ask(move |inputs| explain::explain(inputs, &request))
             .await
-            .map_err(super::stopped)?
+            .map_err(super::stopped)??;
+        if wants_trace {
+            let _turn = self.tracing.lock().await;
+            explained.trace(&self.netlink).await?;
+        }
+        if explained.is_of_this_node() {
+            let rules = kernel_rules().await?;
+            explained.count(&rules);
+        }
+        Ok(Response::new(explained.answer))
+    }
+
+    async fn describe_endpoint(
+        &self,
+        request: Request<v1::DescribeEndpointRequest>,
+    ) -> Result<Response<v1::EndpointDescription>, Status> {
+        let request = request.into_inner();
+        let states = self.agent.status().endpoints.clone();
+        let described = self
+            .agent
+            .ask(move |inputs| {
+                let description = describe::describe(inputs, &states, &request)?;
+                let is_local = description.node == inputs.node.name;
+                Ok::<_, Status>((description, is_local.then_some(inputs.enforcement.mark)))
+            })
+            .await
+            .map_err(super::stopped)?;
+        let (mut description, mark) = described?;
+        if let Some(mark) = mark {
+            describe::add_generations(&mut description, &kernel_rules().await?, mark);
+        }
+        Ok(Response::new(description))
+    }
+
+    async fn diff(&self, request: Request<v1::DiffRequest>) -> Result<Response<v1::DiffResponse>, Status> {
+        let change = diff::plan(request.into_inner())?;
+        let before = self.agent.ask(|inputs| inputs.cluster.engine().model().clone()).await;
+        let before = before.map_err(super::stopped)?;
+        let compared = tokio::task::spawn_blocking(move || diff::compare(&before, change)).await;
+        compared
+            .map_err(|error| Status::internal(format!("the comparison broke off: {error}")))
             .map(Response::new)
     }
 }
 
-fn summaries(inputs: &Inputs) -> Vec<v1::PolicySummary> {
-    let summaries = inputs.cluster.engine().summaries().into_iter();
-    summaries
-        .map(|summary| v1::PolicySummary {
-            namespace: summary.id.namespace.unwrap_or_default(),
-            name: summary.id.name,
-            types: summary.directions.iter().map(ToString::to_string).collect(),
-            endpoints: summary.endpoints as u64,
-            problems: summary.problems,
-        })
-        .collect()
+/// What the kernel holds and has counted. Blocks a thread of its own for as long as the kernel takes.
+async fn kernel_rules() -> Result<KernelRules, Status> {
+    blocking(KernelRules::read)
+        .await
+        .map_err(|error| Status::unavailable(format!("the kernel's rules cannot be read: {error}")))
 }
 
-/// Answers for one packet, whose ends are named by pod or address.
-fn explain(inputs: &Inputs, request: &v1::ExplainRequest) -> Result<v1::ExplainResponse, Status> {
-    let version = ip_version(request.ip_version)?;
-    let sources = addresses(inputs, "source", &request.source)?;
-    let destinations = addresses(inputs, "destination", &request.destination)?;
-    let (source, destination) = pair(&sources, &destinations, version).ok_or_else(|| {
-        Status::failed_precondition(format!(
-            "{} ({}) and {} ({}) have no address family in common{}",
-            request.source,
-            list(&sources),
-            request.destination,
-            list(&destinations),
-            version.map_or(String::new(), |version| format!(", or not IPv{version}")),
-        ))
-    })?;
-    let transport = transport(&request.protocol, request.port, source)?;
-    if let Some(answer) = from_own_node(inputs, source, destination) {
-        return Ok(answer);
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// What the object of a policy is called.
+fn kind(kind: PolicyKind, stage: Stage) -> Kind {
+    match (stage, kind) {
+        (Stage::Staged, PolicyKind::NetworkPolicy) => Kind::StagedKubernetesNetworkPolicy,
+        (Stage::Staged, PolicyKind::FabricNetworkPolicy) => Kind::StagedNetworkPolicy,
+        (Stage::Staged, PolicyKind::GlobalNetworkPolicy) => Kind::StagedGlobalNetworkPolicy,
+        (Stage::Staged, PolicyKind::ClusterNetworkPolicy) | (Stage::Enforced, _) => object_kind(kind),
     }
-    let packet = Packet { source, destination, transport };
-    let Explanation { verdict, directions } = inputs.cluster.engine().explain(&packet);
-    Ok(v1::ExplainResponse {
-        allowed: verdict == Verdict::Allow,
-        source_address: source.to_string(),
-        destination_address: destination.to_string(),
-        directions: directions.into_iter().map(direction).collect(),
-    })
 }
 
-/// What a node sends to its own pods is not policed (networking.k8s.io/v1, NetworkPolicyIngressRule: traffic from the
-/// pod's own node is always allowed), and never passes the rules.
-fn from_own_node(inputs: &Inputs, source: IpAddr, destination: IpAddr) -> Option<v1::ExplainResponse> {
-    let (id, _) = inputs.workloads.iter().find(|(_, workload)| workload.addresses.contains(&destination))?;
-    let is_node = inputs.node.addresses.contains(&source);
-    is_node.then(|| v1::ExplainResponse {
-        allowed: true,
-        source_address: source.to_string(),
-        destination_address: destination.to_string(),
-        directions: vec![v1::DirectionVerdict {
-            direction: policy::program::Direction::Ingress.to_string(),
-            endpoint: id.to_string(),
-            allowed: true,
-            reason: "allowed: it comes from the pod's own node".to_owned(),
-            decided_by: None,
-            considered: Vec::new(),
-        }],
-    })
-}
-
-fn direction(verdict: DirectionVerdict) -> v1::DirectionVerdict {
-    let considered = verdict.considered().map(ToString::to_string).collect();
-    let DirectionVerdict { direction, endpoint, verdict, reason, decided_by, tiers: _ } = verdict;
-    v1::DirectionVerdict {
+fn rule_ref(origin: &RuleOrigin, direction: Direction) -> v1::RuleRef {
+    let RuleOrigin { policy, rule, name } = origin;
+    v1::RuleRef {
+        namespace: policy.namespace.clone().unwrap_or_default(),
+        policy: policy.name.clone(),
         direction: direction.to_string(),
-        endpoint: format!("{}/{}", endpoint.namespace, endpoint.name),
-        allowed: verdict == Verdict::Allow,
-        reason,
-        decided_by: decided_by.map(|origin| v1::RuleRef {
-            namespace: origin.policy.namespace.unwrap_or_default(),
-            policy: origin.policy.name,
-            direction: direction.to_string(),
-            rule: origin.rule,
-        }),
-        considered,
+        rule: *rule,
+        kind: kind(policy.kind, Stage::Enforced).name().to_owned(),
+        name: name.clone().unwrap_or_default(),
     }
 }
 
-/// An address, or those of `namespace/pod`.
-fn addresses(inputs: &Inputs, which: &str, text: &str) -> Result<Vec<IpAddr>, Status> {
-    if let Ok(address) = text.parse() {
-        return Ok(vec![address]);
+fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "Allow",
+        Action::Deny => "Deny",
+        Action::Pass => "Pass",
+        Action::Log => "Log",
     }
-    let Some((namespace, name)) = text.split_once('/') else {
-        return Err(Status::invalid_argument(format!(
-            "{which} \"{text}\": give namespace/pod or an address"
-        )));
-    };
-    let id = EndpointId { namespace: namespace.to_owned(), name: name.to_owned() };
-    match inputs.cluster.endpoint(&id) {
-        Some(endpoint) => Ok(endpoint.addresses.clone()),
-        None => Err(Status::not_found(format!(
-            "{which} \"{text}\": no such endpoint; `fabricctl endpoints --all-nodes` lists them"
-        ))),
-    }
-}
-
-fn ip_version(number: u32) -> Result<Option<u32>, Status> {
-    match number {
-        0 => Ok(None),
-        4 | 6 => Ok(Some(number)),
-        _ => Err(Status::invalid_argument(format!("ip_version {number}: give 4, 6, or 0 for either"))),
-    }
-}
-
-/// The first pair of one family, IPv4 preferred.
-fn pair(sources: &[IpAddr], destinations: &[IpAddr], version: Option<u32>) -> Option<(IpAddr, IpAddr)> {
-    [(4, true), (6, false)]
-        .into_iter()
-        .filter(|(number, _)| version.is_none_or(|wanted| wanted == *number))
-        .find_map(|(_, is_v4)| {
-            let of_family =
-                |addresses: &[IpAddr]| addresses.iter().copied().find(|address| address.is_ipv4() == is_v4);
-            Some((of_family(sources)?, of_family(destinations)?))
-        })
-}
-
-fn transport(protocol: &str, port: u32, source: IpAddr) -> Result<Transport, Status> {
-    let with_port = |protocol| match u16::try_from(port) {
-        Ok(number) if number > 0 => Ok(Transport::to_port(protocol, number)),
-        Ok(_) | Err(_) => Err(Status::invalid_argument(format!("port {port}: give one from 1 to 65535"))),
-    };
-    match protocol.to_ascii_lowercase().as_str() {
-        "" | "tcp" => with_port(Protocol::Tcp),
-        "udp" => with_port(Protocol::Udp),
-        "sctp" => with_port(Protocol::Sctp),
-        "icmp" | "icmpv6" => Ok(Transport::echo(Family::of(source))),
-        _ => Err(Status::invalid_argument(format!("protocol \"{protocol}\": give tcp, udp, sctp or icmp"))),
-    }
-}
-
-fn list(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

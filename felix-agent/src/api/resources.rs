@@ -5,7 +5,8 @@
 //!
 //! - `apply`, `delete`: what people write;
 //! - `archive`: everything, out and in again;
-//! - `naming`: what requests name.
+//! - `naming`: what requests name;
+//! - `order`: what is said about tiers and orders of policies.
 //!
 //! Deliberately absent: writing what agents write (blocks, affinities, handles, endpoints). Those can be read, and come
 //! with an import.
@@ -13,7 +14,8 @@
 mod apply;
 mod archive;
 mod delete;
-mod naming;
+pub(super) mod naming;
+mod order;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::failure;
+use crate::ipam::Known;
 
 /// How often to write anew after a conflict.
 const ATTEMPTS: usize = 10;
@@ -31,6 +34,8 @@ const ATTEMPTS: usize = 10;
 #[derive(Debug, Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    /// Hears at once of what people write here.
+    known: Known,
     /// This agent's.
     node: String,
     /// Held while pools are checked and written, since the check looks at all of them.
@@ -40,8 +45,8 @@ pub struct Service {
 impl Service {
     /// A service over this store, of the agent of this node. `applying` is held by whoever writes pools.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, node: String, applying: Arc<Mutex<()>>) -> Self {
-        Self { store, node, applying }
+    pub fn new(store: Arc<dyn Store>, known: Known, node: String, applying: Arc<Mutex<()>>) -> Self {
+        Self { store, known, node, applying }
     }
 
     async fn get_all(&self, request: v1::GetRequest) -> Result<v1::GetResponse, Status> {

@@ -235,7 +235,7 @@ async fn complete(
         .ok_or_else(|| AttachError::Invalid("the pod's end has no MAC address".into()))
 }
 
-fn without_own_addresses(index: u32) -> LinkMessage {
+pub(crate) fn without_own_addresses(index: u32) -> LinkMessage {
     let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
     let attribute = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])]);
     LinkUnspec::new_with_index(index).append_extra_attribute(attribute).build()

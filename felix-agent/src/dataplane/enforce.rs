@@ -19,9 +19,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use policy::delta::{Delta, Update};
 use policy::program::{Direction, EndpointId, ProfileId, Program};
 
 use super::conntrack::{Concerned, Conntrack, Job, Walker};
@@ -29,6 +29,7 @@ use super::nftables::assemble::{Assembly, Refusals, assemble, users_of};
 use super::nftables::diff::Change;
 use super::nftables::lower::{is_dispatch_set, without_syn_rule};
 use super::nftables::mark::{FIRST, UNJUDGED};
+use super::nftables::scope::{Part, Scope, Window};
 use super::nftables::transact::Former;
 use super::nftables::{Applied, Error, Events, Lowered, Nftables, Table, Wanted};
 
@@ -40,10 +41,13 @@ pub struct Enforcer {
     refusals: Refusals,
     beginnings: Beginnings,
     settling: Duration,
+    /// Where what is wanted may differ from what was when it last was made true.
+    scope: Scope,
     owed: Owed,
 }
 
-/// Changes whose walk is still to be asked for: those of a transaction whose answer was lost, and those that can wait.
+/// What connections have coming from changes whose walk has not been asked for. A transaction whose answer was lost may
+/// have been done: the next one finds nothing to do, and still the walk is due.
 #[derive(Debug)]
 struct Owed {
     changes: Assembly,
@@ -52,17 +56,14 @@ struct Owed {
     everyone: bool,
     /// There was a time without rules.
     unguarded: bool,
-    /// When a walk was last asked for.
-    paid: Option<Instant>,
 }
-
-/// Between two walks for the sake of connections that may go on. Those that must end are never waited with.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What must be known besides the policy itself.
 pub struct World<'a> {
     /// What the policy was lowered from.
     pub program: &'a Program,
+    /// What became different in it since the last [`Enforcer::apply`]; `None`: anything.
+    pub delta: Option<&'a Delta>,
     /// Whether somebody in the fabric has this address.
     pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
     /// The node's own addresses.
@@ -109,7 +110,8 @@ impl Enforcer {
             refusals: Refusals::default(),
             beginnings: Beginnings::Unknown,
             settling,
-            owed: Owed { changes: Assembly::default(), everyone: true, unguarded: false, paid: None },
+            scope: Scope::Everywhere,
+            owed: Owed { changes: Assembly::default(), everyone: true, unguarded: false },
         })
     }
 
@@ -121,16 +123,25 @@ impl Enforcer {
         self.nftables.watch()
     }
 
-    /// Tries what the kernel refused once more, with the next [`Self::apply`].
+    /// Tries what the kernel refused once more, and compares everything, with the next [`Self::apply`].
     pub fn forget(&mut self) {
         self.refusals = Refusals::default();
+        self.scope = Scope::Everywhere;
     }
 
-    /// Makes the kernel enforce what is wanted. Blocks as [`Nftables::apply`] does.
+    /// Makes the kernel enforce what is wanted, which may differ within the scope from what was with the last call, successful
+    /// or not. Blocks as [`Nftables::apply`] does.
     ///
     /// # Errors
     /// The table is then as it was before.
-    pub fn apply(&mut self, lowered: &Lowered, world: &World<'_>) -> Result<Enforced, Error> {
+    pub fn apply(&mut self, lowered: &Lowered, scope: Scope, world: &World<'_>) -> Result<Enforced, Error> {
+        self.scope.absorb(scope);
+        let mut untold = Vec::new();
+        if world.delta.is_none_or(|delta| !delta.is_empty())
+            && let Err(error) = self.walker.follow(Update::of(world.program, world.delta))
+        {
+            untold.push(unwalked(&error));
+        }
         self.refusals.profiles.retain(|id, _| lowered.profiles.contains(id));
         self.refusals.sets.retain(|name| lowered.table.sets.contains_key(name));
         let mut policy = Policy {
@@ -140,43 +151,31 @@ impl Enforcer {
             conntrack: &mut self.conntrack,
             beginnings: &mut self.beginnings,
             settling: self.settling,
+            scope: &self.scope,
             changes: &mut self.owed.changes,
-            problems: Vec::new(),
+            problems: untold,
         };
         let applied = self.nftables.apply(&mut policy)?;
-        let problems = policy.problems;
+        let Policy { mut problems, .. } = policy;
+        self.scope = Scope::default();
+        self.owed.everyone |= applied.disturbed;
+        self.owed.unguarded |= applied.disturbed || self.owed.changes.afresh;
+        let none = Owed { changes: Assembly::default(), everyone: false, unguarded: false };
+        let owed = std::mem::replace(&mut self.owed, none);
+        if let Some(job) = owed.job(lowered, world)
+            && let Err(error) = self.walker.walk(job)
+        {
+            problems.push(unwalked(&error));
+        }
         let of_endpoint = |(end, reason): (&String, &String)| {
             Some((lowered.ends.get(end)?.endpoint.clone(), reason.clone()))
         };
-        let unfulfilled = self.owed.changes.unfulfilled.iter().filter_map(of_endpoint).collect();
-        self.owed.everyone |= applied.disturbed;
-        self.owed.unguarded |= applied.disturbed || self.owed.changes.afresh;
-        let mut enforced = Enforced { applied, unfulfilled, problems, settles_in: None };
-        let walks_in = self.pay(lowered, world, &mut enforced.problems);
-        enforced.settles_in = walks_in.into_iter().chain(self.settles_in(lowered)).min();
-        Ok(enforced)
-    }
-
-    /// Asks for a walk, if one is owed; or says when it will be time.
-    fn pay(&mut self, lowered: &Lowered, world: &World<'_>, problems: &mut Vec<String>) -> Option<Duration> {
-        if !self.owed.is_urgent() {
-            if self.owed.changes.widened.is_empty() {
-                return None;
-            }
-            let waited = self.owed.paid.map_or(PAUSE, |paid| paid.elapsed());
-            if waited < PAUSE {
-                return PAUSE.checked_sub(waited);
-            }
-        }
-        let job = self.owed.job(lowered, world);
-        match self.walker.walk(job) {
-            Ok(()) => {
-                let changes = Assembly::default();
-                self.owed = Owed { changes, everyone: false, unguarded: false, paid: Some(Instant::now()) };
-            }
-            Err(error) => problems.push(format!("connections are not gone through: {error}")),
-        }
-        None
+        Ok(Enforced {
+            applied,
+            unfulfilled: owed.changes.unfulfilled.iter().filter_map(of_endpoint).collect(),
+            problems,
+            settles_in: self.settles_in(lowered),
+        })
     }
 
     /// After a success: the table is there from now on.
@@ -201,6 +200,7 @@ struct Policy<'a> {
     conntrack: &'a mut Conntrack,
     beginnings: &'a mut Beginnings,
     settling: Duration,
+    scope: &'a Scope,
     changes: &'a mut Assembly,
     problems: Vec<String>,
 }
@@ -222,6 +222,29 @@ impl Wanted for Policy<'_> {
             without_syn_rule(&mut table);
         }
         table
+    }
+
+    /// While everything is as it should be but for what changed.
+    fn part(&mut self, held: &Table) -> Option<Part> {
+        let is_settled = match *self.beginnings {
+            Beginnings::Whole => true,
+            Beginnings::Settling(since) => since.elapsed() < self.settling,
+            Beginnings::Unknown | Beginnings::Any => false,
+        };
+        let is_whole = *self.refusals == Refusals::default() && self.lowered.refused.is_empty();
+        let Scope::Within(places) = self.scope else { return None };
+        if !is_settled || !is_whole {
+            return None;
+        }
+        let window = Window::of(places, held, self.lowered);
+        let before = window.part(held);
+        let wanted = window.part_of(self.lowered, &places.ends);
+        self.changes.absorb(assemble(&wanted, Former::Held(&before), self.refusals, self.world.lives));
+        let mut after = std::mem::take(&mut self.changes.table);
+        if *self.beginnings != Beginnings::Whole {
+            without_syn_rule(&mut after);
+        }
+        Some(Part { window, before, after })
     }
 
     /// A generation that is about to begin must not be in any mark yet.
@@ -264,15 +287,13 @@ impl Policy<'_> {
             ..Concerned::new(endpoint.clone())
         };
         let ends = ends(self.lowered, &self.changes.wrapped).map(|(end, id)| (end, clear(id))).collect();
-        let job = Job {
-            program: Arc::new(self.world.program.clone()),
-            mark: self.lowered.options.mark,
-            ends,
-            departed: BTreeSet::new(),
-            unguarded: None,
-        };
-        self.conntrack.perform(&job).map(drop)
+        let job = Job { mark: self.lowered.options.mark, ends, departed: BTreeSet::new(), unguarded: None };
+        self.conntrack.perform(&job, self.world.program).map(drop)
     }
+}
+
+fn unwalked(error: &io::Error) -> String {
+    format!("connections are not gone through: {error}")
 }
 
 /// The ends of these names, as packets show them, and whose they are.
@@ -285,14 +306,8 @@ fn ends<'a>(
 }
 
 impl Owed {
-    /// Something may pass that must not.
-    fn is_urgent(&self) -> bool {
-        let Assembly { narrowed, wrapped, departed, .. } = &self.changes;
-        self.everyone || !(narrowed.is_empty() && wrapped.is_empty() && departed.is_empty())
-    }
-
-    /// What is to be gone through.
-    fn job(&self, lowered: &Lowered, world: &World<'_>) -> Job {
+    /// What is to be gone through, if anything.
+    fn job(&self, lowered: &Lowered, world: &World<'_>) -> Option<Job> {
         let everyone: BTreeSet<String> =
             if self.everyone { lowered.ends.keys().cloned().collect() } else { BTreeSet::new() };
         let mut concerned: BTreeMap<(IpAddr, Direction), Concerned> = BTreeMap::new();
@@ -306,14 +321,14 @@ impl Owed {
         note(&self.changes.narrowed, |end| (end.narrowed, end.widened) = (true, true));
         note(&self.changes.widened, |end| end.widened = true);
         note(&self.changes.wrapped, |end| end.restarted = Some(FIRST));
-        // Where nobody is to be judged, nothing is needed to judge by.
-        let program = if concerned.is_empty() { Program::default() } else { world.program.clone() };
-        Job {
-            program: Arc::new(program),
+        if concerned.is_empty() && self.changes.departed.is_empty() {
+            return None;
+        }
+        Some(Job {
             mark: lowered.options.mark,
             ends: concerned,
             departed: self.changes.departed.clone(),
             unguarded: self.unguarded.then(|| world.own.clone()),
-        }
+        })
     }
 }

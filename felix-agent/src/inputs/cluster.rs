@@ -1,27 +1,36 @@
-//! What the datastore says of everyone: policies, namespaces, pods, endpoints.
+//! What the datastore says of everyone: pods and endpoints; policies, and what they refer to (`objects`).
 //!
 //! A pod is known twice: its endpoint says where it is and with which addresses, its Pod object (where there is one)
 //! says its labels, named ports and phase. Both are kept, and joined into the policy engine when either changes. A pod
 //! without an endpoint has no address in the fabric, so policy need not know it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use datastore::{Key, Kind, WorkloadEndpoint};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::core::v1::Pod;
 use policy::Engine;
-use policy::model::{Endpoint, Policy, PolicyId, PolicyKind};
+use policy::delta::Delta;
+use policy::model::Endpoint;
 use policy::program::{EndpointId, Program};
+
+mod objects;
+
+use objects::Slices;
+pub use objects::imagine;
 
 /// Endpoints of the whole fabric, and the policy engine that knows them.
 #[derive(Debug, Default)]
 pub struct Cluster {
     endpoints: BTreeMap<EndpointId, WorkloadEndpoint>,
-    /// How many endpoints have each address: one, unless somebody is mistaken.
-    holders: BTreeMap<IpAddr, usize>,
+    /// How many of them have each address: two do while it passes from one to the other.
+    addresses: BTreeMap<IpAddr, usize>,
     /// What policy needs of the Pod objects.
     pods: BTreeMap<EndpointId, Endpoint>,
+    /// Keys of all that is neither.
+    objects: BTreeSet<Key>,
+    slices: Slices,
     engine: Engine,
 }
 
@@ -29,16 +38,18 @@ impl Cluster {
     /// Adds, replaces or (`None`) removes an endpoint of any node.
     pub fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {
         for address in endpoint.iter().flat_map(|endpoint| &endpoint.addresses) {
-            *self.holders.entry(*address).or_default() += 1;
+            *self.addresses.entry(*address).or_default() += 1;
         }
-        let former = match endpoint {
+        let old = match endpoint {
             Some(endpoint) => self.endpoints.insert(id.clone(), endpoint),
             None => self.endpoints.remove(id),
         };
-        for address in former.iter().flat_map(|former| &former.addresses) {
-            match self.holders.get_mut(address) {
-                Some(count) if *count > 1 => *count -= 1,
-                Some(_) | None => drop(self.holders.remove(address)),
+        for address in old.into_iter().flat_map(|old| old.addresses) {
+            if let Entry::Occupied(mut count) = self.addresses.entry(address) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
             }
         }
         self.join(id);
@@ -55,27 +66,16 @@ impl Cluster {
         self.join(id);
     }
 
-    /// Adds, replaces or (`None`) removes a namespace.
-    pub fn set_namespace(&mut self, name: &str, namespace: Option<&Namespace>) {
-        let namespace = namespace.and_then(|object| policy::model::Namespace::from_kubernetes(object).ok());
-        self.engine.set_namespace(name, namespace.map(|(_, namespace)| namespace));
-    }
-
-    /// Adds, replaces or (`None`) removes a policy.
-    pub fn set_policy(&mut self, namespace: &str, name: &str, object: Option<&NetworkPolicy>) {
-        let id = PolicyId::namespaced(PolicyKind::NetworkPolicy, namespace, name);
-        let policy = object.map(|object| Policy::from_kubernetes(namespace, name, object));
-        self.engine.set_policy(&id, policy);
-    }
-
     /// Says which endpoints are this node's.
     pub fn set_local(&mut self, local: BTreeSet<EndpointId>) {
         self.engine.set_local(local);
     }
 
-    /// Brings the program up to date with all changes so far.
-    pub fn settle(&mut self) {
+    /// Brings the program up to date with all changes so far. What became different since the last time; `None` the first
+    /// time, for all of it.
+    pub fn settle(&mut self) -> Option<Delta> {
         self.engine.settle();
+        self.engine.take_delta()
     }
 
     /// The program of the local endpoints as of the last [`settle`](Self::settle).
@@ -104,7 +104,7 @@ impl Cluster {
     /// Whether an endpoint of the fabric has this address.
     #[must_use]
     pub fn has_address(&self, address: &IpAddr) -> bool {
-        self.holders.contains_key(address)
+        self.addresses.contains_key(address)
     }
 
     /// Labels as policy sees them: the Pod object's, else those of the CNI call.
@@ -119,16 +119,12 @@ impl Cluster {
 
     /// Keys of everything here.
     pub(super) fn known_keys(&self) -> impl Iterator<Item = Key> {
-        let model = self.engine.model();
         let of = |kind| move |id: &EndpointId| Key::namespaced(kind, &id.namespace, &id.name);
         self.endpoints
             .keys()
             .map(of(Kind::WorkloadEndpoint))
             .chain(self.pods.keys().map(of(Kind::Pod)))
-            .chain(model.namespaces.keys().map(|name| Key::global(Kind::Namespace, name)))
-            .chain(model.policies.keys().filter_map(|id| {
-                Some(Key::namespaced(Kind::NetworkPolicy, id.namespace.as_ref()?, &id.name))
-            }))
+            .chain(self.objects.iter().cloned())
     }
 
     /// The policies that select an endpoint: `namespace/name`, sorted.

@@ -7,8 +7,10 @@ use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoi
 use ipam::{Affinity, AffinityState};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use policy::model::ServiceId;
 use policy::program::EndpointId;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::{Inputs, Node};
 
@@ -91,7 +93,7 @@ fn only_endpoints_of_this_node_are_its_workloads() {
 #[test]
 fn a_detach_takes_only_its_own_container() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Some(Revision(7)));
     assert!(!inputs.detach(&id("a"), "old"));
     assert!(inputs.workloads.contains_key(&id("a")));
     assert!(inputs.detach(&id("a"), "new"));
@@ -103,7 +105,7 @@ fn a_detach_takes_only_its_own_container() {
 fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
     let mut inputs = inputs();
     let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
-    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Some(Revision(7)));
     // The deletion of the one before, and a listing from before the attachment.
     inputs.change(Change { key: key.clone(), value: None, revision: Revision(6), resume: Revision(6) });
     inputs.reset(Revision(6), BTreeMap::new());
@@ -119,16 +121,65 @@ fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
         resume: Revision(7),
     });
     assert!(inputs.workloads.is_empty());
+    // Nor does what is written of the same link before the datastore has been told.
+    inputs.change(value(resource.clone()));
+    assert!(inputs.workloads.is_empty());
     // What comes after counts again.
+    inputs.forgotten(&endpoint("a", "node1", "new", "10.42.0.2").host_interface);
     let versioned = Versioned { revision: Revision(9), resource };
     inputs.change(Change { key, value: Some(versioned), revision: Revision(9), resume: Revision(9) });
     assert!(inputs.workloads.contains_key(&id("a")));
 }
 
+/// While the datastore is away, and when it is back and has not been told.
+#[test]
+fn what_was_attached_without_the_datastore_stays_until_that_knows() {
+    let mut inputs = inputs();
+    let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
+    let own = endpoint("a", "node1", "new", "10.42.0.2");
+    let told = |revision: u64, endpoint: Option<WorkloadEndpoint>| {
+        let revision = Revision(revision);
+        let value = endpoint.map(|endpoint| Resource::WorkloadEndpoint(Box::new(endpoint)));
+        let value = value.map(|resource| Versioned { revision, resource });
+        Change { key: key.clone(), value, revision, resume: revision }
+    };
+    inputs.attach(own.clone(), None);
+    inputs.reset(Revision(40), BTreeMap::new());
+    assert!(!inputs.change(told(41, None)), "it changes nothing");
+    inputs.change(told(42, Some(endpoint("a", "node1", "old", "10.42.0.9"))));
+    assert_eq!(inputs.workloads[&id("a")], own);
+    // Another's word on whose write it was, and then the right one: what is older does not count, what is newer does.
+    inputs.written(&id("a"), "other", Revision(50));
+    assert!(!inputs.change(told(43, None)));
+    inputs.written(&id("a"), "new", Revision(50));
+    assert_eq!(inputs.workloads[&id("a")], own);
+    assert!(!inputs.change(told(49, None)));
+    assert!(inputs.change(told(51, None)));
+    assert!(inputs.workloads.is_empty());
+
+    // Somebody wrote it after this node did, and that was heard of first.
+    inputs.attach(own.clone(), None);
+    let moved = endpoint("a", "node2", "moved", "10.42.0.70");
+    inputs.change(told(61, Some(moved)));
+    inputs.written(&id("a"), "new", Revision(60));
+    assert!(inputs.workloads.is_empty());
+    assert_eq!(inputs.cluster.endpoints().count(), 1);
+    assert!(inputs.change(told(62, None)));
+
+    // It goes before it was ever written.
+    inputs.attach(own.clone(), None);
+    inputs.change(told(71, Some(own.clone())));
+    assert!(inputs.detach(&id("a"), "new"));
+    inputs.reset(Revision(72), [(key.clone(), told(72, Some(own.clone())).value.unwrap())].into());
+    assert!(inputs.workloads.is_empty(), "its end is not undone");
+    inputs.attach(own, None);
+    assert!(inputs.workloads.contains_key(&id("a")), "but by itself");
+}
+
 #[test]
 fn the_pod_object_says_the_labels_and_the_cni_call_stands_in_for_it() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"), Revision(1));
+    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"), Some(Revision(1)));
     assert_eq!(inputs.cluster.labels_of(&id("a"))["from"], "cni");
     inputs.change(value(pod("a", &[("app", "web")])));
     assert_eq!(inputs.cluster.labels_of(&id("a")), BTreeMap::from([("app".to_owned(), "web".to_owned())]));
@@ -142,6 +193,92 @@ fn pools_and_handles_do_not_concern_the_plan() {
     assert!(!inputs.change(gone(Key::global(Kind::IpPool, "pods"))));
     assert!(!inputs.change(gone(Key::global(Kind::IpamHandle, "h"))));
     assert!(inputs.change(gone(Key::namespaced(Kind::NetworkPolicy, "shop", "p"))));
+    assert!(inputs.change(gone(Key::global(Kind::Tier, "security"))));
+    assert!(inputs.change(gone(Key::global(Kind::GlobalNetworkPolicy, "p"))));
+}
+
+/// An object of which only metadata and specification (or the rest) matter.
+fn object(kind: Kind, namespace: &str, name: &str, rest: &serde_json::Value) -> Resource {
+    let mut object = rest.clone();
+    object["metadata"]["name"] = name.into();
+    if kind.is_namespaced() {
+        object["metadata"]["namespace"] = namespace.into();
+    }
+    Resource::decode(kind, object).expect("an object")
+}
+
+fn slice(name: &str, service: &str, address: &str) -> Resource {
+    let rest = json!({
+        "metadata": { "labels": { "kubernetes.io/service-name": service } },
+        "addressType": "IPv4", "endpoints": [{ "addresses": [address] }], "ports": [{ "port": 80 }],
+    });
+    object(Kind::EndpointSlice, "shop", name, &rest)
+}
+
+#[test]
+fn a_service_is_all_of_its_slices() {
+    let mut inputs = inputs();
+    let id = |name: &str| ServiceId { namespace: "shop".to_owned(), name: name.to_owned() };
+    let addresses = |inputs: &Inputs, name: &str| -> Option<Vec<String>> {
+        let services = &inputs.cluster.engine().model().services;
+        services
+            .get(&id(name))
+            .map(|backends| backends.iter().map(|(address, ..)| address.to_string()).collect())
+    };
+    let some = |addresses: &[&str]| Some(addresses.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    inputs.change(value(slice("one", "web", "10.0.0.1")));
+    inputs.change(value(slice("two", "web", "10.0.0.2")));
+    assert_eq!(addresses(&inputs, "web"), some(&["10.0.0.1", "10.0.0.2"]));
+    // One becomes another service's, and the other goes.
+    inputs.change(value(slice("one", "db", "10.0.0.1")));
+    assert_eq!(addresses(&inputs, "web"), some(&["10.0.0.2"]));
+    inputs.change(gone(Key::namespaced(Kind::EndpointSlice, "shop", "two")));
+    assert_eq!((addresses(&inputs, "web"), addresses(&inputs, "db")), (None, some(&["10.0.0.1"])));
+    inputs.reset(Revision(9), BTreeMap::new());
+    assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
+}
+
+#[test]
+fn policies_of_every_kind_reach_the_engine() {
+    let mut inputs = inputs();
+    let deny = json!({ "spec": { "tier": "security", "ingress": [{ "action": "Deny" }] } });
+    let everything = json!({ "spec": { "podSelector": {} } });
+    let cluster = json!({ "spec": { "tier": "Admin", "priority": 1, "subject": { "namespaces": {} },
+        "ingress": [{ "action": "Deny", "from": [{ "namespaces": {} }] }] } });
+    let broken = json!({ "spec": { "preDNAT": true, "applyOnForward": true } });
+    for (kind, name, rest) in [
+        (Kind::Tier, "security", &json!({ "spec": { "order": 5 } })),
+        (Kind::NetworkPolicy, "a", &everything),
+        (Kind::ClusterNetworkPolicy, "b", &cluster),
+        (Kind::FabricNetworkPolicy, "a", &deny),
+        (Kind::GlobalNetworkPolicy, "c", &deny),
+        (Kind::GlobalNetworkPolicy, "d", &broken),
+        (Kind::StagedNetworkPolicy, "a", &deny),
+        (Kind::StagedGlobalNetworkPolicy, "c", &json!({ "spec": { "stagedAction": "Delete" } })),
+        (Kind::StagedKubernetesNetworkPolicy, "a", &everything),
+        (Kind::NetworkSet, "s", &json!({ "spec": { "nets": ["10.0.0.0/8"] } })),
+        (Kind::GlobalNetworkSet, "s", &json!({ "spec": { "nets": ["10.0.0.0/8"] } })),
+        (Kind::ServiceAccount, "bot", &json!({ "metadata": { "labels": { "a": "b" } } })),
+        (
+            Kind::Node,
+            "n1",
+            &json!({ "status": { "addresses": [{ "type": "InternalIP", "address": "192.0.2.1" }] } }),
+        ),
+    ] {
+        assert!(inputs.change(value(object(kind, "shop", name, rest))), "{kind}");
+    }
+    let model = inputs.cluster.engine().model();
+    let ids: Vec<String> = model.policies.keys().map(ToString::to_string).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!((model.staged.len(), model.tiers.len(), model.network_sets.len()), (3, 1, 2));
+    assert_eq!((model.service_accounts.len(), model.nodes["n1"].addresses.len()), (1, 1));
+    let problems: Vec<String> =
+        inputs.cluster.engine().summaries().into_iter().flat_map(|summary| summary.problems).collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("spec.preDNAT: is for host endpoints"), "{problems:?}");
+    // What is no longer listed is gone.
+    inputs.reset(Revision(9), BTreeMap::new());
+    assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
 }
 
 /// What can be seen of the inputs.
@@ -150,10 +287,11 @@ fn picture(inputs: &mut Inputs) -> String {
     let labels: Vec<_> = inputs.cluster.endpoints().map(|(id, _)| inputs.cluster.labels_of(id)).collect();
     let endpoints: Vec<_> = inputs.cluster.endpoints().collect();
     format!(
-        "{:?} {:?} {endpoints:?} {labels:?} {:?}",
+        "{:?} {:?} {endpoints:?} {labels:?} {:?} {:?}",
         inputs.blocks,
         inputs.workloads,
-        inputs.cluster.program()
+        inputs.cluster.program(),
+        inputs.cluster.engine().model()
     )
 }
 
@@ -166,6 +304,28 @@ fn resources() -> impl Strategy<Value = Resource> {
             Resource::WorkloadEndpoint(Box::new(endpoint))
         }),
         (names, prop::sample::select(vec!["web", "db"])).prop_map(|(name, app)| pod(name, &[("app", app)])),
+        (prop::sample::select(vec!["one", "two"]), prop::sample::select(vec!["web", "db"]), 1..3u8)
+            .prop_map(|(name, service, last)| slice(name, service, &format!("10.0.0.{last}"))),
+        (0..6usize, prop::sample::select(vec!["a", "b"]), prop::sample::select(vec!["t", "u"])).prop_map(
+            |(kind, name, tier)| {
+                let kinds = [
+                    Kind::Tier,
+                    Kind::FabricNetworkPolicy,
+                    Kind::GlobalNetworkPolicy,
+                    Kind::StagedNetworkPolicy,
+                    Kind::NetworkSet,
+                    Kind::ServiceAccount,
+                ];
+                let ingress = json!([{ "action": "Allow", "source": { "selector": "has(app)" } }]);
+                let spec = json!({ "order": 1, "nets": ["10.0.0.0/8"], "tier": tier, "ingress": ingress });
+                object(
+                    kinds[kind],
+                    "shop",
+                    name,
+                    &json!({ "spec": spec, "metadata": { "labels": { "app": tier } } }),
+                )
+            }
+        ),
         (nodes, 0..3u8).prop_map(|(node, third)| {
             affinity(node, &format!("10.42.{third}.0/26"), AffinityState::Confirmed)
         }),

@@ -116,7 +116,7 @@ impl Node {
             destination: destination.to_owned(),
             protocol: "tcp".to_owned(),
             port: u32::from(port),
-            ip_version: 0,
+            ..ExplainRequest::default()
         };
         self.ask(|channel| async { Ok(PolicyClient::new(channel).explain(request).await?.into_inner()) })
     }

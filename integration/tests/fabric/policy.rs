@@ -1,11 +1,15 @@
 //! NetworkPolicy with real packets, across nodes and on one node; for each pair the agents explain what happened.
 
 use std::fmt::Write as _;
+use std::fs;
 
+use anyhow::ensure;
+use integration::eventually::eventually;
 use integration::pod::PodSpec;
 use integration::tor::Kind;
+use serde_json::json;
 
-use crate::world::{Servers, World, trials};
+use crate::world::{PATIENCE, Servers, World, trials};
 
 const PORTS: [u16; 5] = [8080, 8081, 9000, 9001, 9002];
 
@@ -58,6 +62,7 @@ fn policies_hold_for_packets_and_are_explained() {
 
     without_policy_everything_is_open(&world);
     pods_of_the_same_namespace_and_named_ports(&world);
+    in_force_everywhere_and_counted(&world);
     pods_of_other_namespaces_port_ranges_and_labels(&world);
     address_blocks_and_udp(&world);
     egress(&world);
@@ -114,6 +119,36 @@ fn pods_of_the_same_namespace_and_named_ports(world: &World) {
              shop/web1 shop/client tcp 8080 yes
              shop/web2 shop/other udp 9000 yes",
         ),
+    );
+}
+
+/// Each policy is reported to be in force on every node with an endpoint that it selects, and its rules have counted.
+fn in_force_everywhere_and_counted(world: &World) {
+    let shown = |arguments: &[&str]| -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::from_str(&world.node(1).fabricctl(arguments)?)?)
+    };
+    eventually("the policy is reported from both nodes", PATIENCE, || {
+        let list = shown(&["policy", "list", "-o", "json"])?;
+        let status = &list["policies"][0]["status"];
+        ensure!(status == &json!({ "nodes": 2, "programmed": 2, "pending": [] }), "{list:#}");
+        Ok(())
+    })
+    .unwrap();
+    let list = shown(&["policy", "list", "--hits", "-o", "json"]).unwrap();
+    let hits = &list["policies"][0]["hits"][0];
+    assert_eq!((&hits["direction"], &hits["action"]), (&json!("Ingress"), &json!("Allow")));
+    assert!(hits["packets"].as_u64() > Some(0), "{list:#}");
+    assert!(list["tiers"][0]["packets"].as_u64() > Some(0), "what no rule allowed was counted: {list:#}");
+    let words = world.node(1).fabricctl(&["endpoints", "show", "shop/web1"]).unwrap();
+    assert!(words.contains("allow tcp, source among ") && words.contains(", generation "), "{words}");
+    let file = world.node(1).directory().join("deny.yaml");
+    fs::write(&file, policy("shop", "deny", "  podSelector: {}\n")).unwrap();
+    let file = file.display().to_string();
+    let difference = shown(&["policy", "diff", "-f", &file, "-o", "json"]).unwrap();
+    let closed = difference["changes"].as_array().unwrap();
+    assert!(
+        !closed.is_empty() && closed.iter().all(|change| change["allowedAfter"] == json!(false)),
+        "{difference:#}"
     );
 }
 

@@ -128,7 +128,8 @@ impl World {
         self.node(1).apply("manifest.yaml", manifest).unwrap()
     }
 
-    /// Holds when every trial ends as it should, over every family, and the agents of both ends say so, too.
+    /// Holds when every trial ends as it should, over every family, and the agents of both ends say so, too, as do probes in
+    /// their kernels.
     pub fn ensure_outcomes(&self, trials: &[Trial]) -> Result<()> {
         thread::scope(|scope| {
             let mut running = Vec::new();
@@ -173,11 +174,15 @@ impl World {
             protocol: trial.protocol.to_owned(),
             port: u32::from(trial.port),
             ip_version: if address.is_ipv4() { 4 } else { 6 },
+            trace: true,
+            ..ExplainRequest::default()
         };
         let answer = node
             .ask(|channel| async { Ok(PolicyClient::new(channel).explain(request).await?.into_inner()) })?;
         let directions = answer.directions.iter().all(|direction| direction.allowed);
         ensure!(directions == answer.allowed, "the directions contradict the verdict: {answer:?}");
+        let differences = answer.trace.iter().flat_map(|trace| &trace.differences).count();
+        ensure!(answer.trace.is_some() && differences == 0, "the kernel differs: {answer:#?}");
         Ok(answer.allowed)
     }
 }

@@ -1,132 +1,16 @@
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use proptest::prelude::*;
 
 use super::*;
+use crate::compile::compile;
 use crate::program::Set;
-use crate::scenario::random::{self, NAMESPACES, packets, scenarios};
 use crate::scenario::{endpoint_id, ids, policy_id, town, yaml};
+
+mod arbitrary;
+mod changes;
 
 fn settled(engine: &mut Engine) -> &Program {
     engine.settle();
     engine.program()
-}
-
-/// One update, as a watcher would bring it.
-#[derive(Debug, Clone)]
-enum Update {
-    Policy(PolicyId, Option<Box<Policy>>),
-    Namespace(String, Option<Namespace>),
-    Endpoint(EndpointId, Option<Endpoint>),
-    Local(BTreeSet<EndpointId>),
-}
-
-fn updates() -> impl Strategy<Value = Update> {
-    let policy = (0usize..6, prop::option::weighted(0.8, random::policy_spec())).prop_map(|(index, spec)| {
-        let namespace = NAMESPACES[index % NAMESPACES.len()];
-        let name = format!("p{index}");
-        let policy = spec
-            .map(|spec| Policy::from_kubernetes(namespace, &name, &random::policy(index, spec)))
-            .map(Box::new);
-        Update::Policy(policy_id(&format!("{namespace}/{name}")), policy)
-    });
-    let namespace = prop::sample::select(NAMESPACES.to_vec())
-        .prop_flat_map(|name| (Just(name), prop::option::weighted(0.8, random::namespace(name))))
-        .prop_map(|(name, object)| {
-            let namespace = object.map(|object| Namespace::from_kubernetes(&object).unwrap().1);
-            Update::Namespace(name.to_owned(), namespace)
-        });
-    let endpoint = (random::pods(), any::<u8>()).prop_map(|(pod, chance)| {
-        let (mut endpoint, _) = Endpoint::from_kubernetes(&pod).unwrap();
-        // Two pods may have one address while it passes from one to the other.
-        if chance % 2 == 0 {
-            endpoint.addresses.insert("10.0.0.1".parse().unwrap());
-        }
-        Update::Endpoint(endpoint.id.clone(), (chance > 40).then_some(endpoint))
-    });
-    let local = prop::collection::vec(prop::bool::weighted(0.8), 8).prop_map(|flags| {
-        let numbers = flags.into_iter().enumerate().filter(|(_, local)| *local);
-        let id = |(index, _)| endpoint_id(&format!("{}/pod{index}", NAMESPACES[index % NAMESPACES.len()]));
-        Update::Local(numbers.map(id).collect())
-    });
-    prop_oneof![4 => policy, 2 => namespace, 12 => endpoint, 1 => local]
-}
-
-fn apply(engine: &mut Engine, model: &mut Model, update: Update) {
-    fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
-        match value {
-            Some(value) => drop(map.insert(key, value)),
-            None => drop(map.remove(&key)),
-        }
-    }
-    match update {
-        Update::Policy(id, policy) => {
-            let policy = policy.map(|policy| *policy);
-            engine.set_policy(&id, policy.clone());
-            put(&mut model.policies, id, policy);
-        }
-        Update::Namespace(name, namespace) => {
-            engine.set_namespace(&name, namespace.clone());
-            put(&mut model.namespaces, name, namespace);
-        }
-        Update::Endpoint(id, endpoint) => {
-            engine.set_endpoint(&id, endpoint.clone());
-            put(&mut model.endpoints, id, endpoint);
-        }
-        Update::Local(local) => engine.set_local(local),
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn after_any_updates_it_is_what_compiling_from_scratch_gives(
-        scenario in scenarios(),
-        updates in prop::collection::vec((updates(), any::<bool>()), 1..80),
-    ) {
-        let mut engine = scenario.engine();
-        let mut model = scenario.model();
-        prop_assert_eq!(settled(&mut engine), &scenario.program());
-        for (update, look) in updates {
-            apply(&mut engine, &mut model, update);
-            // Not after each, so that changes also pile up.
-            if look {
-                let expected = compile(&model, &engine.local().clone());
-                prop_assert_eq!(settled(&mut engine), &expected);
-            }
-        }
-        let expected = compile(&model, &engine.local().clone());
-        prop_assert_eq!(settled(&mut engine), &expected);
-        prop_assert_eq!(engine.model(), &model);
-        for endpoint in model.endpoints.values() {
-            let selecting = model.policies.values().filter(|policy| model.selects(&policy.subjects(), endpoint));
-            let selecting: BTreeSet<&PolicyId> = selecting.map(|policy| &policy.id).collect();
-            prop_assert_eq!(engine.policies_of(&endpoint.id), selecting);
-        }
-        for summary in engine.summaries() {
-            let subjects = model.policies[&summary.id].subjects();
-            let selected = model.endpoints.values().filter(|endpoint| model.selects(&subjects, endpoint));
-            prop_assert_eq!(summary.endpoints, selected.count());
-        }
-    }
-
-    #[test]
-    fn explanations_say_what_the_program_decides(
-        scenario in scenarios(),
-        packets in prop::collection::vec(packets(), 20),
-    ) {
-        let engine = scenario.engine();
-        let program = scenario.program();
-        for packet in packets {
-            let evaluation = crate::evaluate::evaluate(&program, &packet);
-            let explanation = engine.explain(&packet);
-            prop_assert_eq!(explanation.verdict, evaluation.verdict());
-            let decided: Vec<_> = evaluation.ends().map(|end| (end.direction, &end.endpoint, end.verdict())).collect();
-            let explained: Vec<_> =
-                explanation.directions.iter().map(|end| (end.direction, &end.endpoint, end.verdict)).collect();
-            prop_assert_eq!(explained, decided);
-        }
-    }
 }
 
 #[test]
@@ -150,6 +34,7 @@ fn forgetting_everything_leaves_nothing() {
     assert_eq!(settled(&mut engine), &Program::default());
     assert_eq!(format!("{:?}", engine.index).matches("SelectorHandle(").count(), 0);
     assert_eq!(format!("{:?}", engine.live), format!("{:?}", Live::default()));
+    assert_eq!(format!("{:?}", engine.blocks), format!("{:?}", Blocks::default()));
     assert!(engine.owners.is_empty() && engine.isolating.is_empty() && engine.subjects.is_empty());
 }
 
@@ -197,6 +82,8 @@ fn summaries_tell_types_endpoints_and_problems() {
     let expected = [
         PolicySummary {
             id: policy_id("bank/b"),
+            stage: Stage::Enforced,
+            tier: "default".to_owned(),
             directions: vec![Direction::Ingress],
             endpoints: 2,
             problems: vec![
@@ -204,7 +91,14 @@ fn summaries_tell_types_endpoints_and_problems() {
                     .to_owned(),
             ],
         },
-        PolicySummary { id: policy_id("shop/a"), directions: vec![Direction::Egress], endpoints: 1, problems: vec![] },
+        PolicySummary {
+            id: policy_id("shop/a"),
+            stage: Stage::Enforced,
+            tier: "default".to_owned(),
+            directions: vec![Direction::Egress],
+            endpoints: 1,
+            problems: vec![],
+        },
     ];
     assert_eq!(engine.summaries(), expected);
     assert_eq!(engine.policies_of(&endpoint_id("shop/db")), BTreeSet::from([&policy_id("shop/a")]));

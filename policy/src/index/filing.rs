@@ -1,9 +1,10 @@
-//! Two card files by label: of endpoints, and of selectors by what they ask for.
+//! Two card files by label: of members, and of selectors by what they ask for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EndpointHandle, SelectorHandle};
-use crate::selector::{Anchor, Labels, Selector};
+use super::{MemberHandle, SelectorHandle};
+use crate::model::{EndpointSelector, Facts, SERVICE_ACCOUNT_LABEL};
+use crate::selector::Anchor;
 
 /// Key → value → cards.
 #[derive(Debug)]
@@ -42,25 +43,33 @@ impl<T: Ord + Copy> ByLabel<T> {
     }
 }
 
-/// Endpoints of one namespace.
+/// Members of one place.
 #[derive(Debug, Default)]
-pub(super) struct EndpointFile {
-    all: BTreeSet<EndpointHandle>,
-    by_label: ByLabel<EndpointHandle>,
+pub(super) struct MemberFile {
+    all: BTreeSet<MemberHandle>,
+    by_label: ByLabel<MemberHandle>,
 }
 
-impl EndpointFile {
-    pub(super) fn insert(&mut self, labels: &Labels, endpoint: EndpointHandle) {
-        self.all.insert(endpoint);
-        for (key, value) in labels {
-            self.by_label.insert(key, value, endpoint);
+impl MemberFile {
+    pub(super) fn insert<'a>(
+        &mut self,
+        cards: impl Iterator<Item = (&'a str, &'a str)>,
+        member: MemberHandle,
+    ) {
+        self.all.insert(member);
+        for (key, value) in cards {
+            self.by_label.insert(key, value, member);
         }
     }
 
-    pub(super) fn remove(&mut self, labels: &Labels, endpoint: EndpointHandle) {
-        self.all.remove(&endpoint);
-        for (key, value) in labels {
-            self.by_label.remove(key, value, endpoint);
+    pub(super) fn remove<'a>(
+        &mut self,
+        cards: impl Iterator<Item = (&'a str, &'a str)>,
+        member: MemberHandle,
+    ) {
+        self.all.remove(&member);
+        for (key, value) in cards {
+            self.by_label.remove(key, value, member);
         }
     }
 
@@ -68,11 +77,11 @@ impl EndpointFile {
         self.all.is_empty()
     }
 
-    /// Endpoints that have what the anchor asks for.
+    /// Members that have what the anchor asks for.
     pub(super) fn candidates<'a>(
         &'a self,
-        anchor: Anchor<'a>,
-    ) -> Box<dyn Iterator<Item = EndpointHandle> + 'a> {
+        anchor: &'a Anchor<'a>,
+    ) -> Box<dyn Iterator<Item = MemberHandle> + 'a> {
         match anchor {
             Anchor::Values(key, values) => {
                 Box::new(values.iter().flat_map(move |value| self.by_label.get(key, value)))
@@ -80,6 +89,11 @@ impl EndpointFile {
             Anchor::Key(key) => Box::new(self.by_label.with_key(key)),
             Anchor::Nowhere => Box::new(self.all.iter().copied()),
         }
+    }
+
+    /// Members that run as a service account (and perhaps others, with a label of their own that says so).
+    pub(super) fn of_account(&self, name: &str) -> impl Iterator<Item = MemberHandle> + '_ {
+        self.by_label.get(SERVICE_ACCOUNT_LABEL, name)
     }
 }
 
@@ -89,11 +103,14 @@ pub(super) struct SelectorFile {
     by_label: ByLabel<SelectorHandle>,
     by_key: BTreeMap<String, BTreeSet<SelectorHandle>>,
     nowhere: BTreeSet<SelectorHandle>,
+    /// Those that ask for one of no values: nothing has it.
+    never: BTreeSet<SelectorHandle>,
 }
 
 impl SelectorFile {
-    pub(super) fn insert(&mut self, selector: &Selector, handle: SelectorHandle) {
+    pub(super) fn insert(&mut self, selector: &EndpointSelector, handle: SelectorHandle) {
         match selector.anchor() {
+            Anchor::Values(_, values) if values.is_empty() => drop(self.never.insert(handle)),
             Anchor::Values(key, values) => {
                 for value in values {
                     self.by_label.insert(key, value, handle);
@@ -104,8 +121,9 @@ impl SelectorFile {
         }
     }
 
-    pub(super) fn remove(&mut self, selector: &Selector, handle: SelectorHandle) {
+    pub(super) fn remove(&mut self, selector: &EndpointSelector, handle: SelectorHandle) {
         match selector.anchor() {
+            Anchor::Values(_, values) if values.is_empty() => drop(self.never.remove(&handle)),
             Anchor::Values(key, values) => {
                 for value in values {
                     self.by_label.remove(key, value, handle);
@@ -123,13 +141,17 @@ impl SelectorFile {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_label.0.is_empty() && self.by_key.is_empty() && self.nowhere.is_empty()
+        self.by_label.0.is_empty()
+            && self.by_key.is_empty()
+            && self.nowhere.is_empty()
+            && self.never.is_empty()
     }
 
-    /// Selectors whose anchor these labels satisfy; each at most once.
-    pub(super) fn candidates<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = SelectorHandle> + 'a {
-        let by_label = labels.iter().flat_map(|(key, value)| self.by_label.get(key, value));
-        let by_key = labels.keys().flat_map(|key| self.by_key.get(key).into_iter().flatten().copied());
+    /// Selectors whose anchor a member satisfies; where it has two labels of one key, perhaps twice.
+    pub(super) fn candidates<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = SelectorHandle> + 'a {
+        let by_label = facts.cards().flat_map(|(key, value)| self.by_label.get(key, value));
+        let keys = facts.cards().map(|(key, _)| key);
+        let by_key = keys.flat_map(|key| self.by_key.get(key).into_iter().flatten().copied());
         by_label.chain(by_key).chain(self.nowhere.iter().copied())
     }
 }

@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::Pod;
 
 use super::*;
+use crate::program::{Action, Direction, Protocol, TierEnd};
 use crate::scenario::{endpoint_id, town, yaml};
+use crate::selector::{Predicate, Selector};
 
 fn policy(spec: &str) -> Policy {
     Policy::from_kubernetes("shop", "p", &yaml(&format!("{{metadata: {{}}, spec: {spec}}}")))
@@ -48,7 +52,7 @@ fn peers_that_the_api_rejects_are_named_and_match_nothing() {
     for (peer, wanted) in cases {
         let spec = format!("{{ingress: [{{from: [{peer}]}}]}}");
         assert_eq!(problems(&spec), [wanted]);
-        assert_eq!(policy(&spec).ingress, Some(vec![PolicyRule { peers: Some(vec![]), services: None }]));
+        assert_eq!(policy(&spec).ingress, Some(vec![PolicyRule::nothing(Action::Allow)]));
     }
 }
 
@@ -75,7 +79,7 @@ fn ports_that_the_api_rejects_are_named_and_match_nothing() {
     for (port, wanted) in cases {
         let spec = format!("{{policyTypes: [Egress], egress: [{{}}, {{ports: [{port}]}}]}}");
         assert_eq!(problems(&spec), [format!("spec.egress[1].ports[0].{wanted}")]);
-        let nothing = PolicyRule { peers: None, services: Some(vec![]) };
+        let nothing = PolicyRule { services: Some(vec![]), ..PolicyRule::everything(Action::Allow) };
         assert_eq!(policy(&spec).egress.unwrap()[1], nothing);
     }
 }
@@ -90,9 +94,9 @@ fn a_subject_that_cannot_be_read_isolates_and_allows_nothing() {
             "spec.podSelector.matchExpressions[0].operator: \"Is\" is not one of In, NotIn, Exists, DoesNotExist; the policy isolates what the rest of the selector selects, and allows nothing"
         ]
     );
-    assert!(!scenario.program_allows("192.0.2.1", "shop/db", "tcp/80"));
-    assert!(!scenario.program_allows("shop/db", "192.0.2.1", "tcp/80"));
-    assert!(scenario.program_allows("192.0.2.1", "shop/web", "tcp/80"));
+    assert!(!scenario.allows("192.0.2.1", "shop/db", "tcp/80"));
+    assert!(!scenario.allows("shop/db", "192.0.2.1", "tcp/80"));
+    assert!(scenario.allows("192.0.2.1", "shop/web", "tcp/80"));
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn an_unknown_policy_type_isolates_in_both_directions() {
 #[test]
 fn a_policy_without_a_spec_isolates_the_namespace_for_ingress() {
     let policy = Policy::from_kubernetes("shop", "p", &yaml("{metadata: {}}"));
-    assert!(policy.subject.is_everything());
+    assert_eq!(policy.subject.endpoints, Predicate::Kubernetes(Selector::everything()));
     assert_eq!((policy.ingress, policy.egress, policy.problems), (Some(vec![]), None, vec![]));
 }
 
@@ -124,7 +128,7 @@ fn networks_lose_their_host_bits() {
 #[test]
 fn a_pod_becomes_an_endpoint() {
     let pod: Pod = yaml(
-        "{metadata: {namespace: shop, name: web, labels: {app: web}}, spec: {hostNetwork: true, containers: [{name: a, ports: [{name: http, containerPort: 80}, {containerPort: 81}, {name: odd, containerPort: 0}, {name: icmp, containerPort: 1, protocol: ICMP}]}]}, status: {phase: Failed, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}, {ip: none}]}}",
+        "{metadata: {namespace: shop, name: web, labels: {app: web}}, spec: {hostNetwork: true, serviceAccountName: bot, containers: [{name: a, ports: [{name: http, containerPort: 80}, {containerPort: 81}, {name: odd, containerPort: 0}, {name: icmp, containerPort: 1, protocol: ICMP}]}]}, status: {phase: Failed, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}, {ip: none}]}}",
     );
     let (endpoint, problems) = Endpoint::from_kubernetes(&pod).unwrap();
     let expected = Endpoint {
@@ -136,6 +140,7 @@ fn a_pod_becomes_an_endpoint() {
             protocol: Protocol::Tcp,
             number: 80,
         }]),
+        service_account: Some("bot".to_owned()),
         host_network: true,
         finished: true,
     };
@@ -151,4 +156,89 @@ fn objects_without_names_are_refused() {
     let (name, namespace) = Namespace::from_kubernetes(&yaml("{metadata: {name: shop}}")).unwrap();
     assert_eq!(name, "shop");
     assert_eq!(namespace.labels[NAMESPACE_NAME_LABEL], "shop");
+}
+
+#[test]
+fn a_node_has_addresses_and_names_are_none() {
+    let node = yaml(
+        "{metadata: {name: n1, labels: {zone: a}}, status: {addresses: [{type: Hostname, address: n1}, {type: InternalIP, address: 10.9.0.1}, {type: ExternalIP, address: 'fd00::9'}]}}",
+    );
+    let (name, node) = Node::from_kubernetes(&node).unwrap();
+    assert_eq!(name, "n1");
+    assert_eq!(node.labels["zone"], "a");
+    assert_eq!(node.addresses, BTreeSet::from(["10.9.0.1".parse().unwrap(), "fd00::9".parse().unwrap()]));
+}
+
+#[test]
+fn orders_are_numbers_and_then_the_last() {
+    let sorted = [f64::NEG_INFINITY, -1.5, 0.0, 1000.0, f64::INFINITY].map(Order::of);
+    assert!(sorted.is_sorted() && sorted.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(sorted.iter().all(|order| *order < Order::LAST));
+    assert_eq!(Order::of(0.0), Order::of(-0.0));
+    assert_eq!(Order::of(f64::NAN), Order::LAST);
+    assert_eq!((Order::of(7.5).number(), Order::LAST.number()), (Some(7.5), None));
+}
+
+#[test]
+fn built_in_tiers_stay_what_they_are_and_unknown_ones_end_in_deny() {
+    let first = Tier { order: Order::of(1.0), end: TierEnd::Pass };
+    let tiers = ["default", "mine"].map(|name| (name.to_owned(), first.clone()));
+    let model = Model { tiers: tiers.into(), ..Model::default() };
+    assert_eq!(model.tier("default"), Tier { order: Order::of(1e6), end: TierEnd::Deny });
+    assert_eq!(model.tier("mine"), first);
+    assert_eq!(model.tier("nowhere"), Tier { order: Order::LAST, end: TierEnd::Deny });
+    assert_eq!(["kube-baseline", "mine", "nowhere"].map(|name| model.has_tier(name)), [true, true, false]);
+    assert!(model.tier(ADMIN_TIER).order < model.tier(DEFAULT_TIER).order);
+    assert!(model.tier(DEFAULT_TIER).order < model.tier(BASELINE_TIER).order);
+}
+
+#[test]
+fn a_scope_of_one_name_is_that_namespace() {
+    let expression = |text: &str| NamespaceScope::matching(Predicate::Expression(text.parse().unwrap()));
+    let named = NamespaceScope::Named("shop".to_owned());
+    assert_eq!(expression("projectcalico.org/name == 'shop'"), named);
+    assert_eq!(expression("kubernetes.io/metadata.name == 'shop'"), named);
+    assert_eq!(expression("global()"), NamespaceScope::Global);
+    let labels = Selector::label(NAMESPACE_NAME_LABEL, "shop");
+    assert_eq!(NamespaceScope::matching(Predicate::Kubernetes(labels)), named);
+    assert!(matches!(expression("team == 'red'"), NamespaceScope::Matching(_)));
+}
+
+#[test]
+fn what_is_in_no_namespace_belongs_only_where_it_is_asked_for() {
+    let covers = |text: &str| {
+        NamespaceScope::matching(Predicate::Expression(text.parse().unwrap())).covers(&Place::Global, None)
+    };
+    let cases = [
+        ("all()", false),
+        ("team != 'red'", false),
+        ("!has(team)", false),
+        ("global()", true),
+        ("team == 'red' || global()", true),
+        ("team == 'red' && global()", false),
+        ("!global()", false),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(covers(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn of_a_namespace_that_is_not_known_only_its_name_is_certain() {
+    let contains = |text: &str, labels: Option<&Labels>| {
+        NamespaceScope::Matching(Predicate::Expression(text.parse().unwrap())).contains("shop", labels)
+    };
+    let red = Labels::from([("team".to_owned(), "red".to_owned())]);
+    let cases = [
+        ("team == 'red'", true, false),
+        ("team != 'blue'", true, false),
+        ("all()", true, true),
+        ("projectcalico.org/name in {'shop', 'bank'}", true, true),
+        ("kubernetes.io/metadata.name != 'shop' || team == 'red'", true, false),
+        ("kubernetes.io/metadata.name == 'bank' && team == 'red'", false, false),
+    ];
+    for (text, known, unknown) in cases {
+        assert_eq!(contains(text, Some(&red)), known, "{text}");
+        assert_eq!(contains(text, None), unknown, "{text}");
+    }
 }

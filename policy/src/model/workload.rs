@@ -1,12 +1,12 @@
-//! From Pod and Namespace to [`Endpoint`] and [`Namespace`].
+//! From Pod, Namespace and Node to [`Endpoint`], [`Namespace`] and [`Node`].
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{Container, Namespace as ApiNamespace, Pod};
+use k8s_openapi::api::core::v1::{Container, Namespace as ApiNamespace, Node as ApiNode, Pod};
 use thiserror::Error;
 
-use super::{Endpoint, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Problem};
+use super::{Endpoint, NAMESPACE_NAME_LABEL, NamedPort, Namespace, Node, Problem};
 use crate::program::{EndpointId, Protocol};
 
 /// The object has no name (or, a pod, no namespace) and cannot be kept: skip it.
@@ -30,6 +30,16 @@ impl Namespace {
     }
 }
 
+impl Node {
+    /// What policy needs of a Node. Addresses that are names are none.
+    pub fn from_kubernetes(object: &ApiNode) -> Result<(String, Self), Unnamed> {
+        let name = object.metadata.name.clone().ok_or(Unnamed)?;
+        let listed = object.status.iter().flat_map(|status| status.addresses.iter().flatten());
+        let addresses = listed.filter_map(|address| address.address.parse().ok()).collect();
+        Ok((name, Self { labels: object.metadata.labels.clone().unwrap_or_default(), addresses }))
+    }
+}
+
 impl Endpoint {
     /// What policy needs of a Pod, and what of it could not be used.
     pub fn from_kubernetes(pod: &Pod) -> Result<(Self, Vec<Problem>), Unnamed> {
@@ -46,6 +56,9 @@ impl Endpoint {
             labels: metadata.labels.clone().unwrap_or_default(),
             addresses: addresses(pod, &mut problems),
             named_ports: named_ports(pod, &mut problems),
+            service_account: spec
+                .and_then(|spec| spec.service_account_name.clone())
+                .filter(|name| !name.is_empty()),
             host_network: spec.and_then(|spec| spec.host_network).unwrap_or(false),
             finished: matches!(phase, Some("Succeeded" | "Failed")),
         };

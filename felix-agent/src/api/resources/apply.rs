@@ -11,7 +11,7 @@ use ipam::Pool;
 use proto::v1;
 use tonic::Status;
 
-use super::{ATTEMPTS, Service, naming, so_far};
+use super::{ATTEMPTS, Service, naming, order, so_far};
 use crate::api::failure;
 
 impl Service {
@@ -20,6 +20,7 @@ impl Service {
         let objects = naming::parse(&file_name, &manifest)?;
         let _applying = self.applying.lock().await;
         self.check_pools(&objects).await?;
+        let remarks = self.remarks(&objects).await?;
         let mut results: Vec<v1::AppliedResource> = Vec::new();
         for object in objects {
             let resource = object.resource.key().to_string();
@@ -27,7 +28,7 @@ impl Service {
                 self.put(object.resource).await.map_err(|failed| so_far(&failed, &resource, &results))?;
             results.push(v1::AppliedResource { resource, outcome: outcome.to_owned() });
         }
-        Ok(v1::ApplyResponse { results })
+        Ok(v1::ApplyResponse { results, remarks })
     }
 
     pub(super) async fn pools(&self) -> Result<Vec<Pool>, Status> {
@@ -60,6 +61,19 @@ impl Service {
         if problems.is_empty() { Ok(()) } else { Err(Status::invalid_argument(problems.join("\n"))) }
     }
 
+    /// What is to be said about tiers and orders among what is applied, and what there is.
+    async fn remarks(&self, objects: &[Object]) -> Result<Vec<String>, Status> {
+        if !objects.iter().any(|object| order::concerns(&object.resource)) {
+            return Ok(Vec::new());
+        }
+        let mut stored = Vec::new();
+        for kind in order::KINDS {
+            let listing = self.store.list(kind).await.map_err(|error| failure::datastore(&error))?;
+            stored.extend(listing.items.into_values().map(|item| item.resource));
+        }
+        Ok(order::remarks(objects.iter().map(|object| &object.resource), &stored))
+    }
+
     /// Writes one resource, and says what that changed.
     async fn put(&self, resource: Resource) -> Result<&'static str, Status> {
         let key = resource.key();
@@ -74,7 +88,10 @@ impl Service {
                 None => (Precondition::Absent, "created"),
             };
             match self.store.put(resource.clone(), precondition).await {
-                Ok(_) => return Ok(outcome),
+                Ok(revision) => {
+                    self.known.applied(&key, &Versioned { revision, resource });
+                    return Ok(outcome);
+                }
                 Err(Error::Conflict { .. }) => {}
                 Err(other) => return Err(failure::datastore(&other)),
             }

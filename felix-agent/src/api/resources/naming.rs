@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::api::failure;
 
-pub(super) fn parse(file_name: &str, text: &str) -> Result<Vec<Object>, Status> {
+pub(in crate::api) fn parse(file_name: &str, text: &str) -> Result<Vec<Object>, Status> {
     let file = if file_name.is_empty() { "manifest" } else { file_name };
     let objects = manifest::parse_objects(file, text).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();

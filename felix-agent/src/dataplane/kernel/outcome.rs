@@ -32,6 +32,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Endpoints that do not have the policy that they should, and why.
+    #[must_use]
+    pub fn unfulfilled(&self) -> &BTreeMap<EndpointId, String> {
+        &self.unfulfilled
+    }
+
     /// The kernel could be read and written, so that `routes` is what it holds.
     #[must_use]
     pub fn kernel_answers(&self) -> bool {

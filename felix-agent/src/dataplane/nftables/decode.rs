@@ -116,6 +116,7 @@ fn value(bytes: &[u8], datatype: Datatype) -> Option<Value> {
         (Datatype::Protocol, [protocol]) => Some(Value::Protocol(*protocol)),
         (Datatype::Port, &[high, low]) => Some(Value::Port(u16::from_be_bytes([high, low]))),
         (Datatype::Interface, bytes) => interface_name(bytes).map(Value::Interface),
+        (Datatype::Number, bytes) => bytes.try_into().ok().map(u32::from_ne_bytes).map(Value::Number),
         (Datatype::Protocol | Datatype::Port, _) => None,
     }
 }
@@ -140,7 +141,7 @@ pub(super) fn rule(attributes: Received<'_>) -> Option<(String, Rule)> {
     Some((chain, Rule { comment, statements: recognise(&expressions?)? }))
 }
 
-fn comment(data: &[u8]) -> Option<String> {
+pub(super) fn comment(data: &[u8]) -> Option<String> {
     match data {
         [code::NFTNL_UDATA_RULE_COMMENT, length, text @ ..] if usize::from(*length) == text.len() => {
             String::from_utf8(text.strip_suffix(&[0])?.to_vec()).ok()

@@ -203,7 +203,7 @@ fn absorb<T, P>(whole: &mut Option<T>, part: Option<P>, add: impl FnOnce(&mut T,
 }
 
 /// Every object of our table that a dump lists.
-fn dump(
+pub(super) fn dump(
     socket: &mut NetfilterSocket,
     kind: u16,
     attributes: impl FnOnce(&mut Attributes),

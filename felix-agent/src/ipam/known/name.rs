@@ -26,13 +26,26 @@ pub(super) fn record_key(key: &Key) -> Option<ipam::Key> {
         Kind::IpamHandle => Some(ipam::Key::Handle(key.name.clone())),
         Kind::Node
         | Kind::Namespace
+        | Kind::ServiceAccount
         | Kind::Pod
+        | Kind::EndpointSlice
         | Kind::NetworkPolicy
+        | Kind::ClusterNetworkPolicy
         | Kind::Lease
+        | Kind::Tier
+        | Kind::FabricNetworkPolicy
+        | Kind::GlobalNetworkPolicy
+        | Kind::StagedNetworkPolicy
+        | Kind::StagedGlobalNetworkPolicy
+        | Kind::StagedKubernetesNetworkPolicy
+        | Kind::NetworkSet
+        | Kind::GlobalNetworkSet
+        | Kind::HostEndpoint
         | Kind::IpPool
         | Kind::IpReservation
         | Kind::IpamConfiguration
-        | Kind::WorkloadEndpoint => None,
+        | Kind::WorkloadEndpoint
+        | Kind::PolicyStatus => None,
     }
 }
 

@@ -204,3 +204,22 @@ pub(in crate::dataplane) const CTA_PROTO_ICMP_TYPE: u16 = 5;
 pub(in crate::dataplane) const CTA_PROTO_ICMP_CODE: u16 = 6;
 pub(in crate::dataplane) const CTA_PROTO_ICMPV6_TYPE: u16 = 8;
 pub(in crate::dataplane) const CTA_PROTO_ICMPV6_CODE: u16 = 9;
+
+pub(in crate::dataplane) const NFT_MSG_TRACE: u16 = nft(17);
+pub(in crate::dataplane) const NFT_TABLE_F_OWNER: u32 = 0x2;
+pub(in crate::dataplane) const NF_INET_PRE_ROUTING: u32 = 0;
+pub(in crate::dataplane) const NF_INET_LOCAL_IN: u32 = 1;
+pub(in crate::dataplane) const NF_INET_FORWARD: u32 = 2;
+pub(in crate::dataplane) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+pub(in crate::dataplane) const NFT_META_NFTRACE: u32 = 12;
+pub(in crate::dataplane) const NFTA_META_SREG: u16 = 3;
+pub(in crate::dataplane) const NFTA_COUNTER_BYTES: u16 = 1;
+pub(in crate::dataplane) const NFTA_COUNTER_PACKETS: u16 = 2;
+
+// enum nft_trace_attributes
+pub(in crate::dataplane) const NFTA_TRACE_TABLE: u16 = 1;
+pub(in crate::dataplane) const NFTA_TRACE_CHAIN: u16 = 2;
+pub(in crate::dataplane) const NFTA_TRACE_RULE_HANDLE: u16 = 3;
+pub(in crate::dataplane) const NFTA_TRACE_VERDICT: u16 = 5;
+pub(in crate::dataplane) const NFTA_TRACE_ID: u16 = 6;
+pub(in crate::dataplane) const NFTA_TRACE_POLICY: u16 = 16;

@@ -11,11 +11,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
-    EndpointSelector, NAMESPACE_NAME_LABEL, NamespaceScope, Peer, Policy, PolicyId, PolicyKind, PolicyRule,
-    Problem, Service,
+    Conditions, DEFAULT_TIER, EndpointSelector, NETWORK_POLICY_ORDER, NamespaceScope, Peer, Policy, PolicyId,
+    PolicyKind, PolicyRule, Problem, Service,
 };
-use crate::program::Protocol;
-use crate::selector::{Condition, Selector};
+use crate::program::{Action, Protocol};
+use crate::selector::{Predicate, Selector};
 
 const UNUSABLE_PEER: &str = "this peer matches nothing";
 const UNUSABLE_PORT: &str = "this port matches nothing";
@@ -41,7 +41,15 @@ impl Policy {
         });
 
         let allowed = |rules: Vec<PolicyRule>| if subject_usable { rules } else { Vec::new() };
-        Self { id, subject, ingress: ingress.map(allowed), egress: egress.map(allowed), problems }
+        Self {
+            id,
+            tier: DEFAULT_TIER.to_owned(),
+            order: NETWORK_POLICY_ORDER,
+            subject: EndpointSelector::kubernetes(NamespaceScope::Named(namespace.to_owned()), subject),
+            ingress: ingress.map(allowed),
+            egress: egress.map(allowed),
+            problems,
+        }
     }
 }
 
@@ -103,7 +111,8 @@ impl Reader<'_> {
             let peers = nonempty(peers).map(|peers| self.items(peers, &field, Self::peer));
             let field = format!("{section}[{index}].ports");
             let services = nonempty(ports).map(|ports| self.items(ports, &field, Self::service));
-            read.push(PolicyRule { peers, services });
+            let (action, conditions) = (Action::Allow, Conditions::default());
+            read.push(PolicyRule { name: None, action, peers, services, conditions });
         }
         read
     }
@@ -152,7 +161,8 @@ impl Reader<'_> {
             None => NamespaceScope::Named(self.namespace.to_owned()),
             Some(selector) => {
                 let field = format!("{field}.namespaceSelector");
-                scope(Selector::read(selector, &field, self.problems))
+                let labels = Selector::read(selector, &field, self.problems);
+                NamespaceScope::matching(Predicate::Kubernetes(labels))
             }
         };
         for problem in &mut self.problems[before..] {
@@ -160,7 +170,7 @@ impl Reader<'_> {
             problem.what.push_str(UNUSABLE_PEER);
         }
         let usable = self.problems.len() == before;
-        usable.then_some(Peer::Endpoints(EndpointSelector { namespaces, endpoints }))
+        usable.then_some(Peer::Endpoints(EndpointSelector::kubernetes(namespaces, endpoints)))
     }
 
     fn block(&mut self, block: &IPBlock, field: &str) -> Option<Peer> {
@@ -196,7 +206,7 @@ impl Reader<'_> {
             }
         };
         match (&port.port, port.end_port) {
-            (None, None) => Some(Service::Protocol(protocol)),
+            (None, None) => Some(Service::Protocol(protocol.number())),
             (Some(IntOrString::Int(number)), None) => {
                 let number = self.number(*number, &format!("{field}.port"))?;
                 Some(Service::Range(protocol, number, number))
@@ -240,22 +250,8 @@ fn nonempty<T>(list: &Option<Vec<T>>) -> Option<&[T]> {
     list.as_deref().filter(|items| !items.is_empty())
 }
 
-/// A selector that asks only for one name is that namespace, and does not wait for its labels.
-fn scope(selector: Selector) -> NamespaceScope {
-    let mut requirements = selector.requirements();
-    if let (Some(only), None) = (requirements.next(), requirements.next())
-        && only.key == NAMESPACE_NAME_LABEL
-        && let Condition::In(names) = &only.condition
-        && let (Some(name), 1) = (names.first(), names.len())
-    {
-        return NamespaceScope::Named(name.clone());
-    }
-    drop(requirements);
-    NamespaceScope::Matching(selector)
-}
-
 /// Strictly `address/length`. Host bits are allowed, as the API allows them, and cleared.
-fn parse_network(text: &str) -> Option<IpNetwork> {
+pub(super) fn parse_network(text: &str) -> Option<IpNetwork> {
     let (address, length) = text.split_once('/')?;
     if length.is_empty() || !length.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
@@ -266,7 +262,7 @@ fn parse_network(text: &str) -> Option<IpNetwork> {
 
 /// An IANA service name (RFC 6335 section 5.1): 1 to 15 lower-case letters, digits and hyphens, with a
 /// letter; no hyphen at the ends and none doubled.
-fn is_port_name(name: &str) -> bool {
+pub(super) fn is_port_name(name: &str) -> bool {
     let known = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=15).contains(&name.len())
         && name.bytes().all(known)
