@@ -2,8 +2,8 @@
 //!
 //! Pure, and deliberately simple: every endpoint is held against every selector. [`Engine`](crate::engine::Engine)
 //! gives the same program after each change for the work of the change; both share `order`, which says what is asked
-//! first, `lower`, which turns the policies of one endpoint into a profile, and `definition`, which says what a set
-//! consists of.
+//! first, `lower`, which turns a policy into rules for an endpoint, `profile`, which puts those together, and
+//! `definition`, which says what a set consists of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,14 @@ use crate::program::{Direction, EndpointId, EndpointProgram, Program, Set, SetId
 pub(crate) mod definition;
 mod digest;
 pub(crate) mod lower;
-pub(crate) mod order;
+mod order;
+pub(crate) mod profile;
 
 #[cfg(test)]
 mod tests;
 
 use definition::{Element, SetDefinition, Source};
-use lower::lower;
+use profile::{Blocks, Parts};
 
 /// The program for those local endpoints that are known and policed.
 ///
@@ -36,17 +37,18 @@ pub fn compile_pending(model: &Model, local: &BTreeSet<EndpointId>) -> Program {
 fn compile_with(model: &Model, local: &BTreeSet<EndpointId>, policies: &[&Policy]) -> Program {
     let mut program = Program::default();
     let mut definitions: BTreeMap<SetId, SetDefinition> = BTreeMap::new();
+    let mut blocks = Blocks::default();
     for id in local {
         let Some(endpoint) = model.endpoints.get(id).filter(|endpoint| endpoint.is_policed()) else {
             continue;
         };
         let selecting = || policies.iter().copied().filter(|policy| model.selects(&policy.subject, endpoint));
         let mut profile = |direction| {
-            let lowered =
-                lower(direction, &endpoint.named_ports, &order::tiers(model, direction, selecting()))?;
-            program.profiles.insert(lowered.id.clone(), lowered.profile);
-            definitions.extend(lowered.sets);
-            Some(lowered.id)
+            let parts = Parts::of(model, direction, selecting(), &endpoint.named_ports, &mut blocks)?;
+            let sets = parts.blocks().flat_map(|block| &block.sets);
+            definitions.extend(sets.map(|(id, definition)| (id.clone(), definition.clone())));
+            program.profiles.entry(parts.id.clone()).or_insert_with(|| parts.profile());
+            Some(parts.id)
         };
         let ingress = profile(Direction::Ingress);
         let egress = profile(Direction::Egress);

@@ -3,8 +3,8 @@
 //! A change of something that selectors select (an endpoint, a namespace, a set of networks, a node, a service account)
 //! or of a service touches the members of those sets that it joined or left, at once; it makes only those local
 //! endpoints *stale* whose policies or port names changed. So does a change of a policy or a tier. Stale endpoints are
-//! compiled again when the program is asked for, so a burst of changes costs each endpoint one compilation, and
-//! endpoints with the same policies and port names share it. At any time the program equals [`compile`] of the same
+//! compiled again when the program is asked for, so a burst of changes costs each endpoint one compilation, and what a
+//! policy comes to is shared by the endpoints that it selects. At any time the program equals [`compile`] of the same
 //! model.
 //!
 //! Sets exist only while a profile of a local endpoint uses them: what a remote policy selects is counted, and its
@@ -14,18 +14,16 @@
 //!
 //! [`compile`]: crate::compile::compile
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::compile::lower::{Lowered, lower};
-use crate::compile::order::tiers;
+use crate::compile::profile::{Blocks, Parts};
 use crate::delta::Delta;
 use crate::index::{Change, Index, SelectorHandle};
 use crate::model::member::MemberId;
 use crate::model::{
-    Backends, Endpoint, Model, NamedPort, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId,
-    ServiceAccountId, ServiceId, Staged, Tier,
+    Backends, Endpoint, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, ServiceAccountId,
+    ServiceId, Staged, Tier,
 };
 use crate::program::{Direction, EndpointId, EndpointProgram, Program};
 use crate::selector::Labels;
@@ -55,13 +53,11 @@ pub struct Engine {
     staged_subjects: BTreeMap<PolicyId, SelectorHandle>,
     /// Endpoints by address, for explanations.
     owners: BTreeMap<IpAddr, BTreeSet<EndpointId>>,
+    /// What policies come to, as far as profiles in place have use for it.
+    blocks: Blocks,
     /// Local endpoints to compile again.
     stale: BTreeSet<EndpointId>,
 }
-
-/// What the profiles of an endpoint follow from (something that tells its policies, and its own ports), and the profiles
-/// for ingress and egress.
-type Memo<K> = BTreeMap<(K, BTreeSet<NamedPort>), [Option<Lowered>; 2]>;
 
 impl Engine {
     /// Knows nothing.
@@ -78,6 +74,7 @@ impl Engine {
         // The new before the old is let go: if both have the same subjects, they are not looked up again.
         let subjects = policy.as_ref().map(|policy| self.index.acquire(&policy.subject));
         self.detach(id);
+        self.blocks.forget(id);
         if let Some(handle) = subjects {
             self.make_members_stale(handle);
             self.isolating.entry(handle).or_default().insert(id.clone());
@@ -194,10 +191,18 @@ impl Engine {
 
     /// Brings the program up to date with all changes so far. Cheap if few were made.
     pub fn settle(&mut self) {
-        let mut memo = Memo::new();
-        for id in std::mem::take(&mut self.stale) {
-            let compiled = self.compile_endpoint(&id, &mut memo);
-            self.live.replace(&id, compiled, &mut self.index, &self.model);
+        let stale = std::mem::take(&mut self.stale);
+        for id in &stale {
+            let endpoint = self.model.endpoints.get(id);
+            let endpoint = endpoint.filter(|endpoint| endpoint.is_policed() && self.local.contains(id));
+            let ids = self.policies_of(id).into_iter();
+            let policies: Vec<&Policy> = ids.filter_map(|id| self.model.policies.get(id)).collect();
+            let compiled =
+                endpoint.map(|endpoint| compile_endpoint(&self.model, endpoint, &policies, &mut self.blocks));
+            self.live.replace(id, compiled, &mut self.index, &self.model);
+        }
+        if !stale.is_empty() {
+            self.blocks.sweep();
         }
     }
 
@@ -222,46 +227,6 @@ impl Engine {
     /// The endpoints that were named local.
     pub fn local(&self) -> &BTreeSet<EndpointId> {
         &self.local
-    }
-
-    fn compile_endpoint<'a>(
-        &self,
-        id: &EndpointId,
-        memo: &'a mut Memo<Vec<SelectorHandle>>,
-    ) -> Option<(EndpointProgram, Vec<&'a Lowered>)> {
-        let endpoint = self.model.endpoints.get(id).filter(|endpoint| endpoint.is_policed())?;
-        if !self.local.contains(id) {
-            return None;
-        }
-        let handles = self.index.selectors_of(&MemberId::Endpoint(id.clone()));
-        let isolating: Vec<_> = handles.filter(|handle| self.isolating.contains_key(handle)).collect();
-        let policies = || {
-            let ids = self.policies_of(id).into_iter();
-            ids.filter_map(|id| self.model.policies.get(id)).collect()
-        };
-        let [ingress, egress] = self.lowered(endpoint, isolating, policies, memo);
-        let program = endpoint_program(endpoint, ingress, egress);
-        Some((program, [ingress, egress].into_iter().flatten().collect()))
-    }
-
-    /// The profiles of an endpoint that these policies select. `key` tells which.
-    fn lowered<'a, 'p, K: Ord>(
-        &self,
-        endpoint: &Endpoint,
-        key: K,
-        policies: impl FnOnce() -> Vec<&'p Policy>,
-        memo: &'a mut Memo<K>,
-    ) -> &'a [Option<Lowered>; 2] {
-        match memo.entry((key, endpoint.named_ports.clone())) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let policies = policies();
-                unknown.insert([Direction::Ingress, Direction::Egress].map(|direction| {
-                    let tiers = tiers(&self.model, direction, policies.iter().copied());
-                    lower(direction, &endpoint.named_ports, &tiers)
-                }))
-            }
-        }
     }
 
     /// Takes a policy's subjects out of the index.
@@ -332,14 +297,19 @@ impl Engine {
     }
 }
 
-fn endpoint_program(
+/// An endpoint that these policies select, and the parts of its profiles for ingress and egress.
+fn compile_endpoint<'a>(
+    model: &'a Model,
     endpoint: &Endpoint,
-    ingress: &Option<Lowered>,
-    egress: &Option<Lowered>,
-) -> EndpointProgram {
-    let name = |lowered: &Option<Lowered>| lowered.as_ref().map(|lowered| lowered.id.clone());
-    let addresses = endpoint.addresses.clone();
-    EndpointProgram { addresses, ingress: name(ingress), egress: name(egress) }
+    policies: &[&'a Policy],
+    blocks: &mut Blocks,
+) -> (EndpointProgram, [Option<Parts<'a>>; 2]) {
+    let parts = [Direction::Ingress, Direction::Egress].map(|direction| {
+        Parts::of(model, direction, policies.iter().copied(), &endpoint.named_ports, blocks)
+    });
+    let name = |parts: &Option<Parts<'_>>| parts.as_ref().map(|parts| parts.id.clone());
+    let [ingress, egress] = [&parts[0], &parts[1]].map(name);
+    (EndpointProgram { addresses: endpoint.addresses.clone(), ingress, egress }, parts)
 }
 
 fn put<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, key: &K, value: Option<V>) {

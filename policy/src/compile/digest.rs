@@ -112,6 +112,17 @@ impl Digest {
         })
     }
 
+    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self = self.number(bytes.len() as u64);
+        self.0.update(bytes);
+        self
+    }
+
+    /// All 256 bits.
+    pub(super) fn whole(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
     /// `prefix` and 16 hexadecimal digits.
     pub(super) fn name(self, prefix: char) -> String {
         let digest = self.0.finalize();

@@ -1,13 +1,13 @@
-//! From the policies that select one endpoint to its profile in one direction.
+//! From a policy to its rules for an endpoint that it selects, in one direction: a *block*.
 //!
 //! A rule of a policy becomes neighbouring rules of the program, one for each way to match it: one for each of its
 //! selectors, and one for all of its blocks together, times one for each protocol, times what its `conditions` leave
 //! open. Ports of a protocol are merged, networks lose their exceptions. A rule that can match nothing (no peer or no
 //! port of it is usable) is left out; the policy still isolates.
 //!
-//! Which rules there are depends on the policies and on the names of the endpoint's own ports, not on who is selected:
+//! Which rules there are depends on the policy and on the names of the endpoint's own ports, not on who is selected:
 //! members come and go in sets. Names of ports are resolved here where the endpoint itself has them, so endpoints that
-//! give one name to different numbers have different profiles. The other end's names are held by sets.
+//! give one name to different numbers have different blocks. The other end's names are held by sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,8 @@ use ipnetwork::IpNetwork;
 
 use super::definition::SetDefinition;
 use super::digest::Digest;
-use super::order::Stack;
-use crate::model::{EndpointSelector, NamedPort, Peer, PolicyRule, Service, ports_named};
-use crate::program::{
-    Direction, Match, Profile, ProfileId, Protocol, Rule, RuleOrigin, SetId, Side, Tier, TierEnd, Verdict,
-};
+use crate::model::{EndpointSelector, NamedPort, Peer, Policy, PolicyRule, PortMatch, Service};
+use crate::program::{Direction, Match, Protocol, Rule, RuleOrigin, SetId, Side};
 use crate::ranges::{Cut, cover, merge};
 
 mod conditions;
@@ -27,32 +24,57 @@ mod conditions;
 #[cfg(test)]
 mod tests;
 
-/// A profile, its name, and what its sets consist of.
-#[derive(Debug, Clone)]
-pub(crate) struct Lowered {
-    pub(crate) id: ProfileId,
-    pub(crate) profile: Profile,
+/// What a policy says in one direction to endpoints whose ports have certain names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// Of the rules.
+    pub(crate) digest: [u8; 32],
+    pub(crate) rules: Vec<Rule>,
+    /// What the sets of the rules consist of.
     pub(crate) sets: BTreeMap<SetId, SetDefinition>,
 }
 
-/// The profile of an endpoint with these ports of its own, which the policies of these tiers select; `None` if there
-/// are none.
-pub(crate) fn lower(
-    direction: Direction,
-    named_ports: &BTreeSet<NamedPort>,
-    stacks: &[Stack<'_>],
-) -> Option<Lowered> {
-    if stacks.is_empty() {
-        return None;
-    }
+/// The block of a policy for an endpoint that it selects and that has these ports.
+pub(crate) fn lower(direction: Direction, named_ports: &BTreeSet<NamedPort>, policy: &Policy) -> Block {
     let mut lowering = Lowering { direction, named_ports, sets: BTreeMap::new() };
-    let tiers: Vec<Tier> = stacks.iter().map(|stack| lowering.tier(stack)).collect();
+    let mut rules = Vec::new();
+    for (index, rule) in (0u32..).zip(policy.rules(direction).into_iter().flatten()) {
+        let origin = RuleOrigin { policy: policy.id.clone(), rule: index, name: rule.name.clone() };
+        rules.extend(lowering.ways(rule).into_iter().map(|matches| Rule {
+            origin: origin.clone(),
+            matches,
+            action: rule.action,
+        }));
+    }
     let mut sets = lowering.sets;
-    let rules = tiers.iter().flat_map(|tier| &tier.rules);
-    let used: BTreeSet<&SetId> = rules.flat_map(|rule| rule.matches.iter().filter_map(Match::set)).collect();
+    let used: BTreeSet<&SetId> =
+        rules.iter().flat_map(|rule| rule.matches.iter().filter_map(Match::set)).collect();
     sets.retain(|id, _| used.contains(id));
-    let profile = Profile { direction, tiers, fallback: Verdict::Allow };
-    Some(Lowered { id: profile_id(&profile), profile, sets })
+    let digest = Digest::of("block").list(&rules, Digest::rule).whole();
+    Block { digest, rules, sets }
+}
+
+/// The names of own ports on which the block of a policy depends.
+pub(crate) fn own_names(direction: Direction, policy: &Policy) -> BTreeSet<String> {
+    let own_side = match direction {
+        Direction::Ingress => Side::Destination,
+        Direction::Egress => Side::Source,
+    };
+    let mut names = BTreeSet::new();
+    for rule in policy.rules(direction).into_iter().flatten() {
+        let entity = rule.conditions.of(own_side);
+        for port in entity.ports.iter().flatten().chain(&entity.not_ports) {
+            if let PortMatch::Named(name) = port {
+                names.insert(name.clone());
+            }
+        }
+        for service in rule.services.iter().flatten() {
+            if let (Service::Named(_, name), Direction::Ingress) = (service, direction) {
+                names.insert(name.clone());
+            }
+        }
+    }
+    names
 }
 
 struct Lowering<'a> {
@@ -78,26 +100,6 @@ enum ServiceWay<'a> {
 }
 
 impl Lowering<'_> {
-    fn tier(&mut self, stack: &Stack<'_>) -> Tier {
-        let mut rules = Vec::new();
-        for policy in &stack.policies {
-            for (index, rule) in (0u32..).zip(policy.rules(self.direction).into_iter().flatten()) {
-                let origin = RuleOrigin { policy: policy.id.clone(), rule: index, name: rule.name.clone() };
-                rules.extend(self.ways(rule).into_iter().map(|matches| Rule {
-                    origin: origin.clone(),
-                    matches,
-                    action: rule.action,
-                }));
-            }
-        }
-        Tier {
-            name: stack.name.to_owned(),
-            policies: stack.policies.iter().map(|policy| policy.id.clone()).collect(),
-            rules,
-            end: stack.end,
-        }
-    }
-
     /// All ways to match a rule.
     fn ways(&mut self, rule: &PolicyRule) -> BTreeSet<Vec<Match>> {
         let mut ways = BTreeSet::new();
@@ -123,6 +125,12 @@ impl Lowering<'_> {
             }
         }
         ways
+    }
+
+    /// The numbers that the endpoint itself serves under a name.
+    fn own_ports(&self, name: &str, protocol: Protocol) -> Vec<(u16, u16)> {
+        let named = self.named_ports.iter().filter(|port| port.name == name && port.protocol == protocol);
+        named.map(|port| (port.number, port.number)).collect()
     }
 
     fn set(&mut self, definition: SetDefinition) -> SetId {
@@ -158,9 +166,7 @@ impl Lowering<'_> {
                 }
                 Service::Named(protocol, name) => match self.direction {
                     Direction::Ingress => {
-                        let numbers = ports_named(self.named_ports, name, *protocol);
-                        let ranges = numbers.map(|number| (number, number));
-                        ports.entry(*protocol).or_default().extend(ranges);
+                        ports.entry(*protocol).or_default().extend(self.own_ports(name, *protocol));
                     }
                     Direction::Egress => drop(names.insert((*protocol, name.as_str()))),
                 },
@@ -216,25 +222,4 @@ fn serving(target: &Target<'_>, protocol: Protocol, name: &str) -> SetDefinition
         Target::Networks(networks) => (EndpointSelector::everything(), Some(networks.clone())),
     };
     SetDefinition::NamedPorts { of, within, protocol, port_name: name.to_owned() }
-}
-
-fn profile_id(profile: &Profile) -> ProfileId {
-    let digest = Digest::of(match profile.direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    });
-    let digest = digest.list(&profile.tiers, |digest, tier| {
-        let digest = digest.text(&tier.name);
-        let digest = digest.list(&tier.policies, Digest::policy);
-        let digest = digest.list(&tier.rules, Digest::rule);
-        digest.number(match tier.end {
-            TierEnd::Deny => 0,
-            TierEnd::Pass => 1,
-        })
-    });
-    let digest = digest.number(match profile.fallback {
-        Verdict::Allow => 0,
-        Verdict::Deny => 1,
-    });
-    ProfileId(digest.name('p'))
 }

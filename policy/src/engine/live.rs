@@ -1,9 +1,11 @@
-//! The program in place: profiles and sets counted by their users, members of sets counted by their sources.
+//! The program in place: profiles, blocks and sets counted by their users, members of sets counted by their sources.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::compile::definition::{Element, SetDefinition, Source};
-use crate::compile::lower::Lowered;
+use crate::compile::lower::Block;
+use crate::compile::profile::Parts;
 use crate::delta::{Delta, Member};
 use crate::index::{Index, SelectorHandle};
 use crate::model::member::Member as Selected;
@@ -14,6 +16,7 @@ use crate::program::{EndpointId, EndpointProgram, ProfileId, Program, Set, SetId
 pub(super) struct Live {
     program: Program,
     profiles: BTreeMap<ProfileId, ProfileUse>,
+    blocks: BTreeMap<BlockId, usize>,
     sets: BTreeMap<SetId, SetUse>,
     /// The sets that something feeds.
     fed: BTreeMap<Feeder, BTreeSet<SetId>>,
@@ -28,17 +31,20 @@ pub(super) enum Feeder {
     Service(ServiceId),
 }
 
+/// What names a block: equal ones have equal sets.
+type BlockId = [u8; 32];
+
 #[derive(Debug)]
 struct ProfileUse {
     /// Local endpoints that refer to it.
     uses: usize,
-    sets: BTreeSet<SetId>,
+    blocks: Vec<Arc<Block>>,
 }
 
 #[derive(Debug)]
 struct SetUse {
     definition: SetDefinition,
-    /// Profiles that refer to it.
+    /// Blocks that refer to it.
     uses: usize,
     feeder: Option<Feeder>,
     /// How many members give each element: two have the same address while it passes from one to the other.
@@ -66,13 +72,13 @@ impl Live {
     pub(super) fn replace(
         &mut self,
         id: &EndpointId,
-        compiled: Option<(EndpointProgram, Vec<&Lowered>)>,
+        compiled: Option<(EndpointProgram, [Option<Parts<'_>>; 2])>,
         index: &mut Index,
         model: &Model,
     ) {
         // The new first: what both use is never dropped and built again.
         let new = compiled.map(|(endpoint, profiles)| {
-            for profile in profiles {
+            for profile in profiles.iter().flatten() {
                 self.acquire_profile(profile, index, model);
             }
             endpoint
@@ -143,17 +149,24 @@ impl Live {
         }
     }
 
-    fn acquire_profile(&mut self, lowered: &Lowered, index: &mut Index, model: &Model) {
-        let Lowered { id, profile, sets } = lowered;
+    fn acquire_profile(&mut self, parts: &Parts<'_>, index: &mut Index, model: &Model) {
+        let id = &parts.id;
         if let Some(used) = self.profiles.get_mut(id) {
             used.uses += 1;
             return;
         }
-        for (id, definition) in sets {
-            self.acquire_set(id, definition, index, model);
+        let blocks: Vec<Arc<Block>> = parts.blocks().cloned().collect();
+        for block in &blocks {
+            let uses = self.blocks.entry(block.digest).or_default();
+            *uses += 1;
+            if *uses == 1 {
+                for (id, definition) in &block.sets {
+                    self.acquire_set(id, definition, index, model);
+                }
+            }
         }
-        self.profiles.insert(id.clone(), ProfileUse { uses: 1, sets: sets.keys().cloned().collect() });
-        self.program.profiles.insert(id.clone(), profile.clone());
+        self.profiles.insert(id.clone(), ProfileUse { uses: 1, blocks });
+        self.program.profiles.insert(id.clone(), parts.profile());
         self.note(|delta| delta.note_profile(id));
     }
 
@@ -165,9 +178,14 @@ impl Live {
         }
         self.program.profiles.remove(id);
         self.note(|delta| delta.note_profile(id));
-        if let Some(used) = self.profiles.remove(id) {
-            for set in &used.sets {
-                self.release_set(set, index);
+        for block in self.profiles.remove(id).into_iter().flat_map(|used| used.blocks) {
+            let Some(uses) = self.blocks.get_mut(&block.digest) else { continue };
+            *uses -= 1;
+            if *uses == 0 {
+                self.blocks.remove(&block.digest);
+                for set in block.sets.keys() {
+                    self.release_set(set, index);
+                }
             }
         }
     }

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, Memo, endpoint_program};
+use super::{Engine, compile_endpoint};
 use crate::compile::definition::{Element, SetDefinition, Source};
+use crate::compile::profile::Blocks;
 use crate::model::{Endpoint, Policy, PolicyId, Staged};
 use crate::program::{Program, Set};
 
@@ -19,21 +20,23 @@ impl Engine {
     /// The program of the local endpoints as it would be after these changes, each under the id of its policy.
     pub fn preview(&self, changes: &BTreeMap<PolicyId, Staged>) -> Program {
         let mut program = Program::default();
-        let mut memo: Memo<Vec<&PolicyId>> = Memo::new();
+        let mut blocks = Blocks::default();
         for id in &self.local {
             let Some(endpoint) = self.model.endpoints.get(id).filter(|endpoint| endpoint.is_policed()) else {
                 continue;
             };
             let policies = self.policies_after(changes, endpoint);
-            let ids = policies.iter().map(|policy| &policy.id).collect();
-            let [ingress, egress] = self.lowered(endpoint, ids, || policies, &mut memo);
-            program.endpoints.insert(id.clone(), endpoint_program(endpoint, ingress, egress));
-        }
-        for lowered in memo.into_values().flatten().flatten() {
-            for (id, definition) in &lowered.sets {
-                program.sets.entry(id.clone()).or_insert_with(|| self.members(definition));
+            let (endpoint, parts) = compile_endpoint(&self.model, endpoint, &policies, &mut blocks);
+            program.endpoints.insert(id.clone(), endpoint);
+            for parts in parts.iter().flatten() {
+                if program.profiles.contains_key(&parts.id) {
+                    continue;
+                }
+                program.profiles.insert(parts.id.clone(), parts.profile());
+                for (id, definition) in parts.blocks().flat_map(|block| &block.sets) {
+                    program.sets.entry(id.clone()).or_insert_with(|| self.members(definition));
+                }
             }
-            program.profiles.insert(lowered.id, lowered.profile);
         }
         program
     }

@@ -34,6 +34,7 @@ fn forgetting_everything_leaves_nothing() {
     assert_eq!(settled(&mut engine), &Program::default());
     assert_eq!(format!("{:?}", engine.index).matches("SelectorHandle(").count(), 0);
     assert_eq!(format!("{:?}", engine.live), format!("{:?}", Live::default()));
+    assert_eq!(format!("{:?}", engine.blocks), format!("{:?}", Blocks::default()));
     assert!(engine.owners.is_empty() && engine.isolating.is_empty() && engine.subjects.is_empty());
 }
 

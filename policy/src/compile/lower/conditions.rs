@@ -2,7 +2,7 @@
 
 use super::{Lowering, is};
 use crate::compile::definition::SetDefinition;
-use crate::model::{Conditions, EndpointSelector, Entity, PortMatch, ports_named};
+use crate::model::{Conditions, EndpointSelector, Entity, PortMatch};
 use crate::program::{Match, Protocol, SetId, Side};
 use crate::ranges::{Cut, cover, merge};
 
@@ -115,8 +115,7 @@ impl Lowering<'_> {
             match port {
                 PortMatch::Range(first, last) => ranges.push((*first, *last)),
                 PortMatch::Named(name) if side != self.direction.peer() => {
-                    let numbers = ports_named(self.named_ports, name, protocol);
-                    ranges.extend(numbers.map(|number| (number, number)));
+                    ranges.extend(self.own_ports(name, protocol));
                 }
                 PortMatch::Named(name) => {
                     let of = entity.selector.clone().unwrap_or_else(EndpointSelector::everything);

@@ -6,7 +6,7 @@ use super::*;
 use crate::compile::{compile, compile_pending};
 use crate::evaluate::{Packet, Transport, evaluate};
 use crate::model::{self, *};
-use crate::program::{Action, Family, Program, Set};
+use crate::program::{Action, Family, ProfileId, Program, Set, TierEnd, Verdict};
 use crate::scenario::{endpoint_id, ids, town};
 
 /// A policy for all pods of `shop`, in the tier default.
@@ -336,10 +336,9 @@ fn ten_thousand_rules_and_the_longest_names() {
     });
     let subject = EndpointSelector::own(NamespaceScope::Named("shop".to_owned()), Default::default());
     let policy = Policy { tier: name.clone(), subject, ..policy(&name, Some(rules.collect()), None) };
-    let named_ports = BTreeSet::new();
-    let stack = Stack { name: &policy.tier, end: TierEnd::Deny, policies: vec![&policy] };
-    let lowered = lower(Direction::Ingress, &named_ports, std::slice::from_ref(&stack)).unwrap();
-    let tier = &lowered.profile.tiers[0];
-    assert_eq!((tier.rules.len(), lowered.sets.len()), (10_000, 10_000));
-    assert!(tier.rules.iter().zip(0..).all(|(rule, index)| rule.origin.rule == index));
+    let block = lower(Direction::Ingress, &BTreeSet::new(), &policy);
+    assert_eq!((block.rules.len(), block.sets.len()), (10_000, 10_000));
+    assert!(block.rules.iter().zip(0..).all(|(rule, index)| rule.origin.rule == index));
+    let program = compile(&with([policy]), &ids(&["shop/web", "shop/db"]));
+    assert_eq!((program.profiles.len(), program.sets.len()), (1, 10_000));
 }
