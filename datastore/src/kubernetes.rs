@@ -1,8 +1,10 @@
 //! The backend that is a Kubernetes API server.
 //!
-//! Nodes, namespaces, pods, network policies and leases are its own objects; our kinds are custom resources
-//! of group `fabric.rs` (`deploy/crds`), with the resource as `spec`. A [`Revision`] is a `resourceVersion`:
-//! the number of a write among all writes of the etcd behind the API server.
+//! Nodes, namespaces, service accounts, pods, endpoint slices, network policies and leases are its own objects;
+//! our kinds are custom resources of group `fabric.rs` (`deploy/crds`): of those that agents write, and of pools, the
+//! `spec` is the resource; policies and what they refer to have labels and annotations of their own, as objects of
+//! Kubernetes have. ClusterNetworkPolicies are custom resources of others, which may not be installed: then there are
+//! none. A [`Revision`] is a `resourceVersion`: the number of a write among all writes of the etcd behind the API server.
 //!
 //! What differs from other backends:
 //!

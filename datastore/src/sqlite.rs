@@ -7,6 +7,7 @@
 //! - **Changes are seen at once, without polling.** After each commit the writer sets the times of the log file;
 //!   every process watches for that by inotify (`follow`). Watching for the log's *content* would wake readers
 //!   before the commit can be read, and not again after it.
+//! - **What a process wrote is not read back.** Its own watches are told from memory (`recent`), unless others wrote in between.
 //! - **Damaged files are left alone.** Whether the file is ours, whole and of a version we know is found out
 //!   read-only, before anything is opened for writing (`file`).
 //!
@@ -16,6 +17,7 @@
 mod file;
 mod follow;
 mod read;
+mod recent;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +32,8 @@ use crate::error::Error;
 use crate::key::{Key, Kind};
 use crate::store::{self, Change, CommitError, Listing, Page, Query, Revision, Store, Versioned, Write};
 use read::Reader;
-use write::{Job, Row, Writer};
+use recent::Recent;
+use write::{Job, News, Row, Writer};
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct SqliteStore {
     reader: Reader,
     writer: Writer,
     head: Arc<tokio::sync::watch::Sender<Revision>>,
+    recent: Arc<Recent>,
     follower: tokio::task::AbortHandle,
 }
 
@@ -61,9 +65,11 @@ impl SqliteStore {
         let head = Arc::new(tokio::sync::watch::Sender::new(revision));
         let reader = Reader::new(connections.reader);
         let signal = follow::Signal::new(&path);
-        let writer = Writer::spawn(connections.writer, Arc::clone(&head), signal)?;
+        let recent = Arc::<Recent>::default();
+        let news = News { head: Arc::clone(&head), recent: Arc::clone(&recent), signal };
+        let writer = Writer::spawn(connections.writer, news)?;
         let follower = follow::spawn(&path, reader.clone(), Arc::clone(&head))?;
-        Ok(Self { path, reader, writer, head, follower })
+        Ok(Self { path, reader, writer, head, recent, follower })
     }
 
     /// Where the file is.
@@ -109,8 +115,8 @@ impl Store for SqliteStore {
             store::check(&writes)?;
             let mut rows = Vec::with_capacity(writes.len());
             for (index, write) in writes.into_iter().enumerate() {
-                let value = write.text().map_err(|error| CommitError { index, done: 0, error })?;
-                rows.push(Row { key: write.key, precondition: write.precondition, value });
+                let text = write.text().map_err(|error| CommitError { index, done: 0, error })?;
+                rows.push(Row { key: write.key, precondition: write.precondition, value: write.value, text });
             }
             let failed = |error| CommitError { index: 0, done: 0, error };
             self.submit(|reply| Job::Write { rows, reply }).await.map_err(failed)?
@@ -131,8 +137,8 @@ impl Store for SqliteStore {
         &self,
         from: Revision,
     ) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>> {
-        let (reader, head) = (self.reader.clone(), self.head.subscribe());
-        follow::watch(reader, head, from).map(|stream| stream.map(futures_util::StreamExt::boxed)).boxed()
+        let (reader, recent) = (self.reader.clone(), Arc::clone(&self.recent));
+        follow::watch(reader, recent, self.head.subscribe(), from).map(|stream| stream.map(futures_util::StreamExt::boxed)).boxed()
     }
 }
 

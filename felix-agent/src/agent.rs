@@ -35,6 +35,7 @@ pub use status::Status;
 
 use crate::config::Config;
 use crate::dataplane::Dataplane;
+use crate::dataplane::nftables::Lowered;
 use crate::inputs::{Inputs, Node};
 use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::Speaker;
@@ -71,7 +72,9 @@ pub struct Agent {
     meter: meter::Meter,
     /// Something changed since the last pass.
     dirty: bool,
-    /// The last pass left something undone.
+    /// The policy that was last planned, for when somebody else removes it.
+    policy: Option<Lowered>,
+    /// The last pass left something undone, or for later.
     retry_at: Option<Instant>,
     audit_at: Instant,
     /// Who waits for an endpoint to be programmed.
@@ -100,8 +103,10 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
     let (in_force, config_receiver) = watch::channel(Arc::clone(&config));
     let handle = Handle::new(events, status_receiver, config_receiver, speaker.view());
     let now = Instant::now();
+    let mut inputs = Inputs::new(node);
+    inputs.enforcement = config.policy.options();
     let agent = Agent {
-        inputs: Inputs::new(node),
+        inputs,
         dataplane,
         speaker,
         peers: reload::keys(&config),
@@ -112,6 +117,7 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         meter: meter::Meter::default(),
         listed: false,
         dirty: false,
+        policy: None,
         retry_at: None,
         audit_at: now + AUDIT,
         arriving: Vec::new(),
@@ -191,8 +197,7 @@ impl Agent {
                 self.dirty = true;
             }
             Event::Kernel(notice) => self.dirty |= self.notice(&notice).await,
-            // The pass sees for itself that the generation moved.
-            Event::NftablesTouched => self.dirty = true,
+            Event::NftablesTouched => self.repair_policy(),
             Event::Program { workload, written, reply } => {
                 let endpoint = workload.id();
                 let container_id = workload.container_id.clone();

@@ -3,6 +3,7 @@
 //! ```text
 //! bgp/ peer/ filter/   the speaker's part, as it is written      value   what is written in more than one way
 //! datastore ipam       where resources are kept; addresses
+//! policy               how it is enforced
 //! validate             what the types cannot say                 secret  passwords, from files too
 //! overrides            environment and flags                     reload  what a new file may change in a running agent
 //! ```
@@ -18,6 +19,7 @@ pub mod filter;
 pub mod ipam;
 mod overrides;
 pub mod peer;
+pub mod policy;
 pub mod reload;
 mod secret;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use self::datastore::Datastore;
 pub use self::ipam::Ipam;
 pub use overrides::Overrides;
 pub use peer::Peer;
+pub use policy::Policy;
 
 /// A node's whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -52,6 +55,9 @@ pub struct Config {
     /// Addresses.
     #[serde(default)]
     pub ipam: Ipam,
+    /// How policy is enforced.
+    #[serde(default)]
+    pub policy: Policy,
     /// The BGP speaker.
     pub bgp: Bgp,
     /// Counters for Prometheus.

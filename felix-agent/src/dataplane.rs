@@ -20,8 +20,14 @@ pub mod routes;
 
 pub mod sysctl;
 
+mod netfilter;
+
 pub mod nftables;
+
+pub mod conntrack;
+
+pub mod enforce;
 
 mod kernel;
 
-pub use kernel::{Dataplane, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome};

@@ -16,6 +16,7 @@ use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoi
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 
+use crate::dataplane::nftables::Options;
 use crate::plan::desired::InterfaceName;
 
 pub use cluster::Cluster;
@@ -26,6 +27,8 @@ pub use fib::Fib;
 pub struct Inputs {
     /// Itself.
     pub node: Node,
+    /// How it enforces policy.
+    pub enforcement: Options,
     /// Links that lead out of the node, by name.
     pub uplinks: BTreeMap<InterfaceName, Uplink>,
     /// Own blocks whose affinity is confirmed.
@@ -77,6 +80,7 @@ impl Inputs {
     pub fn new(node: Node) -> Self {
         Self {
             node,
+            enforcement: Options::default(),
             uplinks: BTreeMap::new(),
             blocks: BTreeSet::new(),
             affinities: BTreeMap::new(),

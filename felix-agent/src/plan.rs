@@ -28,6 +28,6 @@ pub fn plan(inputs: &Inputs) -> Desired {
         links: links::links(inputs),
         neighbours: links::neighbours(inputs),
         sysctls: links::sysctls(inputs),
-        table: rules::table(inputs),
+        policy: rules::policy(inputs),
     }
 }

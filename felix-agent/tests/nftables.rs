@@ -9,8 +9,12 @@ use felix_agent::dataplane::nftables::table;
 
 #[path = "nftables/apply.rs"]
 mod apply;
+#[path = "nftables/established.rs"]
+mod established;
 #[path = "nftables/events.rs"]
 mod events;
+#[path = "nftables/fabric.rs"]
+mod fabric;
 #[path = "nftables/namespace.rs"]
 mod namespace;
 #[path = "nftables/packets.rs"]

@@ -1,11 +1,11 @@
 //! Policy objects as people and API servers write them: `policy.networking.k8s.io/v1alpha2` and `fabric.rs/v1`.
 //!
-//! - [`cluster`]: ClusterNetworkPolicy of the Kubernetes network policy API;
-//! - [`rule`]: rules of our own policies, and what they match;
-//! - [`own`]: Tier, NetworkPolicy, GlobalNetworkPolicy, and their staged forms;
-//! - [`set`]: NetworkSet and GlobalNetworkSet;
-//! - [`host`]: HostEndpoint;
-//! - [`word`]: what single words in them stand for.
+//! - [`cluster`], of ClusterNetworkPolicy of the Kubernetes network policy API;
+//! - [`rule`], of rules of our own policies, and what they match;
+//! - [`own`], of Tier, NetworkPolicy, GlobalNetworkPolicy, and their staged forms;
+//! - [`set`], of NetworkSet and GlobalNetworkSet;
+//! - [`host`], of HostEndpoint;
+//! - [`word`], of what single words in them stand for.
 //!
 //! Our own kinds have the fields of `projectcalico.org/v3` where those mean the same, so that its users find their way
 //! and manifests convert. A Kubernetes NetworkPolicy has its type in `k8s_openapi`.

@@ -196,29 +196,43 @@ impl Decision {
 
 /// What the program decides about a packet.
 pub fn evaluate(program: &Program, packet: &Packet) -> Evaluation {
-    let source = endpoint_at(program, packet.source);
-    let destination = endpoint_at(program, packet.destination);
-    let itself = matches!((source, destination), (Some((from, _)), Some((to, _))) if from == to);
-    let decide = |direction, (id, endpoint): (&EndpointId, &EndpointProgram)| {
-        let profile = match direction {
-            Direction::Ingress => endpoint.ingress.clone(),
-            Direction::Egress => endpoint.egress.clone(),
-        };
-        let mut path = Vec::new();
-        let reason = match &profile {
-            _ if itself => Reason::Itself,
-            None => Reason::NotIsolated,
-            Some(id) => match program.profiles.get(id) {
-                None => Reason::NoProfile,
-                Some(profile) => judge(program, profile, packet, &mut path),
-            },
-        };
-        Decision { direction, endpoint: id.clone(), profile, path, reason }
-    };
+    let decide = |direction, (id, endpoint)| decide_end(program, id, endpoint, direction, packet);
     Evaluation {
-        egress: source.map(|end| decide(Direction::Egress, end)),
-        ingress: destination.map(|end| decide(Direction::Ingress, end)),
+        egress: endpoint_at(program, packet.source).map(|end| decide(Direction::Egress, end)),
+        ingress: endpoint_at(program, packet.destination).map(|end| decide(Direction::Ingress, end)),
     }
+}
+
+/// What one end decides about a packet of which it is known to be an end: the source for [`Direction::Egress`], the
+/// destination for [`Direction::Ingress`]. For whoever has many packets, for it looks for nobody. `None`: the program does not
+/// know the endpoint.
+pub fn decide(program: &Program, id: &EndpointId, direction: Direction, packet: &Packet) -> Option<Decision> {
+    let endpoint = program.endpoints.get(id)?;
+    Some(decide_end(program, id, endpoint, direction, packet))
+}
+
+fn decide_end(
+    program: &Program,
+    id: &EndpointId,
+    endpoint: &EndpointProgram,
+    direction: Direction,
+    packet: &Packet,
+) -> Decision {
+    let profile = match direction {
+        Direction::Ingress => endpoint.ingress.clone(),
+        Direction::Egress => endpoint.egress.clone(),
+    };
+    let is_itself = [packet.source, packet.destination].iter().all(|end| endpoint.addresses.contains(end));
+    let mut path = Vec::new();
+    let reason = match &profile {
+        _ if is_itself => Reason::Itself,
+        None => Reason::NotIsolated,
+        Some(id) => match program.profiles.get(id) {
+            None => Reason::NoProfile,
+            Some(profile) => judge(program, profile, packet, &mut path),
+        },
+    };
+    Decision { direction, endpoint: id.clone(), profile, path, reason }
 }
 
 fn endpoint_at(program: &Program, address: IpAddr) -> Option<(&EndpointId, &EndpointProgram)> {

@@ -60,7 +60,18 @@ fn surroundings() -> Vec<Resource> {
     let pool = json!({ "metadata": { "name": "default" }, "spec": { "cidr": "10.0.0.0/8" } });
     let reservation =
         json!({ "metadata": { "name": "routers" }, "spec": { "reservedCIDRs": ["10.9.0.0/30"] } });
+    let named = |spec: serde_json::Value| json!({ "metadata": { "name": "p", "labels": { "a": "b" } }, "spec": spec });
+    let ours = json!({ "apiVersion": "fabric.rs/v1", "kind": "NetworkPolicy",
+        "metadata": { "name": "deny", "namespace": "space-1" },
+        "spec": { "tier": "security", "order": 1.5, "egress": [{ "action": "Deny", "newer": { "than": "this" } }] } });
     vec![
+        manifest(Kind::FabricNetworkPolicy, ours),
+        manifest(Kind::Tier, named(json!({ "order": 10 }))),
+        manifest(Kind::ClusterNetworkPolicy, named(json!({ "tier": "Admin", "subject": { "newer": {} } }))),
+        manifest(Kind::GlobalNetworkPolicy, named(json!({ "selector": "has(a)" }))),
+        manifest(Kind::StagedGlobalNetworkPolicy, named(json!({ "stagedAction": "Delete" }))),
+        manifest(Kind::GlobalNetworkSet, named(json!({ "nets": ["10.0.0.0/8"] }))),
+        manifest(Kind::HostEndpoint, named(json!({ "node": "n1", "interfaceName": "*" }))),
         manifest(Kind::NetworkPolicy, policy),
         manifest(Kind::IpPool, pool),
         manifest(Kind::IpReservation, reservation),
@@ -284,11 +295,11 @@ fn problems(text: &str) -> String {
 #[test]
 fn all_that_is_wrong_is_said_by_line() {
     let good = good();
-    assert_eq!(good.lines().count(), 17);
+    assert_eq!(good.lines().count(), 24);
     for (line, complaint) in [
         (
             "",
-            "line 16: after it the archive is not what its header says: 1 of kind WorkloadEndpoint instead of 2",
+            "line 23: after it the archive is not what its header says: 1 of kind WorkloadEndpoint instead of 2",
         ),
         ("{", "line 3: is no JSON"),
         ("{\"kind\":\"Deployment\"}", "line 3: has the unknown kind Deployment"),

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 use super::failure;
 use super::file::{directory, log_path};
 use super::read::{self, Reader};
+use super::recent::Recent;
 use super::write::raise;
 use crate::error::Error;
 use crate::store::{Change, Revision};
@@ -90,6 +91,7 @@ pub(super) fn spawn(
 /// A watch: where it is, and what it has read but not passed on.
 struct Watch {
     reader: Reader,
+    recent: Arc<Recent>,
     head: watch::Receiver<Revision>,
     position: Revision,
     pending: VecDeque<Change>,
@@ -101,8 +103,12 @@ impl Watch {
     async fn fill(&mut self) -> Result<bool, Error> {
         while self.pending.is_empty() {
             // Marked as seen before reading: what comes while reading wakes again.
-            self.head.borrow_and_update();
-            self.read().await?;
+            let head = *self.head.borrow_and_update();
+            if let Some(changes) = self.recent.after(self.position) {
+                self.take(changes);
+            } else if self.position < head {
+                self.read().await?;
+            }
             if self.pending.is_empty() && self.head.changed().await.is_err() {
                 return Ok(false);
             }
@@ -112,19 +118,26 @@ impl Watch {
 
     async fn read(&mut self) -> Result<(), Error> {
         let from = self.position;
-        self.pending.extend(self.reader.run(move |connection| read::changes(connection, from)).await?);
-        self.position = self.pending.back().map_or(self.position, |change| change.revision);
+        let changes = self.reader.run(move |connection| read::changes(connection, from)).await?;
+        self.take(changes);
         Ok(())
+    }
+
+    fn take(&mut self, changes: Vec<Change>) {
+        self.pending.extend(changes);
+        self.position = self.pending.back().map_or(self.position, |change| change.revision);
     }
 }
 
 /// Every change after `from`.
 pub(super) async fn watch(
     reader: Reader,
+    recent: Arc<Recent>,
     head: watch::Receiver<Revision>,
     from: Revision,
 ) -> Result<impl Stream<Item = Result<Change, Error>> + Send + 'static, Error> {
-    let mut watch = Watch { reader, head, position: from, pending: VecDeque::new(), failed: false };
+    let mut watch =
+        Watch { reader, recent, head, position: from, pending: VecDeque::new(), failed: false };
     // At once, so that a revision too far back is an error of the call.
     watch.read().await?;
     Ok(stream::unfold(watch, |mut watch| async move {

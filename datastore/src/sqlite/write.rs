@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::follow::Signal;
+use super::recent::Recent;
 use super::{failure, read, writer_gone};
 use crate::error::Error;
 use crate::key::Key;
-use crate::store::{CommitError, Precondition, Revision};
+use crate::resource::Resource;
+use crate::store::{Change, CommitError, Precondition, Revision, Versioned};
 
 /// Jobs done in one transaction at most.
 const BATCH: usize = 256;
@@ -23,7 +25,9 @@ const RETAINED: u64 = 10_000;
 pub(super) struct Row {
     pub(super) key: Key,
     pub(super) precondition: Precondition,
-    pub(super) value: Option<String>,
+    pub(super) value: Option<Resource>,
+    /// The value, as the file keeps it.
+    pub(super) text: Option<String>,
 }
 
 /// Of a commit: a revision for each of its rows.
@@ -37,21 +41,37 @@ pub(super) enum Job {
     Compact { reply: oneshot::Sender<Result<(), Error>> },
 }
 
+/// How everyone hears of a commit.
+pub(super) struct News {
+    /// The watches of this process: the newest revision,
+    pub(super) head: Arc<watch::Sender<Revision>>,
+    /// and what was written.
+    pub(super) recent: Arc<Recent>,
+    /// Other processes.
+    pub(super) signal: Signal,
+}
+
+impl News {
+    fn tell(&self, revision: Revision, changes: Vec<Change>) {
+        // Before the head is raised: who is woken by it finds them.
+        self.recent.add(changes);
+        if raise(&self.head, revision) {
+            self.signal.send();
+        }
+    }
+}
+
 /// The way to the writer's thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Writer(Sender<Job>);
 
 impl Writer {
-    /// Starts the thread. It raises `head` and signals other processes after each commit.
-    pub(super) fn spawn(
-        connection: Connection,
-        head: Arc<watch::Sender<Revision>>,
-        signal: Signal,
-    ) -> Result<Self, Error> {
+    /// Starts the thread. It tells the news after each commit.
+    pub(super) fn spawn(connection: Connection, news: News) -> Result<Self, Error> {
         let (sender, jobs) = channel();
         std::thread::Builder::new()
             .name("datastore".to_owned())
-            .spawn(move || serve(connection, &jobs, &head, &signal))
+            .spawn(move || serve(connection, &jobs, &news))
             .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
         Ok(Self(sender))
     }
@@ -61,17 +81,15 @@ impl Writer {
     }
 }
 
-fn serve(mut connection: Connection, jobs: &Receiver<Job>, head: &watch::Sender<Revision>, signal: &Signal) {
+fn serve(mut connection: Connection, jobs: &Receiver<Job>, news: &News) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(BATCH - 1));
         let outcome = commit(&mut connection, &batch);
-        if let Ok((revision, _)) = &outcome
-            && raise(head, *revision)
-        {
-            signal.send();
+        // Whoever waits is told first.
+        if let Some((revision, changes)) = answer(batch, outcome) {
+            news.tell(revision, changes);
         }
-        answer(batch, outcome);
     }
 }
 
@@ -84,8 +102,15 @@ pub(super) fn raise(head: &watch::Sender<Revision>, revision: Revision) -> bool 
     })
 }
 
-/// Result of each job, and the revision after all of them.
-type Outcome = (Revision, Vec<Committed>);
+/// What a transaction came to.
+struct Outcome {
+    /// The newest revision before it,
+    before: Revision,
+    /// and after it.
+    head: Revision,
+    /// Of each job.
+    results: Vec<Committed>,
+}
 
 fn commit(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<Outcome> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -108,7 +133,7 @@ fn commit(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<Outcom
         }
     }
     transaction.commit()?;
-    Ok((head, results))
+    Ok(Outcome { before, head, results })
 }
 
 /// Looks at all preconditions before the first row is written. No key is in `rows` twice, so that is enough.
@@ -127,10 +152,10 @@ fn write_all(
         found.push(there);
     }
     let mut revisions = Vec::with_capacity(rows.len());
-    for (Row { key, value, .. }, found) in rows.iter().zip(found) {
-        if value.is_some() || found.is_some() {
+    for (Row { key, text, .. }, found) in rows.iter().zip(found) {
+        if text.is_some() || found.is_some() {
             *head = Revision(head.0 + 1);
-            write(transaction, *head, key, value.as_deref())?;
+            write(transaction, *head, key, text.as_deref())?;
         }
         revisions.push(*head);
     }
@@ -167,19 +192,46 @@ fn forget(transaction: &Transaction<'_>, horizon: Revision) -> rusqlite::Result<
     Ok(())
 }
 
-/// Tells everyone. Who no longer waits does not matter.
-fn answer(batch: Vec<Job>, outcome: rusqlite::Result<Outcome>) {
-    let results = match outcome {
-        Ok((_, results)) => results,
+/// Tells those who asked; who no longer waits does not matter. Gives back the newest revision and what was written.
+fn answer(batch: Vec<Job>, outcome: rusqlite::Result<Outcome>) -> Option<(Revision, Vec<Change>)> {
+    let Outcome { before, head, results } = match outcome {
+        Ok(outcome) => outcome,
         Err(error) => {
             let failed = CommitError { index: 0, done: 0, error: failure(&error) };
-            vec![Err(failed); batch.len()]
+            batch.into_iter().for_each(|job| refuse(job, failed.clone()));
+            return None;
         }
     };
+    let mut changes = Vec::new();
+    let mut newest = before;
     for (job, result) in batch.into_iter().zip(results) {
         match job {
-            Job::Write { reply, .. } => drop(reply.send(result)),
+            Job::Write { rows, reply } => {
+                let revisions = result.clone().unwrap_or_default();
+                drop(reply.send(result));
+                for (row, revision) in rows.into_iter().zip(revisions) {
+                    // What was to be deleted and was not there has the revision of what went before.
+                    if revision > newest {
+                        newest = revision;
+                        changes.push(change(row, revision));
+                    }
+                }
+            }
             Job::Compact { reply } => drop(reply.send(result.map(drop).map_err(Error::from))),
         }
     }
+    Some((head, changes))
+}
+
+fn refuse(job: Job, failed: CommitError) {
+    match job {
+        Job::Write { reply, .. } => drop(reply.send(Err(failed))),
+        Job::Compact { reply } => drop(reply.send(Err(failed.into()))),
+    }
+}
+
+/// What watches are told of a row that was written.
+fn change(Row { key, value, .. }: Row, revision: Revision) -> Change {
+    let value = value.map(|resource| Versioned { revision, resource });
+    Change { key, value, revision, resume: revision }
 }

@@ -81,3 +81,39 @@ fn what_is_no_manifest_is_refused_as_a_whole() {
     assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
     assert!(outcome.stderr.starts_with(&format!("{bad}: is not YAML: ")), "{}", outcome.stderr);
 }
+
+/// As public documentation shows them, one of each kind that there is here too.
+const SAMPLES: &str = include_str!("calico.yaml");
+
+#[test]
+fn what_is_converted_can_be_applied() {
+    let agent = Agent::start();
+    let outcome = agent.run_with_stdin(&["convert", "-f", "-"], SAMPLES);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    let resources = datastore::manifest::parse("converted.yaml", &outcome.stdout).expect("good manifests");
+    let keys: Vec<String> = resources.iter().map(|resource| resource.key().to_string()).collect();
+    assert_eq!(
+        keys,
+        [
+            "Tier security",
+            "FabricNetworkPolicy production/allow-tcp-6379",
+            "GlobalNetworkPolicy security.allow-ping",
+            "GlobalNetworkPolicy drop-other-ingress",
+            "StagedNetworkPolicy production/default-deny",
+            "StagedGlobalNetworkPolicy security.no-feeds",
+            "StagedKubernetesNetworkPolicy production/remove-old",
+            "NetworkSet production/external-databases",
+            "GlobalNetworkSet feeds",
+            "HostEndpoint node1-eth0",
+            "IPPool default-ipv4-ippool",
+            "IPReservation routers",
+        ]
+    );
+    // A List can be applied as well.
+    let list = agent.run_with_stdin(&["convert", "-f", "-", "-o", "yaml"], SAMPLES);
+    assert_eq!(datastore::manifest::parse("list.yaml", &list.stdout).expect("good manifests"), resources);
+    let lost: Vec<&str> =
+        outcome.stderr.lines().map(|line| line.split(": ").nth(2).unwrap_or_default()).collect();
+    let expected = ["spec.profiles", "spec.ipipMode", "spec.natOutgoing", "is no object here"];
+    assert_eq!(lost, expected, "{}", outcome.stderr);
+}

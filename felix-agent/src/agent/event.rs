@@ -39,7 +39,7 @@ pub enum Event {
     Synchronised,
     /// The kernel's links or routes changed.
     Kernel(NetlinkEvent),
-    /// Somebody else changed our nftables table.
+    /// Somebody else changed our nftables table, or may have.
     NftablesTouched,
     /// A pod was attached: answer when policy, link and routes are in the kernel.
     Program {

@@ -1,6 +1,7 @@
 //! One pass: plan, apply, announce, report.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use datastore::WorkloadEndpoint;
@@ -9,8 +10,9 @@ use policy::program::EndpointId;
 use tokio::time::Instant;
 
 use super::{Agent, Arriving, NotProgrammed, RETRY, Status};
-use crate::dataplane::Outcome;
 use crate::dataplane::netlink::NetlinkEvent;
+use crate::dataplane::{Facts, Outcome};
+use crate::inputs::Inputs;
 use crate::plan;
 use crate::plan::desired::{Desired, Route};
 
@@ -22,8 +24,11 @@ impl Agent {
         let unread = uplinks.map(|uplinks| self.inputs.uplinks = uplinks).err();
         self.inputs.cluster.settle();
         let desired = plan::plan(&self.inputs);
-        let fib = &self.inputs.fib;
-        let mut outcome = self.dataplane.apply(&desired, &|prefix| fib.may_sweep(prefix)).await;
+        let Inputs { fib, cluster, .. } = &self.inputs;
+        let lives = |address: &IpAddr| cluster.has_address(address);
+        let facts =
+            Facts { may_sweep: &|prefix| fib.may_sweep(prefix), program: cluster.program(), lives: &lives };
+        let mut outcome = self.dataplane.apply(&desired, &facts).await;
         outcome.problems.extend(unread.map(|error| format!("the links cannot be read: {error}")));
         // What the kernel holds is not known to be less because it did not answer.
         if outcome.kernel_answers() {
@@ -33,7 +38,20 @@ impl Agent {
         let waited = self.best_paths_since.take().map(|since| since.elapsed());
         self.meter.pass(is_complete, waited);
         self.report(&desired, &outcome);
-        self.retry_at = (!is_complete).then(|| Instant::now() + RETRY);
+        let wait = if is_complete { outcome.settles_in } else { Some(RETRY) };
+        self.retry_at = wait.map(|wait| Instant::now() + wait);
+        self.policy = Some(desired.policy);
+    }
+
+    /// Puts back what somebody else took away, before anything else is read or planned: until then everything passes. The
+    /// pass that follows sees to the rest.
+    pub(super) fn repair_policy(&mut self) {
+        self.dirty = true;
+        let Some(policy) = &self.policy else { return };
+        let cluster = &self.inputs.cluster;
+        let lives = |address: &IpAddr| cluster.has_address(address);
+        let problems = self.dataplane.repair_policy(policy, cluster.program(), &lives);
+        problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     }
 
     /// Tells the speaker what the kernel carries. The first time this also starts it: a peer that had our routes

@@ -40,6 +40,7 @@ impl Agent {
         }
         self.peers = keys(&config);
         self.inputs.node.addresses.clone_from(&config.node.addresses);
+        self.inputs.enforcement = config.policy.options();
         self.config = Arc::new(config);
         self.in_force.send_replace(Arc::clone(&self.config));
         match self.speaker.configure(&self.config).await {

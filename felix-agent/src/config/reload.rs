@@ -33,12 +33,15 @@ pub fn select(current: &Config, new: Config) -> Reload {
     keep("api.socket", config.api != current.api);
     keep("bgp.listen", config.bgp.listen != current.bgp.listen);
     keep("metrics.listen", config.metrics != current.metrics);
+    let shift = current.policy.connection_mark_shift;
+    keep("policy.connectionMarkShift", config.policy.connection_mark_shift != shift);
     keep("log", config.log != current.log);
     config.node.name.clone_from(&current.node.name);
     config.datastore.clone_from(&current.datastore);
     config.api.clone_from(&current.api);
     config.bgp.listen.clone_from(&current.bgp.listen);
     config.metrics.clone_from(&current.metrics);
+    config.policy.connection_mark_shift = shift;
     config.log.clone_from(&current.log);
     let changed = config != *current;
     Reload { config, refused, changed }

@@ -9,6 +9,7 @@ mod filter;
 mod idle;
 mod labels;
 mod peer;
+mod policy;
 
 /// RFC 4724 §3: the restart time has 12 bits.
 const MAX_RESTART_TIME_SECS: u16 = 4095;
@@ -24,6 +25,7 @@ pub(super) fn problems(config: &Config, document: &Document) -> Vec<Problem> {
     node(config, say);
     datastore::check(&config.datastore, say);
     addresses(config, say);
+    policy::check(&config.policy, say);
     speaker(config, say);
     for (name, filter) in &config.bgp.filters {
         filter::check(name, filter, say);

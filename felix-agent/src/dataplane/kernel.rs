@@ -13,13 +13,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ::bgp::config::PeerKey;
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
+use policy::program::{EndpointId, Program};
 
+use super::enforce::{Enforced, Enforcer, World};
 use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
-use super::nftables::{Nftables, Table};
+use super::nftables::Lowered;
 use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
 use crate::inputs::Uplink;
@@ -28,7 +31,7 @@ use crate::plan::desired::{Desired, InterfaceName, Links, Neighbours, Route, Rou
 /// The kernel objects of this node.
 pub struct Dataplane {
     netlink: Netlink,
-    nftables: Nftables,
+    enforcer: Enforcer,
     routes: Option<Routes>,
     links: Option<Links>,
     neighbours: Option<Neighbours>,
@@ -48,6 +51,10 @@ pub struct Outcome {
     pub problems: Vec<String>,
     /// Routes of ours were there before this process.
     pub restarted: bool,
+    /// Apply again after this time, though nothing is wrong.
+    pub settles_in: Option<Duration>,
+    /// Endpoints that do not have the policy that they should, and why.
+    unfulfilled: BTreeMap<EndpointId, String>,
     /// Host ends that are open.
     open: BTreeSet<InterfaceName>,
     /// The policy in the kernel is the one planned.
@@ -83,6 +90,11 @@ impl Outcome {
         if !self.policy_stands {
             return Some("its policy is not in the kernel".to_owned());
         }
+        if let Some(reason) = self.unfulfilled.get(&workload.id()) {
+            return Some(format!(
+                "its newest policy is not in the kernel, and what is there is no wider: {reason}"
+            ));
+        }
         if !self.open.contains(&workload.host_interface) {
             return Some(format!("its link {} is not open", workload.host_interface));
         }
@@ -97,6 +109,19 @@ impl Outcome {
 
 /// Whether a learned route may be removed: it is known to be gone, rather than not heard of yet.
 pub type MaySweep<'a> = &'a (dyn Fn(&IpNetwork) -> bool + Sync);
+
+/// What must be known besides the plan.
+pub struct Facts<'a> {
+    /// Which learned routes may be removed.
+    pub may_sweep: MaySweep<'a>,
+    /// What the plan's policy was lowered from.
+    pub program: &'a Program,
+    /// Whether somebody in the fabric has an address.
+    pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
+}
+
+/// How long connections that are older than the rules may be picked up in the middle.
+const SETTLING: Duration = Duration::from_secs(10);
 
 fn uplink(interface: &Interface) -> Uplink {
     let path = sysctl::accept_ra(&interface.name);
@@ -116,7 +141,7 @@ impl Dataplane {
     pub fn connect() -> anyhow::Result<Self> {
         Ok(Self {
             netlink: Netlink::connect()?,
-            nftables: Nftables::open()?,
+            enforcer: Enforcer::open(SETTLING)?,
             routes: None,
             links: None,
             neighbours: None,
@@ -131,11 +156,12 @@ impl Dataplane {
     /// # Errors
     /// When they cannot be opened.
     pub fn watch(&self) -> anyhow::Result<(Watcher, nftables::Events)> {
-        Ok((Watcher::open(Some(self.netlink.port()))?, self.nftables.watch()?))
+        Ok((Watcher::open(Some(self.netlink.port()))?, self.enforcer.watch()?))
     }
 
     /// Forgets what the kernel held: the next pass reads it.
     pub fn forget(&mut self) {
+        self.enforcer.forget();
         self.routes = None;
         self.links = None;
         self.neighbours = None;
@@ -239,7 +265,7 @@ impl Dataplane {
 
     /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed where
     /// `may_sweep` says so.
-    pub async fn apply(&mut self, desired: &Desired, may_sweep: MaySweep<'_>) -> Outcome {
+    pub async fn apply(&mut self, desired: &Desired, facts: &Facts<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let paths = desired.sysctls.keys();
         // Both wait for the kernel on this thread.
@@ -248,9 +274,9 @@ impl Dataplane {
             let diff = Diff::between(&settings, &desired.sysctls);
             let settings = sysctl::apply(settings, diff);
             outcome.problems.extend(settings.failed.values().map(ToString::to_string));
-            outcome.policy_stands = self.apply_table(&desired.table, &mut outcome.problems);
+            self.enforce(&desired.policy, facts.program, facts.lives, &mut outcome);
         });
-        match self.apply_rest(desired, may_sweep, &mut outcome).await {
+        match self.apply_rest(desired, facts.may_sweep, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
             Err(error) => {
                 outcome.problems.push(format!("netlink: {error}"));
@@ -260,18 +286,41 @@ impl Dataplane {
         outcome
     }
 
-    fn apply_table(&mut self, table: &Table, problems: &mut Vec<String>) -> bool {
-        match self.nftables.apply(table) {
-            Ok(applied) => {
+    /// Puts the policy back that somebody else has touched, and nothing else. What went wrong, a sentence each.
+    pub fn repair_policy(
+        &mut self,
+        policy: &Lowered,
+        program: &Program,
+        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
+    ) -> Vec<String> {
+        let mut outcome = Outcome::default();
+        tokio::task::block_in_place(|| self.enforce(policy, program, lives, &mut outcome));
+        outcome.problems
+    }
+
+    fn enforce(
+        &mut self,
+        policy: &Lowered,
+        program: &Program,
+        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
+        outcome: &mut Outcome,
+    ) {
+        let interfaces = self.interfaces.iter().flat_map(Interfaces::iter);
+        let own =
+            interfaces.flat_map(|interface| &interface.addresses).map(|address| address.local).collect();
+        match self.enforcer.apply(policy, &World { program, lives, own: &own }) {
+            Ok(Enforced { applied, unfulfilled, problems, settles_in }) => {
                 if applied != nftables::Applied::default() {
                     tracing::debug!(?applied, "nftables");
                 }
-                true
+                let reasons = unfulfilled.iter();
+                outcome.problems.extend(reasons.map(|(id, reason)| format!("policy of {id}: {reason}")));
+                outcome.problems.extend(problems);
+                outcome.unfulfilled = unfulfilled;
+                outcome.settles_in = settles_in;
+                outcome.policy_stands = true;
             }
-            Err(error) => {
-                problems.push(format!("policy is not in the kernel: {error}"));
-                false
-            }
+            Err(error) => outcome.problems.push(format!("policy is not in the kernel: {error}")),
         }
     }
 

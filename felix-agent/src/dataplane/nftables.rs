@@ -3,45 +3,50 @@
 //! Reading order, which is also the direction of the data:
 //!
 //! ```text
-//! policy::Program ─lower─► Table ─diff─► Transaction ─encode─► bytes ─transact─► kernel
-//!                            │              ▲                                      │
-//!                          render           └────────────── decode ◄── read ───────┤
-//!                            │                                                     │
-//!                          people                         events ◄── multicast ────┘
+//! policy::Program ─lower─► Lowered ─assemble─► Table ─diff─► Transaction ─encode─► bytes ─transact─► kernel
+//!                                      ▲         │                                                     │
+//!                                      │       render ─► people                                        │
+//!                                      └─────────────────── decode ◄── read ───────────────────────────┤
+//!                                                             events ◄── multicast ────────────────────┘
 //! ```
 //!
-//! Everything left of `transact` is a pure function of values; `socket`, `read`, `transact` and `events` are the
-//! only places with a file descriptor.
+//! Everything left of `transact` is a pure function of values; `read`, `transact` and `events` are the only places with a
+//! file descriptor.
 //!
 //! Invariants:
 //! * The table is ours alone. No other table is read or written, and the verdict on foreign traffic (neither in nor
 //!   out through an interface named with [`INTERFACE_PREFIX`]) is none at all: it falls through.
 //! * Closed by default: an interface of ours without an element in the dispatch maps is dropped.
+//! * A connection that policy allows outlives every change of it and every restart of the agent; one that policy denies ends
+//!   with the next packet of its beginner ([`lower`], [`assemble`]).
 //! * One change of the desired state is one transaction, hence atomic for packets. It names the generation it was
 //!   computed against, so the kernel refuses it if anyone changed anything in between.
-//! * A change of a set's members touches neither rules nor chains, so rule counters and handles survive it.
+//! * A change of a set's members touches neither rules nor chains, and a change of a chain no rule that stays: counters and
+//!   handles survive.
 //! * Nothing is removed on exit.
 //!
-//! Deliberately absent: the `nft` process, NAT, and anything that happens to established connections when policy
-//! narrows (they are accepted by connection tracking alone).
+//! Deliberately absent: the `nft` process, NAT, packet marks.
 
+pub mod assemble;
+mod compare;
 mod decode;
 pub mod diff;
 pub mod encode;
 pub mod events;
 mod expression;
 pub mod lower;
+pub mod mark;
 mod read;
 pub mod render;
-mod socket;
 pub mod table;
 pub mod transact;
-mod wire;
+
+use super::netfilter::{socket, wire};
 
 pub use events::{Disturbance, Events};
-pub use lower::{INTERFACE_PREFIX, lower};
+pub use lower::{INTERFACE_PREFIX, Lowered, Options, lower};
 pub use table::Table;
-pub use transact::{Applied, Error, Nftables};
+pub use transact::{Applied, Error, Nftables, Wanted};
 
 /// The table's name; its family is `inet`, so it sees IPv4 and IPv6.
 pub const TABLE_NAME: &str = "fabric";

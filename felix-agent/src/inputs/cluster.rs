@@ -5,6 +5,7 @@
 //! without an endpoint has no address in the fabric, so policy need not know it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use datastore::{Key, Kind, WorkloadEndpoint};
 use k8s_openapi::api::core::v1::Pod;
@@ -80,6 +81,12 @@ impl Cluster {
     #[must_use]
     pub fn endpoint(&self, id: &EndpointId) -> Option<&WorkloadEndpoint> {
         self.endpoints.get(id)
+    }
+
+    /// Whether an endpoint of the fabric has this address.
+    #[must_use]
+    pub fn has_address(&self, address: &IpAddr) -> bool {
+        self.endpoints.values().any(|endpoint| endpoint.addresses.contains(address))
     }
 
     /// Labels as policy sees them: the Pod object's, else those of the CNI call.

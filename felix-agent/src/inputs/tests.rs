@@ -268,11 +268,7 @@ fn resources() -> impl Strategy<Value = Resource> {
                     Kind::ServiceAccount,
                 ];
                 let ingress = json!([{ "action": "Allow", "source": { "selector": "has(app)" } }]);
-                let spec = match kinds[kind] {
-                    Kind::Tier => json!({ "order": tier.len() }),
-                    Kind::NetworkSet => json!({ "nets": ["10.0.0.0/8"] }),
-                    _ => json!({ "tier": tier, "ingress": ingress }),
-                };
+                let spec = json!({ "order": 1, "nets": ["10.0.0.0/8"], "tier": tier, "ingress": ingress });
                 object(
                     kinds[kind],
                     "shop",

@@ -2,19 +2,27 @@
 
 use std::cell::RefCell;
 
+use felix_agent::dataplane::nftables::assemble::{Refusals, assemble};
 use felix_agent::dataplane::nftables::render::render;
-use felix_agent::dataplane::nftables::{Applied, Error, Nftables, Table, lower};
-use policy::program::SetId;
+use felix_agent::dataplane::nftables::transact::Former;
+use felix_agent::dataplane::nftables::{Applied, Error, Nftables, Options, Table, lower};
+use policy::program::{Program, SetId};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use crate::namespace::Namespace;
-use crate::programs::{addresses, example, networks};
-use crate::tables;
+use crate::programs::{Interfaces, addresses, example, networks};
+use crate::{table, tables};
 
 fn example_table() -> Table {
     let (program, interfaces) = example();
-    lower(&program, &interfaces)
+    first_table(&program, &interfaces)
+}
+
+/// As it is before anything has changed.
+pub fn first_table(program: &Program, interfaces: &Interfaces) -> Table {
+    let lowered = lower(program, interfaces, &Options::default());
+    assemble(&lowered, Former::None, &Refusals::default(), &|_| true).table
 }
 
 fn open(namespace: &Namespace) -> Nftables {
@@ -37,7 +45,7 @@ fn without_counts(list: &str) -> String {
 fn the_kernel_holds_what_nft_makes_of_our_text() {
     let table = example_table();
     let (ours, theirs) = (Namespace::new(), Namespace::new());
-    open(&ours).apply(&table).unwrap();
+    open(&ours).apply(&mut table.clone()).unwrap();
     theirs.nft(&render(&table));
     assert_eq!(without_counts(&ours.list()), without_counts(&theirs.list()));
 }
@@ -47,7 +55,7 @@ fn the_kernel_holds_what_nft_makes_of_our_text() {
 fn rules_are_the_very_expressions_of_nft() {
     let table = example_table();
     let (ours, theirs) = (Namespace::new(), Namespace::new());
-    open(&ours).apply(&table).unwrap();
+    open(&ours).apply(&mut table.clone()).unwrap();
     theirs.nft(&render(&table));
     let expressions = |namespace: &Namespace| -> Vec<String> {
         let code = namespace.bytecode();
@@ -63,17 +71,17 @@ fn a_second_apply_of_the_same_changes_nothing() {
     let namespace = Namespace::new();
     let mut nftables = open(&namespace);
     let table = example_table();
-    assert!(nftables.apply(&table).unwrap().changes > 0);
-    assert_eq!(nftables.apply(&table).unwrap(), Applied::default());
+    assert!(nftables.apply(&mut table.clone()).unwrap().changes > 0);
+    assert_eq!(nftables.apply(&mut table.clone()).unwrap(), Applied::default());
 }
 
 #[test]
 fn a_restarted_agent_keeps_what_is_right() {
     let namespace = Namespace::new();
     let table = example_table();
-    open(&namespace).apply(&table).unwrap();
+    open(&namespace).apply(&mut table.clone()).unwrap();
     let before = namespace.command("nft", &["-a", "list", "table", "inet", "fabric"]);
-    assert_eq!(open(&namespace).apply(&table).unwrap(), Applied::default());
+    assert_eq!(open(&namespace).apply(&mut table.clone()).unwrap(), Applied::default());
     assert_eq!(before, namespace.command("nft", &["-a", "list", "table", "inet", "fabric"]));
 }
 
@@ -89,13 +97,13 @@ fn members_come_and_go_without_touching_rules() {
     let namespace = Namespace::new();
     let mut nftables = open(&namespace);
     let (mut program, interfaces) = example();
-    nftables.apply(&lower(&program, &interfaces)).unwrap();
+    nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
     let handles = rule_handles(&namespace);
     assert!(handles.len() > 20);
 
     program.sets.insert(SetId("s1".to_owned()), addresses(&["10.0.0.8", "fd00::7"]));
     program.sets.insert(SetId("s2".to_owned()), networks(&["192.0.2.0/24", "2001:db8::/33"]));
-    let applied = nftables.apply(&lower(&program, &interfaces)).unwrap();
+    let applied = nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
     assert_eq!(applied, Applied { changes: 4, ..Applied::default() });
     assert_eq!(rule_handles(&namespace), handles);
     let list = namespace.list();
@@ -104,22 +112,29 @@ fn members_come_and_go_without_touching_rules() {
 }
 
 #[test]
-fn a_changed_profile_rewrites_only_its_own_chain() {
+fn a_changed_profile_takes_and_gives_only_the_rules_that_differ() {
     let namespace = Namespace::new();
     let mut nftables = open(&namespace);
     let (mut program, interfaces) = example();
-    nftables.apply(&lower(&program, &interfaces)).unwrap();
+    let mut table = first_table(&program, &interfaces);
+    nftables.apply(&mut table).unwrap();
     let before = rule_handles(&namespace);
     for profile in program.profiles.values_mut() {
         for tier in &mut profile.tiers {
             tier.rules.retain(|rule| !rule.matches.is_empty());
         }
     }
-    nftables.apply(&lower(&program, &interfaces)).unwrap();
+    nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
     let after = rule_handles(&namespace);
     let kept = after.iter().filter(|rule| before.contains(rule)).count();
-    // p2 had five rules and now has four, all of them new.
-    assert_eq!((before.len() - kept, after.len() - kept), (6, 5));
+    assert_eq!((before.len() - kept, after.len() - kept), (1, 0));
+    nftables.apply(&mut table).unwrap();
+    let again = rule_handles(&namespace);
+    assert_eq!(again.iter().filter(|rule| after.contains(rule)).count(), after.len());
+    let texts = |rules: &[String]| -> Vec<String> {
+        rules.iter().filter_map(|rule| rule.split(" # handle").next().map(str::to_owned)).collect()
+    };
+    assert_eq!(texts(&again), texts(&before));
 }
 
 #[test]
@@ -127,10 +142,10 @@ fn others_tables_do_not_matter() {
     let namespace = Namespace::new();
     let mut nftables = open(&namespace);
     let (mut program, interfaces) = example();
-    nftables.apply(&lower(&program, &interfaces)).unwrap();
+    nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
     namespace.nft("table inet other { chain fabric { counter accept; }; }");
     program.sets.insert(SetId("s4".to_owned()), addresses(&["10.0.0.9"]));
-    let applied = nftables.apply(&lower(&program, &interfaces)).unwrap();
+    let applied = nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
     assert_eq!(applied, Applied { changes: 1, ..Applied::default() });
     assert!(namespace.command("nft", &["list", "table", "inet", "other"]).contains("accept"));
 }
@@ -155,13 +170,13 @@ fn what_others_did_to_our_table_is_undone() {
     for disturbance in disturbances {
         let namespace = Namespace::new();
         let mut nftables = open(&namespace);
-        nftables.apply(&table).unwrap();
+        nftables.apply(&mut table.clone()).unwrap();
         let list = namespace.list();
         namespace.nft(disturbance);
-        let applied = nftables.apply(&table).unwrap();
+        let applied = nftables.apply(&mut table.clone()).unwrap();
         assert!(applied.disturbed && applied.changes > 0, "{disturbance}: {applied:?}");
         assert_eq!(namespace.list(), list, "{disturbance}");
-        assert_eq!(nftables.apply(&table).unwrap(), Applied::default(), "{disturbance}");
+        assert_eq!(nftables.apply(&mut table.clone()).unwrap(), Applied::default(), "{disturbance}");
     }
 }
 
@@ -172,9 +187,9 @@ fn ten_thousand_members_load_in_one_transaction() {
     let (mut program, interfaces) = example();
     let many = (0..10_000_u32).map(|n| std::net::Ipv4Addr::from(0x0a01_0000 + n).into()).collect();
     program.sets.insert(SetId("s1".to_owned()), policy::program::Set::Addresses(many));
-    let table = lower(&program, &interfaces);
-    nftables.apply(&table).unwrap();
-    assert_eq!(open(&namespace).apply(&table).unwrap(), Applied::default());
+    let table = first_table(&program, &interfaces);
+    nftables.apply(&mut table.clone()).unwrap();
+    assert_eq!(open(&namespace).apply(&mut table.clone()).unwrap(), Applied::default());
 }
 
 /// Chains that call each other in a circle.
@@ -183,15 +198,16 @@ fn a_table_that_the_kernel_refuses_leaves_the_last_one_in_place() {
     let namespace = Namespace::new();
     let mut nftables = open(&namespace);
     let table = example_table();
-    nftables.apply(&table).unwrap();
+    nftables.apply(&mut table.clone()).unwrap();
     let list = namespace.list();
     let mut circle = table.clone();
-    let to_itself = circle.chains["endpoints"].rules[2].clone();
+    let calls = |rule: &&table::Rule| matches!(&rule.statements[..], [.., table::Statement::Verdict(table::Verdict::Jump(chain))] if chain == "from_endpoint");
+    let to_itself = circle.chains["endpoints"].rules.iter().find(calls).unwrap().clone();
     circle.chains.get_mut("from_endpoint").unwrap().rules.insert(0, to_itself);
-    let error = nftables.apply(&circle).unwrap_err().to_string();
+    let error = nftables.apply(&mut circle).unwrap_err().to_string();
     assert!(error.contains("the kernel refused to"), "{error}");
     assert_eq!(namespace.list(), list);
-    assert_eq!(nftables.apply(&table).unwrap(), Applied::default());
+    assert_eq!(nftables.apply(&mut table.clone()).unwrap(), Applied::default());
 }
 
 /// Read back by a second instance that knows nothing, after every step of a walk from table to table.
@@ -201,8 +217,8 @@ fn any_table_follows_any_other() {
     let walker = RefCell::new(open(&namespace));
     let fail = |error: Error| TestCaseError::fail(error.to_string());
     proptest!(Config::with_cases(64), |(table in tables::table())| {
-        let applied = walker.borrow_mut().apply(&table).map_err(fail)?;
+        let applied = walker.borrow_mut().apply(&mut table.clone()).map_err(fail)?;
         prop_assert!(!applied.disturbed);
-        prop_assert_eq!(open(&namespace).apply(&table).map_err(fail)?, Applied::default());
+        prop_assert_eq!(open(&namespace).apply(&mut table.clone()).map_err(fail)?, Applied::default());
     });
 }

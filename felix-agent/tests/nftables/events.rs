@@ -1,8 +1,9 @@
 //! Noticing others.
 
-use felix_agent::dataplane::nftables::{Disturbance, Events, Nftables, lower};
+use felix_agent::dataplane::nftables::{Disturbance, Events, Nftables};
 use policy::program::Program;
 
+use crate::apply::first_table;
 use crate::namespace::Namespace;
 use crate::programs::example;
 
@@ -12,7 +13,7 @@ fn with_events(namespace: &Namespace, task: impl AsyncFnOnce(Nftables, Events) +
         runtime.block_on(async {
             let (program, interfaces) = example();
             let mut nftables = Nftables::open().unwrap();
-            nftables.apply(&lower(&program, &interfaces)).unwrap();
+            nftables.apply(&mut first_table(&program, &interfaces)).unwrap();
             let events = nftables.watch().unwrap();
             task(nftables, events).await;
         });
@@ -30,7 +31,10 @@ fn a_foreign_change_is_told_with_its_author_and_repaired() {
             let told = events.next().await.unwrap();
             assert_eq!(told, Disturbance { process: Some("nft".to_owned()) }, "{disturbance}");
             let (program, interfaces) = example();
-            assert!(nftables.apply(&lower(&program, &interfaces)).unwrap().disturbed, "{disturbance}");
+            assert!(
+                nftables.apply(&mut first_table(&program, &interfaces)).unwrap().disturbed,
+                "{disturbance}"
+            );
         });
     }
 }
@@ -40,7 +44,7 @@ fn a_foreign_change_is_told_with_its_author_and_repaired() {
 fn own_changes_and_other_tables_are_not_told() {
     let namespace = Namespace::new();
     with_events(&namespace, async |mut nftables, mut events| {
-        nftables.apply(&lower(&Program::default(), &Default::default())).unwrap();
+        nftables.apply(&mut first_table(&Program::default(), &Default::default())).unwrap();
         namespace.nft("add table inet other; add chain inet other fabric; add table ip fabric");
         let nothing = tokio::time::timeout(std::time::Duration::from_millis(50), events.next()).await;
         assert!(nothing.is_err(), "{nothing:?}");

@@ -1,14 +1,14 @@
 //! Rows of the policies' tables of cases that are the kernel's affair: who is who on a packet that meets it.
 //!
 //! The other rows of the kernel are where its other behaviour is: what is established (40, 41) and what nobody knows yet
-//! (42) in `packets`, a pod's start and end with the attachments.
+//! (42) in `established` and `packets`, a pod's start and end with the attachments.
 
 use policy::program::{Direction, Protocol, Side};
 
-use crate::namespace::Namespace;
-use crate::packets::{
+use crate::fabric::{
     Fabric, NODE, OUTSIDE, PATIENCE, POD_A, POD_B, connect, datagram_passes, is_dropped, listen, passes,
 };
+use crate::namespace::Namespace;
 use crate::programs::{Builder, is_in, networks, port};
 
 /// A service's address, which is nobody's.
@@ -45,7 +45,7 @@ fn serve(node: &Namespace, pod: &str) {
 #[test]
 fn row_33_a_pod_reaches_itself() {
     let mut fabric = Fabric::new();
-    fabric.enforce(closed_a());
+    fabric.enforce(&closed_a());
     for address in POD_A {
         let _server = listen(&fabric.a, address, 80);
         passes(&fabric.a, address, 80);
@@ -56,7 +56,7 @@ fn row_33_a_pod_reaches_itself() {
 #[test]
 fn row_35_the_own_node_gets_in_and_nobody_whom_it_hides() {
     let mut fabric = Fabric::new();
-    fabric.enforce(closed_a());
+    fabric.enforce(&closed_a());
     let _servers = POD_A.map(|address| listen(&fabric.a, address, 8080));
     for address in POD_A {
         passes(&fabric.node, address, 8080);
@@ -70,7 +70,7 @@ fn row_35_the_own_node_gets_in_and_nobody_whom_it_hides() {
 fn row_36_to_its_own_node_a_pods_egress_applies() {
     let mut fabric = Fabric::new();
     fabric.enforce(
-        Builder::default()
+        &Builder::default()
             .set("s1", networks(&["192.0.2.1/32"]))
             .profile(
                 "p1",
@@ -100,9 +100,9 @@ fn row_50_to_a_service_a_pods_egress_sees_the_backend() {
     let mut fabric = Fabric::new();
     serve(&fabric.node, POD_B[0]);
     let _server = listen(&fabric.b, POD_B[0], 8080);
-    fabric.enforce(a_sends_to("10.96.0.10/32"));
+    fabric.enforce(&a_sends_to("10.96.0.10/32"));
     is_dropped(&fabric.a, SERVICE, 80);
-    fabric.enforce(a_sends_to("10.1.0.2/32"));
+    fabric.enforce(&a_sends_to("10.1.0.2/32"));
     passes(&fabric.a, SERVICE, 80);
 }
 
@@ -120,11 +120,11 @@ fn row_51_where_it_arrives_the_client_of_a_node_port_is_judged_before_it_is_hidd
     let mut fabric = Fabric::new();
     serve(&fabric.node, POD_B[0]);
     let server = listen(&fabric.b, POD_B[0], 8080);
-    fabric.enforce(b_takes_from("192.0.2.2/32"));
+    fabric.enforce(&b_takes_from("192.0.2.2/32"));
     let _client = connect(&fabric.outside, NODE[0], NODE_PORT, PATIENCE).unwrap();
     // The pod itself sees the node.
     let (_, seen) = server.accept().unwrap();
     assert_ne!(seen.ip().to_string(), OUTSIDE[0]);
-    fabric.enforce(b_takes_from("169.254.1.1/32"));
+    fabric.enforce(&b_takes_from("169.254.1.1/32"));
     is_dropped(&fabric.outside, NODE[0], NODE_PORT);
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::table::{
-    COMMENT_MAX_BYTES, Chain, ConntrackState, Datatype, Elements, Family, Field, Hook, HookPoint, Rule, Set,
-    Side, Statement, Table, Value, Verdict,
+    Bits, COMMENT_MAX_BYTES, Chain, ConntrackState, Datatype, Elements, Family, Field, Hook, HookPoint,
+    Limit, Log, Rule, Set, Side, Statement, Table, Value, Verdict,
 };
 use ipnetwork::IpNetwork;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -194,7 +194,7 @@ fn fields(key: &[Datatype]) -> impl Iterator<Item = Vec<Field>> {
             Datatype::Ipv4Address => Field::Address(side, Family::V4),
             Datatype::Ipv6Address => Field::Address(side, Family::V6),
             Datatype::Protocol => Field::Protocol,
-            Datatype::Port => Field::DestinationPort,
+            Datatype::Port => Field::Port(side),
             Datatype::Interface => Field::Interface(side),
         };
         key.iter().map(field).collect()
@@ -210,16 +210,19 @@ fn condition(sets: &BTreeMap<String, Set>) -> impl Strategy<Value = Vec<Statemen
         for fields in fields(&set.key) {
             let family = fields.iter().find_map(|field| match field {
                 Field::Address(_, family) => Some(Statement::Family(*family)),
-                Field::Interface(_) | Field::Protocol | Field::DestinationPort => None,
+                Field::Interface(_) | Field::Protocol | Field::Port(_) => None,
             });
-            lookups.push(family.into_iter().chain([Statement::InSet(fields, name.clone())]).collect());
+            let asked =
+                [Statement::InSet(fields.clone(), name.clone()), Statement::NotInSet(fields, name.clone())];
+            lookups.extend(asked.map(|asked| family.clone().into_iter().chain([asked]).collect()));
         }
     }
-    let states = [ConntrackState::Invalid, ConntrackState::Established, ConntrackState::Related];
     prop_oneof![
         select(lookups),
+        of_connection(),
+        above_ip(),
+        told(),
         family().prop_map(|family| vec![Statement::Family(family)]),
-        any::<u8>().prop_map(|protocol| vec![Statement::Protocol(protocol)]),
         (side(), "[a-z]{1,15}").prop_map(|(side, name)| vec![Statement::InterfaceIs(side, name)]),
         (side(), "[a-z]{1,15}").prop_map(|(side, name)| vec![Statement::InterfaceBegins(side, name)]),
         (side(), any::<u32>(), 1..=32_u8).prop_map(|(side, bits, length)| address_in(side, v4(bits), length)),
@@ -228,15 +231,62 @@ fn condition(sets: &BTreeMap<String, Set>) -> impl Strategy<Value = Vec<Statemen
             v6(bits),
             length
         )),
-        (any::<u16>(), any::<u16>())
-            .prop_map(|(a, b)| vec![Statement::Protocol(6), Statement::PortIn(a.min(b), a.max(b))]),
-        (any::<u8>(), any::<u8>()).prop_map(|(a, b)| vec![
-            Statement::Family(Family::V6),
-            Statement::Protocol(58),
-            Statement::Icmpv6TypeIn(a.min(b), a.max(b))
-        ]),
-        btree_set(select(states.to_vec()), 1..3).prop_map(|states| vec![Statement::ConntrackState(states)]),
     ]
+}
+
+/// Looks into a transport header.
+fn above_ip() -> impl Strategy<Value = Vec<Statement>> {
+    let side = || select(vec![Side::Source, Side::Destination]);
+    let ports = (side(), any::<u16>(), any::<u16>(), any::<bool>()).prop_map(|(side, a, b, within)| {
+        let (first, last) = (a.min(b), a.max(b));
+        let ports = match within {
+            true => Statement::PortIn(side, first, last),
+            false => Statement::PortNotIn(side, first, last),
+        };
+        vec![Statement::Protocol(6), ports]
+    });
+    let icmp = (any::<bool>(), any::<u8>(), any::<u8>(), 0..4).prop_map(|(v6, a, b, which)| {
+        let (family, protocol) = if v6 { (Family::V6, 58) } else { (Family::V4, 1) };
+        let asked = match which {
+            0 => Statement::IcmpTypeIn(a.min(b), a.max(b)),
+            1 => Statement::IcmpTypeIsNot(a),
+            2 => Statement::IcmpCodeIs(a),
+            _ => Statement::IcmpCodeIsNot(a),
+        };
+        vec![Statement::Family(family), Statement::Protocol(protocol), asked]
+    });
+    prop_oneof![
+        any::<u8>().prop_map(|protocol| vec![Statement::Protocol(protocol)]),
+        any::<u8>().prop_map(|protocol| vec![Statement::NotProtocol(protocol)]),
+        ports,
+        icmp,
+        Just(vec![Statement::Protocol(6), Statement::NotPlainSyn]),
+    ]
+}
+
+/// Asks connection tracking, or tells it.
+fn of_connection() -> impl Strategy<Value = Vec<Statement>> {
+    let states =
+        [ConntrackState::Invalid, ConntrackState::Established, ConntrackState::Related, ConntrackState::New];
+    let bits = || {
+        let bits = (1..=u32::MAX, any::<u32>());
+        bits.prop_map(|(mask, value)| Bits { mask, value: value & mask })
+    };
+    prop_oneof![
+        btree_set(select(states.to_vec()), 1..4).prop_map(|states| vec![Statement::ConntrackState(states)]),
+        Just(vec![Statement::IsReply]),
+        bits().prop_map(|bits| vec![Statement::MarkIs(bits)]),
+        bits().prop_map(|bits| vec![Statement::SetMark(bits)]),
+    ]
+}
+
+/// What listeners hear, now and then only so often.
+fn told() -> impl Strategy<Value = Vec<Statement>> {
+    let limit = (1..2000_u32, 1..100_u32).prop_map(|(per_second, burst)| Limit { per_second, burst });
+    let log = ("[a-z|# 0-9]{1,127}", any::<u16>(), 1..2000_u32)
+        .prop_map(|(prefix, group, snaplen)| Statement::Log(Log { prefix, group, snaplen }));
+    (proptest::option::of(limit), log)
+        .prop_map(|(limit, log)| limit.map(Statement::Limit).into_iter().chain([log]).collect())
 }
 
 fn address_in(side: Side, address: IpAddr, length: u8) -> Vec<Statement> {

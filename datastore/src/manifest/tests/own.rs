@@ -158,82 +158,82 @@ fn policies() {
 
 #[test]
 fn rules() {
-    for (rule, expected) in [
-        ("{}", "13: spec.ingress[0].action: is missing; write one of Allow, Deny, Pass, Log"),
-        ("{ action: allow }", "23: spec.ingress[0].action: \"allow\" is unknown; did you mean \"Allow\"?"),
-        (
-            "{ action: Deny, protocoll: TCP }",
-            "29: spec.ingress[0].protocoll: is unknown; did you mean \"protocol\"?",
-        ),
-        (
-            "{ action: Deny, protocol: tcp }",
-            "39: spec.ingress[0].protocol: \"tcp\" is unknown; did you mean \"TCP\"?",
-        ),
-        (
-            "{ action: Deny, protocol: 256 }",
-            "39: spec.ingress[0].protocol: 256 is no protocol; write a number from 1 to 255",
-        ),
-        (
-            "{ action: Deny, ipVersion: 5 }",
-            "40: spec.ingress[0].ipVersion: 5 is no version of IP; write 4 or 6",
-        ),
-        (
-            "{ action: Deny, ipVersion: 6, protocol: ICMP }",
-            "53: spec.ingress[0].protocol: is of IPv4, and ipVersion is 6; write ICMPv6, or ipVersion 4",
-        ),
-        (
-            "{ action: Deny, icmp: { type: 8 } }",
-            "35: spec.ingress[0].icmp: is of no other protocol; write protocol: ICMP, or ICMPv6, beside it",
-        ),
-        (
-            "{ action: Deny, protocol: ICMP, icmp: { type: 255 } }",
-            "59: spec.ingress[0].icmp.type: 255 is none; write a number from 0 to 254",
-        ),
-        (
-            "{ action: Deny, protocol: ICMP, icmp: { code: 1 } }",
-            "59: spec.ingress[0].icmp.code: is there without a type; write that too",
-        ),
-        (
-            "{ action: Allow, protocol: TCP, http: { methods: [GET] } }",
-            "51: spec.ingress[0].http: needs a proxy that reads requests, and there is none here; remove it, and let what \
-          serves the requests judge them",
-        ),
-        (
-            "{ action: Deny, source: { nets: [10.0.0.0/33] } }",
-            "46: spec.ingress[0].source.nets[0]: \"10.0.0.0/33\" is no prefix and no address; write one like 10.0.0.0/8, \
-          2001:db8::/32 or 192.0.2.1",
-        ),
-        (
-            "{ action: Deny, ipVersion: 4, source: { nets: ['::/0'] } }",
-            "60: spec.ingress[0].source.nets[0]: ::/0 is of IPv6, and ipVersion is 4",
-        ),
-        (
-            "{ action: Deny, source: { ports: [80] } }",
-            "46: spec.ingress[0].source.ports: is of no other protocol; write protocol: TCP, UDP or SCTP beside it",
-        ),
-        (
-            "{ action: Deny, protocol: UDP, source: { ports: ['9:1'] } }",
-            "62: spec.ingress[0].source.ports[0]: \"9:1\" is no port; write a number from 1 to 65535, a range like \
-          \"1000:2000\", or a name",
-        ),
-        (
-            "{ action: Deny, source: { services: { name: a }, selector: all() } }",
-            "72: spec.ingress[0].source.selector: cannot be beside services, which says it; make it a rule of its own",
-        ),
-        (
-            "{ action: Deny, source: { serviceAccounts: {} } }",
-            "56: spec.ingress[0].source.serviceAccounts: says nothing; write names or a selector, or remove it",
-        ),
-        (
-            "{ action: Deny, source: { notSelector: 'a ==' } }",
-            "52: spec.ingress[0].source.notSelector: character 5: found the end, expected a value in quotes; write like \
-          role == 'frontend' && has(team)",
-        ),
-    ] {
+    for (rule, expected) in WRONG_RULES {
         let text = ours("NetworkPolicy", &format!("  ingress: [{rule}]\n"));
         wrong(&text, &[&format!("f.yaml:5:{expected}")]);
     }
 }
+
+/// A rule, and what is wrong with it.
+const WRONG_RULES: [(&str, &str); 18] = [
+    ("{}", "13: spec.ingress[0].action: is missing; write one of Allow, Deny, Pass, Log"),
+    ("{ action: allow }", "23: spec.ingress[0].action: \"allow\" is unknown; did you mean \"Allow\"?"),
+    (
+        "{ action: Deny, protocoll: TCP }",
+        "29: spec.ingress[0].protocoll: is unknown; did you mean \"protocol\"?",
+    ),
+    (
+        "{ action: Deny, protocol: tcp }",
+        "39: spec.ingress[0].protocol: \"tcp\" is unknown; did you mean \"TCP\"?",
+    ),
+    (
+        "{ action: Deny, protocol: 256 }",
+        "39: spec.ingress[0].protocol: 256 is no protocol; write a number from 1 to 255",
+    ),
+    ("{ action: Deny, ipVersion: 5 }", "40: spec.ingress[0].ipVersion: 5 is no version of IP; write 4 or 6"),
+    (
+        "{ action: Deny, ipVersion: 6, protocol: ICMP }",
+        "53: spec.ingress[0].protocol: is of IPv4, and ipVersion is 6; write ICMPv6, or ipVersion 4",
+    ),
+    (
+        "{ action: Deny, icmp: { type: 8 } }",
+        "35: spec.ingress[0].icmp: is of no other protocol; write protocol: ICMP, or ICMPv6, beside it",
+    ),
+    (
+        "{ action: Deny, protocol: ICMP, icmp: { type: 255 } }",
+        "59: spec.ingress[0].icmp.type: 255 is none; write a number from 0 to 254",
+    ),
+    (
+        "{ action: Deny, protocol: ICMP, icmp: { code: 1 } }",
+        "59: spec.ingress[0].icmp.code: is there without a type; write that too",
+    ),
+    (
+        "{ action: Allow, protocol: TCP, http: { methods: [GET] } }",
+        "51: spec.ingress[0].http: needs a proxy that reads requests, and there is none here; remove it, and let what \
+          serves the requests judge them",
+    ),
+    (
+        "{ action: Deny, source: { nets: [10.0.0.0/33] } }",
+        "46: spec.ingress[0].source.nets[0]: \"10.0.0.0/33\" is no prefix and no address; write one like 10.0.0.0/8, \
+          2001:db8::/32 or 192.0.2.1",
+    ),
+    (
+        "{ action: Deny, ipVersion: 4, source: { nets: ['::/0'] } }",
+        "60: spec.ingress[0].source.nets[0]: ::/0 is of IPv6, and ipVersion is 4",
+    ),
+    (
+        "{ action: Deny, source: { ports: [80] } }",
+        "46: spec.ingress[0].source.ports: is of no other protocol; write protocol: TCP, UDP or SCTP beside it",
+    ),
+    (
+        "{ action: Deny, protocol: UDP, source: { ports: ['9:1'] } }",
+        "62: spec.ingress[0].source.ports[0]: \"9:1\" is no port; write a number from 1 to 65535, a range like \
+          \"1000:2000\", or a name",
+    ),
+    (
+        "{ action: Deny, source: { services: { name: a }, selector: all() } }",
+        "72: spec.ingress[0].source.selector: cannot be beside services, which says it; make it a rule of its own",
+    ),
+    (
+        "{ action: Deny, source: { serviceAccounts: {} } }",
+        "56: spec.ingress[0].source.serviceAccounts: says nothing; write names or a selector, or remove it",
+    ),
+    (
+        "{ action: Deny, source: { notSelector: 'a ==' } }",
+        "52: spec.ingress[0].source.notSelector: character 5: found the end, expected a value in quotes; write like \
+          role == 'frontend' && has(team)",
+    ),
+];
 
 #[test]
 fn tiers_sets_and_hosts() {

@@ -1,5 +1,5 @@
-//! What is right in each object, and perhaps not meant together: policies of a tier that does not exist, and two tiers or
-//! two policies of the same order, of which the names decide.
+//! What is right in each object, and perhaps does not do what was meant: policies of a tier that does not exist, two
+//! tiers or two policies of the same order, of which the names decide, and host endpoints, which nobody polices here.
 //!
 //! Nothing is refused for it: a tier may come with the next manifest, and orders may be equal on purpose.
 
@@ -16,7 +16,7 @@ const BUILT_IN: [&str; 3] = ["kube-admin", "default", "kube-baseline"];
 
 /// Whether there may be something to say about it.
 pub(super) fn concerns(resource: &Resource) -> bool {
-    matches!(resource, Resource::Tier(_)) || policy(resource).is_some()
+    matches!(resource, Resource::Tier(_) | Resource::HostEndpoint(_)) || policy(resource).is_some()
 }
 
 /// What is to be said about what is applied, beside what is stored.
@@ -30,6 +30,9 @@ pub(super) fn remarks<'a>(
     let mut remarks = Vec::new();
     for resource in applied.into_iter().filter(|resource| concerns(resource)) {
         let key = resource.key();
+        if matches!(resource, Resource::HostEndpoint(_)) {
+            remarks.push(format!("{key}: is kept, and no policy is enforced on interfaces of hosts"));
+        }
         if let Some(spec) = policy(resource)
             && !BUILT_IN.contains(&spec.tier())
             && !all.contains_key(&Key::global(Kind::Tier, spec.tier()))
@@ -106,6 +109,14 @@ mod tests {
         assert_eq!(remarks([&applied].into_iter(), &[]), [expected]);
         assert_eq!(remarks([&applied].into_iter(), &[tier("security", 1)]), [""; 0]);
         assert_eq!(remarks([&applied, &tier("security", 1)].into_iter(), &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_kept_only_is_told() {
+        let object = json!({ "metadata": { "name": "h" }, "spec": { "node": "n1", "interfaceName": "*" } });
+        let host = Resource::decode(Kind::HostEndpoint, object).unwrap();
+        let expected = "HostEndpoint h: is kept, and no policy is enforced on interfaces of hosts";
+        assert_eq!(remarks([&host].into_iter(), &[]), [expected]);
     }
 
     #[test]

@@ -11,11 +11,23 @@ fn what_can_change_changes_and_the_rest_is_named() {
         .replace("fabric.db", "other.db")
         .replace("10.255.0.1", "10.255.0.9")
         .replace("localAS: 65001", "localAS: 65009\n  listen: { port: 1179 }")
-        + "api: { socket: /other.sock }\nmetrics: { listen: \"127.0.0.1:1\" }\nlog: { level: debug }\n";
+        + "api: { socket: /other.sock }\nmetrics: { listen: \"127.0.0.1:1\" }\nlog: { level: debug }\npolicy: { connectionMarkShift: 4, requireSyn: false }\n";
     let new = parse(&new).expect("valid");
     let Reload { config, refused, changed } = select(&current, new.clone());
     let named: Vec<&str> = refused.iter().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(named, ["node.name", "datastore", "api.socket", "bgp.listen", "metrics.listen", "log"]);
+    assert_eq!(
+        named,
+        [
+            "node.name",
+            "datastore",
+            "api.socket",
+            "bgp.listen",
+            "metrics.listen",
+            "policy.connectionMarkShift",
+            "log"
+        ]
+    );
+    assert_eq!((config.policy.connection_mark_shift, config.policy.require_syn), (0, false));
     assert!(changed);
     assert_eq!((config.node.name.as_str(), config.bgp.listen.port), ("node1", 179));
     assert_eq!(

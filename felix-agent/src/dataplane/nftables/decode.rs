@@ -120,6 +120,12 @@ fn value(bytes: &[u8], datatype: Datatype) -> Option<Value> {
     }
 }
 
+/// The chain that a rule is in, and the kernel's name for it.
+pub(super) fn rule_handle(attributes: Received<'_>) -> Option<(String, u64)> {
+    let chain = attributes.text(code::NFTA_RULE_CHAIN)?.to_owned();
+    Some((chain, attributes.number64(code::NFTA_RULE_HANDLE)?))
+}
+
 /// The chain that a rule is in, and the rule.
 pub(super) fn rule(attributes: Received<'_>) -> Option<(String, Rule)> {
     let chain = attributes.text(code::NFTA_RULE_CHAIN)?.to_owned();

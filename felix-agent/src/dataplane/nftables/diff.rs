@@ -1,16 +1,17 @@
 //! From one table to another by the least change.
 //!
-//! Sets change by elements. A chain whose rules differ is flushed and filled again within the transaction, so no packet
-//! sees it empty. What changes its very shape (the type of a set, the hook of a chain) would have to take everything
-//! that refers to it along, so then the whole table is replaced, which is equally atomic.
+//! Sets change by elements, chains by rules: what stays keeps its handle and its counters. What changes its very shape
+//! (the type of a set, the hook of a chain) would have to take everything that refers to it along, so then the whole
+//! table is replaced, which is equally atomic.
 //!
 //! Order within a transaction, for every reference must point to something while it exists: make sets and chains,
-//! empty chains, take elements, give elements, give rules, remove sets, remove chains.
+//! take rules, take elements, give elements, give rules, remove sets, remove chains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::{Chain, Elements, Hook, Rule, Set, Table};
+use super::table::{Elements, Hook, Rule, Set, Table};
 
+mod rules;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -42,8 +43,46 @@ pub enum Change {
     FlushChain(String),
     /// An empty chain that nothing refers to.
     DeleteChain(String),
-    /// At the end of a chain.
-    AddRule(String, Rule),
+    /// The rule that was at this place of a chain before the transaction.
+    DeleteRule(String, usize),
+    /// To a chain: before the rule that was at this place before the transaction, which stays, or else at the end.
+    AddRule(String, Option<usize>, Rule),
+}
+
+impl Change {
+    /// The set that it is about.
+    pub fn of_set(&self) -> Option<&str> {
+        match self {
+            Change::AddSet(name, _)
+            | Change::DeleteSet(name)
+            | Change::AddElements(name, _)
+            | Change::DeleteElements(name, _) => Some(name),
+            Change::AddTable
+            | Change::DeleteTable
+            | Change::AddChain(..)
+            | Change::FlushChain(_)
+            | Change::DeleteChain(_)
+            | Change::DeleteRule(..)
+            | Change::AddRule(..) => None,
+        }
+    }
+
+    /// The chain that it is about.
+    pub fn of_chain(&self) -> Option<&str> {
+        match self {
+            Change::AddChain(name, _)
+            | Change::FlushChain(name)
+            | Change::DeleteChain(name)
+            | Change::DeleteRule(name, _)
+            | Change::AddRule(name, ..) => Some(name),
+            Change::AddTable
+            | Change::DeleteTable
+            | Change::AddSet(..)
+            | Change::DeleteSet(_)
+            | Change::AddElements(..)
+            | Change::DeleteElements(..) => None,
+        }
+    }
 }
 
 /// The transaction that turns `actual` into `desired`; no changes if they are equal.
@@ -53,11 +92,11 @@ pub fn diff(actual: &Table, desired: &Table) -> Transaction {
     }
     let mut changes = Vec::new();
     add_sets_and_chains(&mut changes, actual, desired);
-    flush_chains(&mut changes, actual, desired);
+    take_rules(&mut changes, actual, desired);
     let (taken, given) = element_changes(actual, desired);
     changes.extend(taken.into_iter().map(|(name, set)| Change::DeleteElements(name, set)));
     changes.extend(given.into_iter().map(|(name, set)| Change::AddElements(name, set)));
-    add_rules(&mut changes, actual, desired);
+    give_rules(&mut changes, actual, desired);
     changes.extend(gone(&actual.sets, &desired.sets).map(|name| Change::DeleteSet(name.clone())));
     changes.extend(gone(&actual.chains, &desired.chains).map(|name| Change::DeleteChain(name.clone())));
     Transaction { changes }
@@ -101,21 +140,39 @@ fn add_sets_and_chains(changes: &mut Vec<Change>, actual: &Table, desired: &Tabl
     }
 }
 
-/// Chains that go are flushed with the others: they may refer to each other.
-fn flush_chains(changes: &mut Vec<Change>, actual: &Table, desired: &Table) {
-    let rules = |table: &Table, name: &str| table.chains.get(name).map(|chain| chain.rules.clone());
-    for (name, chain) in &actual.chains {
-        if !chain.rules.is_empty() && rules(desired, name).as_ref() != Some(&chain.rules) {
+/// Chains that go, or of which nothing stays, are flushed as a whole.
+fn take_rules(changes: &mut Vec<Change>, actual: &Table, desired: &Table) {
+    for (name, chain) in actual.chains.iter().filter(|(_, chain)| !chain.rules.is_empty()) {
+        let kept: BTreeSet<usize> = match desired.chains.get(name) {
+            Some(new) if new.rules == chain.rules => continue,
+            Some(new) => rules::kept(&chain.rules, &new.rules).into_iter().flatten().collect(),
+            None => BTreeSet::new(),
+        };
+        if kept.is_empty() {
             changes.push(Change::FlushChain(name.clone()));
+            continue;
         }
+        let taken = (0..chain.rules.len()).filter(|at| !kept.contains(at));
+        changes.extend(taken.map(|at| Change::DeleteRule(name.clone(), at)));
     }
 }
 
-fn add_rules(changes: &mut Vec<Change>, actual: &Table, desired: &Table) {
+fn give_rules(changes: &mut Vec<Change>, actual: &Table, desired: &Table) {
     for (name, chain) in &desired.chains {
-        if actual.chains.get(name).is_none_or(|old: &Chain| old.rules != chain.rules) {
-            changes.extend(chain.rules.iter().map(|rule| Change::AddRule(name.clone(), rule.clone())));
+        let old = actual.chains.get(name).map(|chain| chain.rules.as_slice()).unwrap_or_default();
+        if old == chain.rules {
+            continue;
         }
+        let kept = rules::kept(old, &chain.rules);
+        let mut following = Vec::with_capacity(kept.len());
+        let mut next = None;
+        for place in kept.iter().rev() {
+            following.push(next);
+            next = place.or(next);
+        }
+        let places = kept.iter().zip(following.into_iter().rev());
+        let new = chain.rules.iter().zip(places).filter(|(_, (kept, _))| kept.is_none());
+        changes.extend(new.map(|(rule, (_, next))| Change::AddRule(name.clone(), next, rule.clone())));
     }
 }
 

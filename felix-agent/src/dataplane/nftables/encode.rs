@@ -7,6 +7,8 @@
 //! Creation is exclusive (`NLM_F_EXCL`) wherever the kernel knows the flag, so that a kernel which already has the
 //! object says so instead of agreeing by chance.
 
+use std::collections::BTreeMap;
+
 use super::TABLE_NAME;
 use super::diff::{Change, Transaction};
 use super::table::{Hook, HookPoint, Rule};
@@ -18,7 +20,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub(super) use expression::CANONICAL_REGISTER_BASE;
+pub(super) use expression::{CANONICAL_REGISTER_BASE, SECOND};
 pub(super) use set::{datatype_bytes, flags, key_of_type};
 
 /// A batch that is ready to send as one datagram.
@@ -39,13 +41,17 @@ impl Batch {
     }
 }
 
-/// The batch for a transaction that is valid at `generation`, numbered from `sequence` on.
-pub fn encode(transaction: &Transaction, generation: u32, sequence: u32) -> Batch {
+/// The kernel's names for the rules of those chains of which a transaction takes or keeps some, in order.
+pub type Handles = BTreeMap<String, Vec<u64>>;
+
+/// The batch for a transaction that is valid at `generation`, numbered from `sequence` on. A rule whose handle is not
+/// given is none that the kernel knows.
+pub fn encode(transaction: &Transaction, handles: &Handles, generation: u32, sequence: u32) -> Batch {
     let messages: Vec<(usize, Body)> = transaction
         .changes
         .iter()
         .enumerate()
-        .flat_map(|(index, change)| bodies(change, index).into_iter().map(move |body| (index, body)))
+        .flat_map(|(index, change)| bodies(change, index, handles).into_iter().map(move |body| (index, body)))
         .collect();
     let mut datagram = Datagram::default();
     let bracket = |kind, sequence| Header {
@@ -93,7 +99,11 @@ impl Body {
 }
 
 /// `index` identifies a new set within the transaction, which the kernel demands.
-fn bodies(change: &Change, index: usize) -> Vec<Body> {
+fn bodies(change: &Change, index: usize, handles: &Handles) -> Vec<Body> {
+    const NO_RULE: u64 = 0;
+    let handle = |chain: &str, at: usize| {
+        handles.get(chain).and_then(|rules| rules.get(at)).copied().unwrap_or(NO_RULE)
+    };
     const CREATE: u16 = code::NLM_F_CREATE | code::NLM_F_EXCL;
     let body = match change {
         Change::AddTable => Body::new(code::NFT_MSG_NEWTABLE, code::NLM_F_CREATE, |attributes| {
@@ -131,9 +141,21 @@ fn bodies(change: &Change, index: usize) -> Vec<Body> {
         Change::DeleteChain(name) => {
             Body::new(code::NFT_MSG_DELCHAIN, 0, |attributes| chain(attributes, name, None))
         }
-        Change::AddRule(chain, new) => {
+        Change::DeleteRule(chain, at) => Body::new(code::NFT_MSG_DELRULE, 0, |attributes| {
+            attributes.text(code::NFTA_RULE_TABLE, TABLE_NAME);
+            attributes.text(code::NFTA_RULE_CHAIN, chain);
+            attributes.number64(code::NFTA_RULE_HANDLE, handle(chain, *at));
+        }),
+        Change::AddRule(chain, None, new) => {
             let flags = code::NLM_F_CREATE | code::NLM_F_APPEND;
             Body::new(code::NFT_MSG_NEWRULE, flags, |attributes| rule(attributes, chain, new))
+        }
+        // Without the flag to append, the position is that of the rule that comes after.
+        Change::AddRule(chain, Some(before), new) => {
+            Body::new(code::NFT_MSG_NEWRULE, code::NLM_F_CREATE, |attributes| {
+                rule(attributes, chain, new);
+                attributes.number64(code::NFTA_RULE_POSITION, handle(chain, *before));
+            })
         }
     };
     vec![body]

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
-use super::table::{ConntrackState, Family, Field, Side, Statement, Verdict};
+use super::table::{Bits, ConntrackState, Family, Field, Limit, Log, Side, Statement, Verdict};
 
 mod recognise;
 #[cfg(test)]
@@ -21,16 +21,24 @@ pub(super) use recognise::recognise;
 pub(super) enum Expression {
     /// Puts a value of the packet into a register.
     Load { source: Source, register: u32 },
-    /// `register &= mask`
-    Mask { register: u32, mask: Vec<u8> },
+    /// `register = register & mask ^ flip`
+    Bitwise { register: u32, mask: Vec<u8>, flip: Vec<u8> },
     /// Ends the rule unless the comparison holds.
     Compare { register: u32, comparison: Comparison, data: Vec<u8> },
-    /// Ends the rule unless the set has the key at the first register; `verdict` takes the map's.
-    Lookup { set: String, verdict: bool },
+    /// Ends the rule if the register is within first to last.
+    Outside { register: u32, first: Vec<u8>, last: Vec<u8> },
+    /// Ends the rule unless the set has the key at the first register (`negated`: if it has); `verdict` takes the map's.
+    Lookup { set: String, verdict: bool, negated: bool },
+    /// Writes the first register to a `ct` key.
+    SetConntrack(u32),
     /// A verdict.
     Immediate(Verdict),
     /// Counts packets and bytes.
     Counter,
+    /// Ends the rule if it is asked too often.
+    Limit(Limit),
+    /// Tells listeners.
+    Log(Log),
 }
 
 /// Where a register's value comes from.
@@ -60,6 +68,8 @@ const META_NFPROTO: u32 = 15;
 const META_L4PROTO: u32 = 16;
 // enum nft_ct_keys
 const CT_STATE: u32 = 0;
+const CT_DIRECTION: u32 = 1;
+const CT_MARK: u32 = 3;
 // enum nft_payload_bases
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
@@ -71,9 +81,20 @@ pub(super) const INTERFACE_NAME_BYTES: usize = 16;
 
 const FAMILY: Source = Source::Meta(META_NFPROTO);
 const PROTOCOL: Source = Source::Meta(META_L4PROTO);
+const SOURCE_PORT: Source = Source::Payload(TRANSPORT_HEADER, 0, 2);
 const DESTINATION_PORT: Source = Source::Payload(TRANSPORT_HEADER, 2, 2);
-const ICMPV6_TYPE: Source = Source::Payload(TRANSPORT_HEADER, 0, 1);
+const ICMP_TYPE: Source = Source::Payload(TRANSPORT_HEADER, 0, 1);
+const ICMP_CODE: Source = Source::Payload(TRANSPORT_HEADER, 1, 1);
+const TCP_FLAGS: Source = Source::Payload(TRANSPORT_HEADER, 13, 1);
 const CONNTRACK_STATE: Source = Source::Conntrack(CT_STATE);
+const CONNTRACK_DIRECTION: Source = Source::Conntrack(CT_DIRECTION);
+const CONNTRACK_MARK: Source = Source::Conntrack(CT_MARK);
+
+/// `IP_CT_DIR_REPLY` of `enum ip_conntrack_dir`.
+const REPLY: u8 = 1;
+/// RFC 9293 §3.1: FIN 1, SYN 2, RST 4, ACK 16.
+const FIN_SYN_RST_ACK: u8 = 0x17;
+const SYN: u8 = 0x02;
 
 /// The kernel's words for a rule.
 pub(super) fn compile(statements: &[Statement]) -> Vec<Expression> {
@@ -84,24 +105,42 @@ fn statement_expressions(statement: &Statement) -> Vec<Expression> {
     match statement {
         Statement::Family(family) => equal(FAMILY, vec![family_number(*family)]),
         Statement::Protocol(protocol) => equal(PROTOCOL, vec![*protocol]),
+        Statement::NotProtocol(protocol) => unequal(PROTOCOL, vec![*protocol]),
         Statement::InterfaceIs(side, name) => equal(interface(*side), interface_bytes(name)),
         Statement::InterfaceBegins(side, prefix) => equal(interface(*side), prefix.as_bytes().to_vec()),
         Statement::AddressIn(side, network) => address_in(*side, network),
-        Statement::PortIn(first, last) => {
-            within(DESTINATION_PORT, first.to_be_bytes().to_vec(), last.to_be_bytes().to_vec())
+        Statement::PortIn(side, first, last) => {
+            within(port(*side), first.to_be_bytes().to_vec(), last.to_be_bytes().to_vec())
         }
-        Statement::Icmpv6TypeIn(first, last) => within(ICMPV6_TYPE, vec![*first], vec![*last]),
+        Statement::PortNotIn(side, first, last) => outside(port(*side), *first, *last),
+        Statement::IcmpTypeIn(first, last) => within(ICMP_TYPE, vec![*first], vec![*last]),
+        Statement::IcmpTypeIsNot(kind) => unequal(ICMP_TYPE, vec![*kind]),
+        Statement::IcmpCodeIs(code) => equal(ICMP_CODE, vec![*code]),
+        Statement::IcmpCodeIsNot(code) => unequal(ICMP_CODE, vec![*code]),
+        Statement::NotPlainSyn => {
+            masked(TCP_FLAGS, vec![FIN_SYN_RST_ACK], compare(Comparison::NotEqual, vec![SYN]))
+        }
         Statement::ConntrackState(states) => {
             let mask = states.iter().fold(0, |mask, state| mask | state_bit(*state));
-            vec![
-                load(CONNTRACK_STATE),
-                Expression::Mask { register: 0, mask: mask.to_ne_bytes().to_vec() },
-                compare(Comparison::NotEqual, vec![0; 4]),
-            ]
+            let some = compare(Comparison::NotEqual, vec![0; 4]);
+            masked(CONNTRACK_STATE, mask.to_ne_bytes().to_vec(), some)
         }
-        Statement::InSet(fields, set) => lookup(fields, set, false),
-        Statement::VerdictMap(fields, map) => lookup(fields, map, true),
+        Statement::IsReply => equal(CONNTRACK_DIRECTION, vec![REPLY]),
+        Statement::MarkIs(Bits { mask, value }) => {
+            let equal = compare(Comparison::Equal, value.to_ne_bytes().to_vec());
+            masked(CONNTRACK_MARK, mask.to_ne_bytes().to_vec(), equal)
+        }
+        Statement::SetMark(Bits { mask, value }) => vec![
+            load(CONNTRACK_MARK),
+            bitwise((!mask).to_ne_bytes().to_vec(), value.to_ne_bytes().to_vec()),
+            Expression::SetConntrack(CT_MARK),
+        ],
+        Statement::InSet(fields, set) => lookup(fields, set, false, false),
+        Statement::NotInSet(fields, set) => lookup(fields, set, false, true),
+        Statement::VerdictMap(fields, map) => lookup(fields, map, true, false),
         Statement::Counter => vec![Expression::Counter],
+        Statement::Limit(limit) => vec![Expression::Limit(*limit)],
+        Statement::Log(log) => vec![Expression::Log(log.clone())],
         Statement::Verdict(verdict) => vec![Expression::Immediate(verdict.clone())],
     }
 }
@@ -114,8 +153,22 @@ fn compare(comparison: Comparison, data: Vec<u8>) -> Expression {
     Expression::Compare { register: 0, comparison, data }
 }
 
+fn bitwise(mask: Vec<u8>, flip: Vec<u8>) -> Expression {
+    Expression::Bitwise { register: 0, mask, flip }
+}
+
 fn equal(source: Source, data: Vec<u8>) -> Vec<Expression> {
     vec![load(source), compare(Comparison::Equal, data)]
+}
+
+fn unequal(source: Source, data: Vec<u8>) -> Vec<Expression> {
+    vec![load(source), compare(Comparison::NotEqual, data)]
+}
+
+/// What is compared is what the mask leaves.
+fn masked(source: Source, mask: Vec<u8>, comparison: Expression) -> Vec<Expression> {
+    let nothing = vec![0; mask.len()];
+    vec![load(source), bitwise(mask, nothing), comparison]
 }
 
 fn within(source: Source, first: Vec<u8>, last: Vec<u8>) -> Vec<Expression> {
@@ -125,33 +178,40 @@ fn within(source: Source, first: Vec<u8>, last: Vec<u8>) -> Vec<Expression> {
     vec![load(source), compare(Comparison::AtLeast, first), compare(Comparison::AtMost, last)]
 }
 
+fn outside(source: Source, first: u16, last: u16) -> Vec<Expression> {
+    let (from, to) = (first.to_be_bytes().to_vec(), last.to_be_bytes().to_vec());
+    if first == last {
+        return unequal(source, from);
+    }
+    vec![load(source), Expression::Outside { register: 0, first: from, last: to }]
+}
+
 fn address_in(side: Side, network: &IpNetwork) -> Vec<Expression> {
     let source = field_source(Field::Address(side, Family::of(&network.ip())));
     let mask = address_bytes(network.mask());
-    let mut expressions = vec![load(source)];
-    if mask.iter().any(|byte| *byte != u8::MAX) {
-        expressions.push(Expression::Mask { register: 0, mask });
+    let address = address_bytes(network.network());
+    if mask.iter().all(|byte| *byte == u8::MAX) {
+        return equal(source, address);
     }
-    expressions.push(compare(Comparison::Equal, address_bytes(network.network())));
-    expressions
+    masked(source, mask, compare(Comparison::Equal, address))
 }
 
 /// The fields one after the other, each from the next 32-bit register on, as the key of a concatenation lies in memory.
-fn lookup(fields: &[Field], set: &str, verdict: bool) -> Vec<Expression> {
+fn lookup(fields: &[Field], set: &str, verdict: bool, negated: bool) -> Vec<Expression> {
     let mut expressions = Vec::with_capacity(fields.len() + 1);
     let mut register = 0;
     for field in fields {
         expressions.push(Expression::Load { source: field_source(*field), register });
         register += field_words(*field);
     }
-    expressions.push(Expression::Lookup { set: set.to_owned(), verdict });
+    expressions.push(Expression::Lookup { set: set.to_owned(), verdict, negated });
     expressions
 }
 
 fn field_words(field: Field) -> u32 {
     match field {
         Field::Interface(_) | Field::Address(_, Family::V6) => 4,
-        Field::Address(_, Family::V4) | Field::Protocol | Field::DestinationPort => 1,
+        Field::Address(_, Family::V4) | Field::Protocol | Field::Port(_) => 1,
     }
 }
 
@@ -163,7 +223,7 @@ fn field_source(field: Field) -> Source {
         Field::Address(Side::Source, Family::V6) => Source::Payload(NETWORK_HEADER, 8, 16),
         Field::Address(Side::Destination, Family::V6) => Source::Payload(NETWORK_HEADER, 24, 16),
         Field::Protocol => PROTOCOL,
-        Field::DestinationPort => DESTINATION_PORT,
+        Field::Port(side) => port(side),
     }
 }
 
@@ -171,6 +231,13 @@ fn interface(side: Side) -> Source {
     match side {
         Side::Source => Source::Meta(META_IIFNAME),
         Side::Destination => Source::Meta(META_OIFNAME),
+    }
+}
+
+fn port(side: Side) -> Source {
+    match side {
+        Side::Source => SOURCE_PORT,
+        Side::Destination => DESTINATION_PORT,
     }
 }
 
@@ -187,6 +254,7 @@ fn state_bit(state: ConntrackState) -> u32 {
         ConntrackState::Invalid => 1,
         ConntrackState::Established => 2,
         ConntrackState::Related => 4,
+        ConntrackState::New => 8,
     }
 }
 

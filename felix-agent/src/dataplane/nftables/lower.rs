@@ -4,72 +4,158 @@
 //! prerouting (raw)  ours in?  ─► source       known interface . address, else drop
 //! input             ours in?  ─► endpoints
 //! forward           ours in or out? ─► endpoints
-//! endpoints         invalid: drop · established, related: accept
-//!                   ours in?  ─► from_endpoint ─vmap from_ep─► profile (egress)
-//!                   ours out? ─► to_endpoint   ─vmap to_ep───► profile (ingress)
-//! profile           rule: return · … · drop
+//! endpoints         invalid: drop · answers and related: ─► answers · TCP that does not begin with a SYN: drop
+//!                   ours in?  ─► from_endpoint ─vmap from_ep─► ep_…_eg
+//!                   ours out? ─► to_endpoint   ─vmap to_ep───► ep_…_in
+//! answers           either end revoked: drop · else accept
+//! ep_…              own generation in the connection's mark: return
+//!                   ─► profile; what comes back: write own generation
+//! profile           allow: return · deny: ─► deny_… · pass: ─► next tier's chain
+//! deny_…            revoke in the mark · log, not too often · count, drop
 //! ```
 //!
-//! The dispatch chains are *jumped* to and their maps *go to* a profile. So the `return` of a rule that allows, or the
-//! `return` element of an endpoint that is not isolated, lands behind the jump, where the other end's profile is next;
-//! an interface without an element falls to the drop behind the map. No packet marks are needed to combine the two.
+//! The dispatch chains are *jumped* to and their maps *go to* an endpoint's chain. So what that lets return lands behind the
+//! jump, where the other end is next; an interface without an element falls to the drop behind the map. No packet marks are
+//! needed to combine the two.
+//!
+//! A connection is judged when it begins, and again when a field of its mark ([`super::mark`]) is not the end's present
+//! generation. A field is written after the verdict: allowed by the endpoint's chain, denied by the one that denies.
+//! The endpoints' own chains, which name the generations, are added by [`super::assemble`], for only the kernel knows the
+//! present ones.
 //!
 //! Output is not hooked: what the node itself sends to its pods always passes, and is recognised by where it comes
 //! from, never by its address.
 //!
 //! Whatever the program does not define is closed: a missing set matches nothing where it would allow and everything
-//! where it would deny; a missing profile drops.
+//! where it would deny; an endpoint whose profile is missing, or cannot be expressed, is closed in that direction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnetwork::{IpNetwork, Ipv6Network};
-use policy::program::{EndpointId, EndpointProgram, ProfileId, Program, Set as ProgramSet};
+use policy::program::{Direction, EndpointId, EndpointProgram, ProfileId, Program};
 
 use crate::plan::desired::InterfaceName;
 
-use super::table::{
-    Chain, ConntrackState, Datatype, Elements, Family, Field, Hook, HookPoint, Rule, Set, Side, Statement,
-    Table, Value, Verdict,
-};
+use super::mark::MarkLayout;
+use super::table::{Datatype, Elements, Family, Limit, Rule, Set, Statement, Table, Value, Verdict};
 
+mod condition;
+mod fixed;
 pub(super) mod members;
-mod profile;
+pub mod name;
+pub(super) mod profile;
 #[cfg(test)]
 mod tests;
+
+pub use fixed::without_syn_rule;
 
 /// Host ends of pod links begin so, and nothing else on the node does.
 pub const INTERFACE_PREFIX: &str = "fab";
 
 const FROM_ENDPOINT_MAP: &str = "from_ep";
 const TO_ENDPOINT_MAP: &str = "to_ep";
-const FROM_ENDPOINT_CHAIN: &str = "from_endpoint";
-const TO_ENDPOINT_CHAIN: &str = "to_endpoint";
-const ENDPOINTS_CHAIN: &str = "endpoints";
-const SOURCE_CHAIN: &str = "source";
 
-const RAW_PRIORITY: i32 = -300;
-const FILTER_PRIORITY: i32 = 0;
+/// What is the operator's to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Where in a connection's mark the generations are.
+    pub mark: MarkLayout,
+    /// Drop what connection tracking does not understand. Not where packets of one connection take different ways.
+    pub drop_invalid: bool,
+    /// Drop TCP that begins in the middle. Not where connections move here from elsewhere.
+    pub require_syn: bool,
+    /// Who is told of packets.
+    pub logging: Logging,
+}
 
-const IPPROTO_ICMPV6: u8 = 58;
-/// RFC 4861 §4: router solicitation (133) to redirect (137).
-const NEIGHBOUR_DISCOVERY_TYPES: (u8, u8) = (133, 137);
+/// Who is told of packets, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// NFLOG group of the rules that log.
+    pub group: u16,
+    /// NFLOG group of the packets that are denied.
+    pub deny_group: u16,
+    /// Bytes of each packet that are shown.
+    pub snaplen: u32,
+    /// How often each denying rule tells.
+    pub deny_limit: Limit,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mark: MarkLayout::default(),
+            drop_invalid: true,
+            require_syn: true,
+            logging: Logging {
+                group: 64,
+                deny_group: 65,
+                snaplen: 96,
+                deny_limit: Limit { per_second: 10, burst: 20 },
+            },
+        }
+    }
+}
+
+/// What the kernel should hold for a program, but for the endpoints' own chains.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lowered {
+    /// Sets, dispatch maps, fixed chains and profiles. The maps name the chains of `ends`, which are not there yet.
+    pub table: Table,
+    /// Both ends of every local endpoint, by the name of the chain.
+    pub ends: BTreeMap<String, End>,
+    /// The profiles that are in the table, each by a chain of its name and those that it leads to.
+    pub profiles: BTreeSet<ProfileId>,
+    /// Profiles that are not in the table, and why.
+    pub refused: BTreeMap<ProfileId, String>,
+    /// As they were asked for.
+    pub options: Options,
+}
+
+/// One direction of one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// Towards it or from it.
+    pub direction: Direction,
+    /// The endpoint's addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// `None`: not isolated.
+    pub profile: Option<ProfileId>,
+}
 
 /// What the kernel should hold for this program.
 ///
 /// `interfaces` maps local endpoints to the host ends of their links. An endpoint without an interface, an interface
 /// without an endpoint in the program, and a name that is not [`INTERFACE_PREFIX`] plus at most twelve of
 /// `[A-Za-z0-9_.-]` stay closed.
-pub fn lower(program: &Program, interfaces: &BTreeMap<EndpointId, InterfaceName>) -> Table {
-    let mut table = Table { sets: dispatch_sets(program, interfaces), chains: fixed_chains() };
+pub fn lower(
+    program: &Program,
+    interfaces: &BTreeMap<EndpointId, InterfaceName>,
+    options: &Options,
+) -> Lowered {
+    let (sets, ends) = dispatch(program, interfaces);
+    let table = Table { sets, chains: fixed::chains(options) };
+    let mut lowered = Lowered { table, ends, options: *options, ..Lowered::default() };
     for (id, set) in &program.sets {
-        table.sets.extend(members::lower(id, set));
+        lowered.table.sets.extend(members::lower(id, set));
     }
     for (id, profile) in &program.profiles {
-        table.chains.insert(id.0.clone(), profile::lower(profile, &program.sets));
+        match profile::lower(id, profile, program, options) {
+            Ok(chains) => {
+                lowered.table.chains.extend(chains);
+                lowered.profiles.insert(id.clone());
+            }
+            Err(reason) => drop(lowered.refused.insert(id.clone(), reason)),
+        }
     }
-    close_undefined_profiles(&mut table, program);
-    table
+    for id in lowered.ends.values().filter_map(|end| end.profile.as_ref()) {
+        if !program.profiles.contains_key(id) {
+            lowered.refused.insert(id.clone(), "its policies were not compiled".to_owned());
+        }
+    }
+    lowered
 }
 
 /// Whether the name can be, and can only be, the host end of a pod's link.
@@ -81,38 +167,61 @@ fn is_ours(interface: &str) -> bool {
         && interface.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
-fn dispatch_sets(
-    program: &Program,
-    interfaces: &BTreeMap<EndpointId, InterfaceName>,
-) -> BTreeMap<String, Set> {
+/// The chain of an endpoint's end.
+fn end_chain(interface: &str, direction: Direction) -> String {
+    match direction {
+        Direction::Ingress => format!("ep_{interface}_in"),
+        Direction::Egress => format!("ep_{interface}_eg"),
+    }
+}
+
+type Named<T> = BTreeMap<String, T>;
+
+/// The maps that lead to the ends, the sets of source addresses, and the ends.
+fn dispatch(program: &Program, interfaces: &BTreeMap<EndpointId, InterfaceName>) -> (Named<Set>, Named<End>) {
     let mut sources = [Family::V4, Family::V6].map(|family| (family, BTreeSet::new()));
-    let (mut from, mut to) = (BTreeMap::new(), BTreeMap::new());
+    let mut maps = [
+        (FROM_ENDPOINT_MAP, Direction::Egress, BTreeMap::new()),
+        (TO_ENDPOINT_MAP, Direction::Ingress, BTreeMap::new()),
+    ];
+    let mut ends = BTreeMap::new();
     let local = interfaces.iter().filter(|(_, interface)| is_ours(interface));
-    for (interface, endpoint) in local.filter_map(|(id, name)| Some((name, program.endpoints.get(id)?))) {
+    for (id, interface, endpoint) in
+        local.filter_map(|(id, name)| Some((id, name, program.endpoints.get(id)?)))
+    {
         let name = Value::Interface(interface.clone());
-        from.insert(vec![name.clone()], profile_verdict(endpoint.egress.as_ref()));
-        to.insert(vec![name.clone()], profile_verdict(endpoint.ingress.as_ref()));
+        for (_, direction, verdicts) in &mut maps {
+            let chain = end_chain(interface, *direction);
+            verdicts.insert(vec![name.clone()], Verdict::Goto(chain.clone()));
+            ends.insert(chain, end(id, endpoint, *direction));
+        }
         for (family, keys) in &mut sources {
             keys.extend(
                 addresses(endpoint, *family).map(|address| vec![name.clone(), Value::Address(address)]),
             );
         }
     }
-    let map = |verdicts| Set { key: vec![Datatype::Interface], elements: Elements::Verdicts(verdicts) };
-    let maps = [(FROM_ENDPOINT_MAP.to_owned(), map(from)), (TO_ENDPOINT_MAP.to_owned(), map(to))];
+    let maps = maps.into_iter().map(|(name, _, verdicts)| {
+        let set = Set { key: vec![Datatype::Interface], elements: Elements::Verdicts(verdicts) };
+        (name.to_owned(), set)
+    });
     let sources = sources.into_iter().map(|(family, keys)| {
         let key = vec![Datatype::Interface, family.datatype()];
         (source_set(family).to_owned(), Set { key, elements: Elements::Keys(keys) })
     });
-    maps.into_iter().chain(sources).collect()
+    (maps.chain(sources).collect(), ends)
+}
+
+fn end(id: &EndpointId, endpoint: &EndpointProgram, direction: Direction) -> End {
+    let profile = match direction {
+        Direction::Ingress => &endpoint.ingress,
+        Direction::Egress => &endpoint.egress,
+    };
+    End { endpoint: id.clone(), direction, addresses: endpoint.addresses.clone(), profile: profile.clone() }
 }
 
 fn addresses(endpoint: &EndpointProgram, family: Family) -> impl Iterator<Item = IpAddr> {
     endpoint.addresses.iter().filter(move |address| Family::of(address) == family).copied()
-}
-
-fn profile_verdict(profile: Option<&ProfileId>) -> Verdict {
-    profile.map_or(Verdict::Return, |id| Verdict::Goto(id.0.clone()))
 }
 
 fn source_set(family: Family) -> &'static str {
@@ -122,58 +231,12 @@ fn source_set(family: Family) -> &'static str {
     }
 }
 
-/// A profile that an endpoint names and the program lacks drops everything.
-fn close_undefined_profiles(table: &mut Table, program: &Program) {
-    let named =
-        program.endpoints.values().flat_map(|endpoint| [&endpoint.ingress, &endpoint.egress]).flatten();
-    for id in named {
-        table
-            .chains
-            .entry(id.0.clone())
-            .or_insert_with(|| Chain { hook: None, rules: vec![drop_rule("profile not defined")] });
-    }
+/// Whether a set holds the addresses of local endpoints, each with the interface behind which it is.
+pub(super) fn is_source_set(name: &str) -> bool {
+    [Family::V4, Family::V6].into_iter().any(|family| source_set(family) == name)
 }
 
-fn fixed_chains() -> BTreeMap<String, Chain> {
-    let base = |point, priority, rules| Chain { hook: Some(Hook { point, priority }), rules };
-    let regular = |rules| Chain { hook: None, rules };
-    let chains = [
-        (
-            "prerouting",
-            base(
-                HookPoint::Prerouting,
-                RAW_PRIORITY,
-                vec![ours(Side::Source, Verdict::Goto(SOURCE_CHAIN.into()))],
-            ),
-        ),
-        ("input", base(HookPoint::Input, FILTER_PRIORITY, input_rules())),
-        (
-            "forward",
-            base(
-                HookPoint::Forward,
-                FILTER_PRIORITY,
-                vec![
-                    ours(Side::Source, Verdict::Goto(ENDPOINTS_CHAIN.into())),
-                    ours(Side::Destination, Verdict::Goto(ENDPOINTS_CHAIN.into())),
-                ],
-            ),
-        ),
-        (SOURCE_CHAIN, regular(source_rules())),
-        (ENDPOINTS_CHAIN, regular(endpoints_rules())),
-        (FROM_ENDPOINT_CHAIN, regular(dispatch_rules(Side::Source, FROM_ENDPOINT_MAP))),
-        (TO_ENDPOINT_CHAIN, regular(dispatch_rules(Side::Destination, TO_ENDPOINT_MAP))),
-    ];
-    chains.into_iter().map(|(name, chain)| (name.to_owned(), chain)).collect()
-}
-
-/// `iifname "fab*" …`
-fn ours(side: Side, verdict: Verdict) -> Rule {
-    uncommented(vec![
-        Statement::InterfaceBegins(side, INTERFACE_PREFIX.to_owned()),
-        Statement::Verdict(verdict),
-    ])
-}
-
+/// A rule for which nobody's policy stands.
 fn uncommented(statements: Vec<Statement>) -> Rule {
     Rule { comment: String::new(), statements }
 }
@@ -182,94 +245,5 @@ fn drop_rule(comment: &str) -> Rule {
     Rule {
         comment: comment.to_owned(),
         statements: vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
-    }
-}
-
-/// Neighbour discovery never is forwarded (its hop limit must arrive as 255), so this is its only place.
-fn input_rules() -> Vec<Rule> {
-    let mut discovery = vec![Statement::InterfaceBegins(Side::Source, INTERFACE_PREFIX.to_owned())];
-    discovery.extend(neighbour_discovery());
-    discovery.push(Statement::Verdict(Verdict::Accept));
-    vec![
-        Rule { comment: "neighbour discovery".to_owned(), statements: discovery },
-        ours(Side::Source, Verdict::Goto(ENDPOINTS_CHAIN.into())),
-    ]
-}
-
-fn neighbour_discovery() -> [Statement; 3] {
-    let (first, last) = NEIGHBOUR_DISCOVERY_TYPES;
-    [Statement::Family(Family::V6), Statement::Protocol(IPPROTO_ICMPV6), Statement::Icmpv6TypeIn(first, last)]
-}
-
-/// A packet carries its pod's own address. Two exceptions never leave the link: link-local sources, and neighbour
-/// discovery from the unspecified address (duplicate address detection, RFC 4862 §5.4).
-fn source_rules() -> Vec<Rule> {
-    let known = [Family::V4, Family::V6].map(|family| {
-        uncommented(vec![
-            Statement::Family(family),
-            Statement::InSet(
-                vec![Field::Interface(Side::Source), Field::Address(Side::Source, family)],
-                source_set(family).to_owned(),
-            ),
-            Statement::Verdict(Verdict::Return),
-        ])
-    });
-    let from = |network| Statement::AddressIn(Side::Source, IpNetwork::V6(network));
-    let link_local =
-        Ipv6Network::new_checked(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10).map(|network| {
-            uncommented(vec![
-                Statement::Family(Family::V6),
-                from(network),
-                Statement::Verdict(Verdict::Return),
-            ])
-        });
-    let mut unspecified = vec![Statement::Family(Family::V6), from(Ipv6Network::from(Ipv6Addr::UNSPECIFIED))];
-    unspecified.extend(neighbour_discovery().into_iter().skip(1));
-    unspecified.push(Statement::Verdict(Verdict::Return));
-    known
-        .into_iter()
-        .chain(link_local)
-        .chain([uncommented(unspecified), drop_rule("not the endpoint's address")])
-        .collect()
-}
-
-fn endpoints_rules() -> Vec<Rule> {
-    let states = |states: &[ConntrackState]| Statement::ConntrackState(states.iter().copied().collect());
-    vec![
-        uncommented(vec![
-            states(&[ConntrackState::Invalid]),
-            Statement::Counter,
-            Statement::Verdict(Verdict::Drop),
-        ]),
-        uncommented(vec![
-            states(&[ConntrackState::Established, ConntrackState::Related]),
-            Statement::Verdict(Verdict::Accept),
-        ]),
-        ours(Side::Source, Verdict::Jump(FROM_ENDPOINT_CHAIN.into())),
-        ours(Side::Destination, Verdict::Jump(TO_ENDPOINT_CHAIN.into())),
-    ]
-}
-
-fn dispatch_rules(side: Side, map: &str) -> Vec<Rule> {
-    vec![
-        uncommented(vec![Statement::VerdictMap(vec![Field::Interface(side)], map.to_owned())]),
-        drop_rule("unknown interface"),
-    ]
-}
-
-/// Name of a program's set in one family.
-fn family_set(id: &policy::program::SetId, family: Family) -> String {
-    match family {
-        Family::V4 => format!("{}4", id.0),
-        Family::V6 => format!("{}6", id.0),
-    }
-}
-
-/// Whether rules speak of the program's set in this family. Networks are fixed by the set's name, so a family without
-/// any needs neither set nor rule; addresses come and go, and their coming must not change rules.
-fn speaks(set: &ProgramSet, family: Family) -> bool {
-    match set {
-        ProgramSet::Addresses(_) | ProgramSet::AddressPorts(_) => true,
-        ProgramSet::Networks(networks) => networks.iter().any(|network| Family::of(&network.ip()) == family),
     }
 }

@@ -131,6 +131,20 @@ fn read_rules(socket: &mut NetfilterSocket, chains: &mut BTreeMap<String, Chain>
     Ok(seen.map(|_| ()))
 }
 
+/// The kernel's names for the rules of a chain, in order.
+pub(super) fn read_handles(socket: &mut NetfilterSocket, chain: &str) -> io::Result<Vec<u64>> {
+    let mut handles = Vec::new();
+    let named = |attributes: &mut Attributes| {
+        attributes.text(code::NFTA_RULE_TABLE, TABLE_NAME);
+        attributes.text(code::NFTA_RULE_CHAIN, chain);
+    };
+    dump(socket, code::NFT_MSG_GETRULE, named, |message| {
+        let of_chain = decode::rule_handle(message.attributes()).filter(|(of, _)| of == chain);
+        handles.extend(of_chain.map(|(_, handle)| handle));
+    })?;
+    Ok(handles)
+}
+
 fn read_sets(socket: &mut NetfilterSocket) -> io::Result<Option<BTreeMap<String, Set>>> {
     let mut sets = Some(BTreeMap::new());
     let named = |attributes: &mut Attributes| attributes.text(code::NFTA_SET_TABLE, TABLE_NAME);

@@ -1,16 +1,16 @@
 //! A table as the text that `nft -f` takes, close to what `nft list` prints.
 //!
-//! One element a line, so that differences between two tables are differences of lines. Conditions that a following
-//! one implies (`meta nfproto ipv4` before `ip saddr`) are left out, as `nft` leaves them out.
+//! One element a line, so that differences between two tables are differences of lines.
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use super::TABLE_NAME;
 use super::table::{
-    Chain, ConntrackState, Datatype, Elements, Family, Field, Hook, HookPoint, Rule, Set, Side, Statement,
-    Table, Value, Verdict,
+    Chain, Datatype, Elements, Family, Field, Hook, HookPoint, Set, Side, Table, Value, Verdict,
 };
+
+mod statement;
 
 #[cfg(test)]
 mod tests;
@@ -79,68 +79,7 @@ fn write_chain(out: &mut String, name: &str, chain: &Chain) -> fmt::Result {
     writeln!(out, "\t}}")
 }
 
-/// One rule on one line.
-pub fn rule_text(rule: &Rule) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for (at, statement) in rule.statements.iter().enumerate() {
-        let before = at.checked_sub(1).and_then(|previous| rule.statements.get(previous));
-        let after = rule.statements.get(at + 1..).unwrap_or_default();
-        if !is_implied(statement, after) {
-            words.push(statement_text(statement, before));
-        }
-    }
-    if !rule.comment.is_empty() {
-        words.push(format!("comment \"{}\"", rule.comment));
-    }
-    words.join(" ")
-}
-
-fn is_implied(statement: &Statement, after: &[Statement]) -> bool {
-    match (statement, after) {
-        (Statement::Family(family), [Statement::AddressIn(_, network), ..]) => {
-            Family::of(&network.ip()) == *family
-        }
-        (Statement::Family(family), [Statement::InSet(fields, _) | Statement::VerdictMap(fields, _), ..]) => {
-            fields.iter().any(|field| matches!(field, Field::Address(_, of) if of == family))
-        }
-        (Statement::Family(Family::V6), [Statement::Protocol(58), Statement::Icmpv6TypeIn(..), ..])
-        | (Statement::Protocol(58), [Statement::Icmpv6TypeIn(..), ..])
-        | (Statement::Protocol(6 | 17 | 132), [Statement::PortIn(..), ..]) => true,
-        _ => false,
-    }
-}
-
-fn statement_text(statement: &Statement, before: Option<&Statement>) -> String {
-    match statement {
-        Statement::Family(Family::V4) => "meta nfproto ipv4".to_owned(),
-        Statement::Family(Family::V6) => "meta nfproto ipv6".to_owned(),
-        Statement::Protocol(protocol) => format!("meta l4proto {}", protocol_name(*protocol)),
-        Statement::InterfaceIs(side, name) => format!("{} \"{name}\"", interface_key(*side)),
-        Statement::InterfaceBegins(side, prefix) => format!("{} \"{prefix}*\"", interface_key(*side)),
-        Statement::AddressIn(side, network) => {
-            let field = field_text(Field::Address(*side, Family::of(&network.ip())));
-            format!("{field} {}", network_text(network.ip(), network.prefix()))
-        }
-        Statement::PortIn(first, last) => {
-            let header = match before {
-                Some(Statement::Protocol(protocol @ (6 | 17 | 132))) => protocol_name(*protocol),
-                _ => "th".to_owned(),
-            };
-            format!("{header} dport {}", number_range(u32::from(*first), u32::from(*last)))
-        }
-        Statement::Icmpv6TypeIn(first, last) => {
-            format!("icmpv6 type {}", number_range(u32::from(*first), u32::from(*last)))
-        }
-        Statement::ConntrackState(states) => {
-            let states: Vec<&str> = states.iter().map(|state| state_name(*state)).collect();
-            format!("ct state {}", states.join(","))
-        }
-        Statement::InSet(fields, set) => format!("{} @{set}", fields_text(fields)),
-        Statement::VerdictMap(fields, map) => format!("{} vmap @{map}", fields_text(fields)),
-        Statement::Counter => "counter".to_owned(),
-        Statement::Verdict(verdict) => verdict_text(verdict),
-    }
-}
+pub use statement::rule_text;
 
 fn joined<S: AsRef<str>>(parts: impl Iterator<Item = S>) -> String {
     let mut text = String::new();
@@ -165,7 +104,8 @@ fn field_text(field: Field) -> &'static str {
         Field::Address(Side::Destination, Family::V4) => "ip daddr",
         Field::Address(Side::Destination, Family::V6) => "ip6 daddr",
         Field::Protocol => "meta l4proto",
-        Field::DestinationPort => "th dport",
+        Field::Port(Side::Source) => "th sport",
+        Field::Port(Side::Destination) => "th dport",
     }
 }
 
@@ -196,16 +136,9 @@ fn hook_name(point: HookPoint) -> &'static str {
     }
 }
 
-fn state_name(state: ConntrackState) -> &'static str {
-    match state {
-        ConntrackState::Invalid => "invalid",
-        ConntrackState::Established => "established",
-        ConntrackState::Related => "related",
-    }
-}
-
 fn protocol_name(protocol: u8) -> String {
     match protocol {
+        1 => "icmp".to_owned(),
         6 => "tcp".to_owned(),
         17 => "udp".to_owned(),
         58 => "ipv6-icmp".to_owned(),
@@ -233,7 +166,7 @@ fn key_text(key: &[Value]) -> String {
     }))
 }
 
-fn number_range(first: u32, last: u32) -> String {
+fn number_range<N: PartialEq + fmt::Display>(first: N, last: N) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 

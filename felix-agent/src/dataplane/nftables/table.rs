@@ -4,7 +4,8 @@
 //! compiles to a fixed run of kernel expressions and is recognised in them again. Two tables are equal exactly if the
 //! kernel holds the same sets, elements, chains and rules; handles, counters and generation are not part of it.
 //!
-//! Deliberately absent: named objects, timeouts, flowtables, anonymous sets (they are loaded in quadratic time).
+//! Deliberately absent: named objects, timeouts, flowtables, anonymous sets (they are loaded in quadratic time), packet
+//! marks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -136,27 +137,83 @@ pub enum Statement {
     Family(Family),
     /// `meta l4proto`: precedes every look into a transport header.
     Protocol(u8),
+    /// `meta l4proto !=`
+    NotProtocol(u8),
     /// `iifname` or `oifname` equal to a name.
     InterfaceIs(Side, String),
     /// `iifname "fab*"`: the name begins so.
     InterfaceBegins(Side, String),
     /// Source or destination address in a network.
     AddressIn(Side, IpNetwork),
-    /// Destination port, first to last inclusive.
-    PortIn(u16, u16),
-    /// ICMPv6 type, first to last inclusive.
-    Icmpv6TypeIn(u8, u8),
+    /// Source or destination port, first to last inclusive.
+    PortIn(Side, u16, u16),
+    /// Source or destination port outside of first to last.
+    PortNotIn(Side, u16, u16),
+    /// ICMP or ICMPv6 type, first to last inclusive.
+    IcmpTypeIn(u8, u8),
+    /// Any other ICMP or ICMPv6 type.
+    IcmpTypeIsNot(u8),
+    /// ICMP or ICMPv6 code.
+    IcmpCodeIs(u8),
+    /// Any other ICMP or ICMPv6 code.
+    IcmpCodeIsNot(u8),
+    /// A TCP segment that does not just ask for a connection: `tcp flags & (fin | syn | rst | ack) != syn`.
+    NotPlainSyn,
     /// Connection tracking state is one of these.
     ConntrackState(BTreeSet<ConntrackState>),
+    /// Sent by whoever did not begin the connection: `ct direction reply`.
+    IsReply,
+    /// These bits of the connection's mark have this value.
+    MarkIs(Bits),
+    /// Gives these bits of the connection's mark this value, and leaves the others.
+    SetMark(Bits),
     /// The concatenation of the fields is in the set.
     InSet(Vec<Field>, String),
+    /// The concatenation of the fields is not in the set.
+    NotInSet(Vec<Field>, String),
     /// The verdict that the map has for the fields; no match if it has none.
     VerdictMap(Vec<Field>, String),
     /// Counts packets and bytes that came this far.
     Counter,
+    /// Matches no more often than this.
+    Limit(Limit),
+    /// Tells the listeners of an NFLOG group.
+    Log(Log),
     /// Done.
     Verdict(Verdict),
 }
+
+/// Some bits of a connection's mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bits {
+    /// Which; never none.
+    pub mask: u32,
+    /// Their value, within the mask.
+    pub value: u32,
+}
+
+/// How often a rule may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Limit {
+    /// Packets a second in the long run, at least 1.
+    pub per_second: u32,
+    /// Packets at once beyond that, at least 1.
+    pub burst: u32,
+}
+
+/// What is told of a packet, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Log {
+    /// At most [`LOG_PREFIX_MAX_BYTES`], never empty.
+    pub prefix: String,
+    /// The group of listeners.
+    pub group: u16,
+    /// How many bytes of the packet are shown, at least 1.
+    pub snaplen: u32,
+}
+
+/// `NF_LOG_PREFIXLEN` of `linux/netfilter/nf_log.h`, less the byte that ends it.
+pub const LOG_PREFIX_MAX_BYTES: usize = 127;
 
 /// IP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,8 +242,8 @@ pub enum Field {
     Address(Side, Family),
     /// `meta l4proto`
     Protocol,
-    /// `th dport`
-    DestinationPort,
+    /// `th sport`, `th dport`
+    Port(Side),
 }
 
 /// Connection tracking states (`enum ip_conntrack_info` as nf_tables shows it).
@@ -198,6 +255,18 @@ pub enum ConntrackState {
     Established,
     /// Caused by another connection, an ICMP error for instance.
     Related,
+    /// Of a connection that was not answered.
+    New,
+}
+
+impl Statement {
+    /// The set that is asked, and whether for who is *not* in it.
+    pub fn asks(&self) -> Option<(&str, bool)> {
+        if let Statement::InSet(_, set) = self {
+            return Some((set, false));
+        }
+        if let Statement::NotInSet(_, set) = self { Some((set, true)) } else { None }
+    }
 }
 
 impl Set {

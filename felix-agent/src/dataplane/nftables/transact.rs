@@ -2,18 +2,23 @@
 //!
 //! What was last applied is remembered together with the generation at which it was true. A transaction names that
 //! generation, so the kernel itself refuses it (`ERESTART`) if anyone has changed any table since. Then, and at the
-//! start, the table is read and the difference to what is really there is applied. If the kernel contradicts even that
-//! (`ENOENT`, `EEXIST`, `EBUSY`), the whole table is replaced in one transaction. Packets see none of it: each
-//! transaction is atomic, and established connections live in connection tracking, which is not ours to touch.
+//! start, the table is read and the difference to what is really there is applied. If the kernel contradicts what is
+//! remembered (`ENOENT`, `EEXIST`, `EBUSY`), it is read again; if it refuses the difference to what it has just shown, whoever
+//! wants the table may want less of it ([`Wanted::refused`]), and in the end the whole table is replaced in one
+//! transaction. Packets see none of it: each transaction is atomic.
+//!
+//! Rules have no names that we could choose. The kernel's, which a change of a chain needs, are read when it is due; the
+//! generation that the transaction names says whether they still hold.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use thiserror::Error;
 
 use super::diff::{Change, Transaction, diff, replace};
-use super::encode::encode;
+use super::encode::{Handles, encode};
 use super::events::Events;
-use super::read::{Actual, Snapshot, is_transient, read, read_generation};
+use super::read::{Actual, Snapshot, is_transient, read, read_generation, read_handles};
 use super::socket::{Answer, NetfilterSocket, Rejection, answer};
 use super::table::Table;
 
@@ -24,6 +29,51 @@ const ATTEMPTS: usize = 8;
 pub struct Nftables {
     socket: NetfilterSocket,
     known: Option<Snapshot>,
+    /// What the table last was, while somebody else has removed it or made something else of it.
+    last: Option<Table>,
+}
+
+/// What the kernel held before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Former<'a> {
+    /// Nothing, as far as is known.
+    None,
+    /// This.
+    Held(&'a Table),
+    /// This, until somebody else removed it or made something else of it.
+    Lost(&'a Table),
+}
+
+impl<'a> Former<'a> {
+    /// The table, whether it is still there or not.
+    #[must_use]
+    pub fn table(self) -> Option<&'a Table> {
+        match self {
+            Former::None => None,
+            Former::Held(table) | Former::Lost(table) => Some(table),
+        }
+    }
+}
+
+/// A table that the kernel is to hold. It may depend on what it holds.
+pub trait Wanted {
+    /// The table. Asked again whenever the kernel turns out to hold something else.
+    fn table(&mut self, former: Former<'_>) -> Table;
+
+    /// The table is about to be committed.
+    fn before_commit(&mut self) {}
+
+    /// The kernel refused this change (`None`: all of them together). True if less will be wanted when asked again.
+    fn refused(&mut self, _change: Option<&Change>, _error: &Error) -> bool {
+        false
+    }
+}
+
+/// A table that depends on nothing.
+impl Wanted for Table {
+    fn table(&mut self, _former: Former<'_>) -> Table {
+        self.clone()
+    }
 }
 
 /// What an [`Nftables::apply`] did.
@@ -63,7 +113,19 @@ enum Outcome {
     Committed,
     /// Somebody else was faster, or the answer was lost: what the kernel holds is not known.
     Unknown,
-    Refused(Error),
+    /// The change, by its index, and why.
+    Refused(Option<usize>, Error),
+}
+
+/// What to try after a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Remedy {
+    /// The difference to what is remembered.
+    None,
+    /// The difference to what is read.
+    Read,
+    /// The whole table.
+    Replace,
 }
 
 impl Nftables {
@@ -73,7 +135,7 @@ impl Nftables {
     /// [`Error::Socket`].
     pub fn open() -> Result<Nftables, Error> {
         let socket = NetfilterSocket::connect().map_err(Error::Socket)?;
-        Ok(Nftables { socket, known: None })
+        Ok(Nftables { socket, known: None, last: None })
     }
 
     /// Tells when others touch the table. To be called within a tokio runtime.
@@ -84,17 +146,23 @@ impl Nftables {
         Events::watch(self.socket.port()).map_err(Error::Socket)
     }
 
-    /// Makes the kernel hold `desired`. Blocks for the time the kernel takes: microseconds for a few elements, tens of
+    /// Makes the kernel hold what is wanted. Blocks for the time the kernel takes: microseconds for a few elements, tens of
     /// milliseconds for a first load of 10,000.
     ///
     /// # Errors
     /// The table is then as it was before.
-    pub fn apply(&mut self, desired: &Table) -> Result<Applied, Error> {
+    pub fn apply(&mut self, wanted: &mut dyn Wanted) -> Result<Applied, Error> {
         let mut applied = Applied::default();
-        let mut refused = false;
-        for _ in 0..ATTEMPTS {
+        let (mut remedy, mut attempts) = (Remedy::None, 0);
+        while attempts < ATTEMPTS {
             let known = self.look(&mut applied)?;
-            let (transaction, whole) = plan(&known.actual, desired, refused);
+            let former = match (&known.actual, &self.last) {
+                (Actual::Table(table), _) => Former::Held(table),
+                (Actual::Absent | Actual::Unlike, Some(last)) => Former::Lost(last),
+                (Actual::Absent | Actual::Unlike, None) => Former::None,
+            };
+            let desired = wanted.table(former);
+            let (transaction, whole) = plan(&known.actual, &desired, remedy == Remedy::Replace);
             if transaction.changes.is_empty() {
                 let unchanged = read_generation(&mut self.socket).map_err(Error::Socket)? == known.generation;
                 let generation = if unchanged { known.generation } else { STALE };
@@ -102,16 +170,29 @@ impl Nftables {
                 if unchanged {
                     return Ok(applied);
                 }
+                attempts += 1;
                 continue;
             }
+            wanted.before_commit();
             match self.commit(&transaction, known.generation)? {
                 Outcome::Committed => {
-                    self.known = Some(successor(known, desired));
+                    self.known = Some(successor(known, &desired));
                     return Ok(Applied { changes: transaction.changes.len(), replaced: whole, ..applied });
                 }
-                Outcome::Unknown => self.known = Some(Snapshot { generation: STALE, ..known }),
-                Outcome::Refused(error) if refused => return Err(error),
-                Outcome::Refused(_) => refused = true,
+                Outcome::Unknown => {
+                    self.known = Some(Snapshot { generation: STALE, ..known });
+                    attempts += 1;
+                }
+                Outcome::Refused(index, error) => {
+                    self.known = Some(Snapshot { generation: STALE, ..known });
+                    let change = index.and_then(|index| transaction.changes.get(index));
+                    remedy = match remedy {
+                        Remedy::None => Remedy::Read,
+                        Remedy::Read if wanted.refused(change, &error) => Remedy::Read,
+                        Remedy::Read => Remedy::Replace,
+                        Remedy::Replace => return Err(error),
+                    };
+                }
             }
         }
         Err(Error::Contended)
@@ -122,19 +203,51 @@ impl Nftables {
         match self.known.take() {
             Some(known) if known.generation != STALE => Ok(known),
             before => {
-                let snapshot = read(&mut self.socket).map_err(|error| match is_transient(&error) {
+                let read = read(&mut self.socket).map_err(|error| match is_transient(&error) {
                     true => Error::Contended,
                     false => Error::Socket(error),
-                })?;
-                applied.disturbed |= before.is_some_and(|before| before.actual != snapshot.actual);
+                });
+                let snapshot = match read {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => {
+                        self.known = before;
+                        return Err(error);
+                    }
+                };
+                applied.disturbed |= before.as_ref().is_some_and(|before| before.actual != snapshot.actual);
+                match (&snapshot.actual, before.map(|before| before.actual)) {
+                    (Actual::Table(_), _) => self.last = None,
+                    (Actual::Absent | Actual::Unlike, Some(Actual::Table(table))) => self.last = Some(table),
+                    (Actual::Absent | Actual::Unlike, _) => {}
+                }
                 Ok(snapshot)
             }
         }
     }
 
+    /// The names of the rules of those chains that keep some and lose or get others.
+    fn handles(&mut self, transaction: &Transaction) -> io::Result<Handles> {
+        let mut handles = BTreeMap::new();
+        for change in &transaction.changes {
+            let (Change::DeleteRule(chain, _) | Change::AddRule(chain, Some(_), _)) = change else {
+                continue;
+            };
+            if !handles.contains_key(chain) {
+                handles.insert(chain.clone(), read_handles(&mut self.socket, chain)?);
+            }
+        }
+        Ok(handles)
+    }
+
     fn commit(&mut self, transaction: &Transaction, generation: u32) -> Result<Outcome, Error> {
+        let handles = match self.handles(transaction) {
+            Err(error) if is_transient(&error) || error.raw_os_error() == Some(libc::ENOENT) => {
+                return Ok(Outcome::Unknown);
+            }
+            other => other.map_err(Error::Socket)?,
+        };
         let sequence = self.socket.next_sequence(0);
-        let batch = encode(transaction, generation, sequence);
+        let batch = encode(transaction, &handles, generation, sequence);
         let messages = u32::try_from(batch.changes.len()).unwrap_or(u32::MAX).saturating_add(2);
         self.socket.next_sequence(messages);
         match self.socket.send(&batch.bytes) {
@@ -170,7 +283,7 @@ impl Nftables {
                 let index = batch.changes.iter().find(|(of, _)| *of == sequence).map(|(_, index)| *index);
                 let change = index.and_then(|index| transaction.changes.get(index));
                 let action = change.map_or_else(|| "commit the transaction".to_owned(), describe);
-                Outcome::Refused(Error::Refused { action, source: error, text })
+                Outcome::Refused(index, Error::Refused { action, source: error, text })
             }
         })
     }
@@ -179,9 +292,9 @@ impl Nftables {
 /// No generation ever is zero.
 const STALE: u32 = 0;
 
-fn plan(actual: &Actual, desired: &Table, refused: bool) -> (Transaction, bool) {
+fn plan(actual: &Actual, desired: &Table, whole: bool) -> (Transaction, bool) {
     match actual {
-        Actual::Table(actual) if !refused => (diff(actual, desired), false),
+        Actual::Table(actual) if !whole => (diff(actual, desired), false),
         Actual::Table(_) | Actual::Absent | Actual::Unlike => (replace(desired), true),
     }
 }
@@ -222,7 +335,8 @@ fn describe(change: &Change) -> String {
         Change::AddChain(name, _) => format!("add chain {name}"),
         Change::FlushChain(name) => format!("flush chain {name}"),
         Change::DeleteChain(name) => format!("delete chain {name}"),
-        Change::AddRule(chain, rule) => {
+        Change::DeleteRule(chain, at) => format!("delete rule {at} of chain {chain}"),
+        Change::AddRule(chain, _, rule) => {
             format!("add rule «{}» to chain {chain}", super::render::rule_text(rule))
         }
     }

@@ -27,6 +27,11 @@ impl Floors {
         told <= revision
     }
 
+    /// Whether what is told of the record is this agent's own write, which is known.
+    pub(super) fn is_at(&self, key: &Key, told: Revision) -> bool {
+        self.by_key.get(key) == Some(&told)
+    }
+
     /// Whether what is told of the record is older than what is known.
     pub(super) fn is_above(&self, key: &Key, told: Revision) -> bool {
         self.by_key.get(key).is_some_and(|floor| told < *floor)

@@ -119,7 +119,9 @@ impl State {
 
     /// Takes in what the watch tells. Of a block, gives its former state back.
     pub(super) fn told(&mut self, change: &Change) -> Option<(IpNetwork, Option<Block>)> {
-        let is_news = !self.floors.is_above(&change.key, change.revision);
+        let floors = &self.floors;
+        let is_news =
+            !floors.is_above(&change.key, change.revision) && !floors.is_at(&change.key, change.revision);
         let before = if is_news { self.set(&change.key, change.value.as_ref()) } else { None };
         self.revision = self.revision.max(change.resume);
         self.floors.advance(change.key.kind, change.revision);

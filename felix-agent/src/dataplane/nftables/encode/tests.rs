@@ -10,10 +10,10 @@ use super::super::diff::tests::tables;
 use super::super::diff::{Change, Transaction, diff};
 use super::super::table::{Datatype, Elements, Set, Table, Value, Verdict};
 use super::super::wire::{code, messages};
-use super::{Batch, encode};
+use super::{Batch, Handles, encode};
 
 fn encoded(changes: Vec<Change>) -> Batch {
-    encode(&Transaction { changes }, 7, 100)
+    encode(&Transaction { changes }, &Handles::new(), 7, 100)
 }
 
 /// Written down from `linux/netlink.h`, `nfnetlink.h`, `nf_tables.h`.
@@ -92,7 +92,7 @@ fn decoded(batch: &Batch) -> Option<Table> {
 #[test]
 fn a_whole_table_survives_the_wire() {
     proptest!(|(table in tables::table())| {
-        let batch = encode(&diff(&Table::default(), &table), 1, 1);
+        let batch = encode(&diff(&Table::default(), &table), &Handles::new(), 1, 1);
         prop_assert_eq!(decoded(&batch), Some(table));
     });
 }
@@ -109,7 +109,7 @@ fn long_element_lists_are_cut_below_the_limit_of_an_attribute() {
     ]);
     let table = Table { sets, ..Table::default() };
     let transaction = diff(&Table::default(), &table);
-    let batch = encode(&transaction, 1, 1);
+    let batch = encode(&transaction, &Handles::new(), 1, 1);
     assert_eq!(decoded(&batch), Some(table));
     let lists = messages(&batch.bytes).filter(|message| message.kind == code::NFT_MSG_NEWSETELEM).count();
     assert!(lists > transaction.changes.len(), "{lists} lists");
@@ -120,7 +120,7 @@ fn long_element_lists_are_cut_below_the_limit_of_an_attribute() {
 #[test]
 fn no_bytes_from_the_kernel_panic() {
     proptest!(|(table in tables::table(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>())| {
-        let mut batch = encode(&diff(&Table::default(), &table), 1, 1);
+        let mut batch = encode(&diff(&Table::default(), &table), &Handles::new(), 1, 1);
         let place = at.index(batch.bytes.len());
         batch.bytes[place] = byte;
         batch.bytes.truncate(cut.index(batch.bytes.len() + 1));

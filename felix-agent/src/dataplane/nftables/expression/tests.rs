@@ -29,11 +29,30 @@ fn what_others_write_is_not_recognised() {
     let foreign = [
         vec![load(0)],
         vec![load(1), compare(1, Comparison::Equal)],
-        vec![load(0), compare(0, Comparison::NotEqual)],
+        vec![load(0), compare(0, Comparison::AtMost)],
         vec![compare(0, Comparison::Equal)],
         vec![load(0), Expression::Counter],
-        vec![load(0), load(4), Expression::Lookup { set: "s".to_owned(), verdict: false }],
-        vec![Expression::Load { source: Source::Conntrack(1), register: 0 }, compare(0, Comparison::Equal)],
+        vec![load(0), load(4), Expression::Lookup { set: "s".to_owned(), verdict: false, negated: false }],
+        vec![Expression::Load { source: Source::Conntrack(9), register: 0 }, compare(0, Comparison::Equal)],
+        vec![
+            Expression::Load { source: super::CONNTRACK_MARK, register: 0 },
+            Expression::Bitwise { register: 0, mask: vec![0; 4], flip: vec![1, 0, 0, 0] },
+            compare(0, Comparison::Equal),
+        ],
+        vec![
+            Expression::Load { source: super::CONNTRACK_MARK, register: 0 },
+            Expression::Bitwise { register: 0, mask: vec![0; 4], flip: vec![0; 4] },
+            Expression::SetConntrack(super::CT_MARK + 1),
+        ],
+        vec![
+            Expression::Load { source: super::TCP_FLAGS, register: 0 },
+            Expression::Bitwise { register: 0, mask: vec![0x12], flip: vec![0] },
+            Expression::Compare { register: 0, comparison: Comparison::NotEqual, data: vec![2] },
+        ],
+        vec![
+            Expression::Load { source: super::CONNTRACK_DIRECTION, register: 0 },
+            compare(0, Comparison::Equal),
+        ],
     ];
     for expressions in foreign {
         assert_eq!(recognise(&expressions), None, "{expressions:?}");

@@ -4,18 +4,38 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
-use policy::program::{Set as ProgramSet, SetId};
+use policy::program::{self, Set as ProgramSet, SetId};
 
-use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Value};
+use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Side, Value};
 
-use super::{family_set, speaks};
+/// The kernel's two sets for one of the program. Both are there even if one is empty: members come and go, and their
+/// coming must not change rules.
+pub(super) fn lower(id: &SetId, set: &ProgramSet) -> [(String, Set); 2] {
+    [Family::V4, Family::V6].map(|family| (family_set(id, family), of_family(set, family)))
+}
 
-/// One or two sets of the kernel for one of the program.
-pub(super) fn lower(id: &SetId, set: &ProgramSet) -> impl Iterator<Item = (String, Set)> {
-    [Family::V4, Family::V6]
-        .into_iter()
-        .filter(|family| speaks(set, *family))
-        .map(|family| (family_set(id, family), of_family(set, family)))
+/// Name of a program's set in one family.
+pub(super) fn family_set(id: &SetId, family: Family) -> String {
+    match family {
+        Family::V4 => format!("{}4", id.0),
+        Family::V6 => format!("{}6", id.0),
+    }
+}
+
+/// The table's word for the program's.
+pub(super) fn family(family: program::Family) -> Family {
+    match family {
+        program::Family::V4 => Family::V4,
+        program::Family::V6 => Family::V6,
+    }
+}
+
+/// The table's word for the program's.
+pub(super) fn side(side: program::Side) -> Side {
+    match side {
+        program::Side::Source => Side::Source,
+        program::Side::Destination => Side::Destination,
+    }
 }
 
 fn of_family(set: &ProgramSet, family: Family) -> Set {

@@ -1,160 +1,204 @@
-//! A profile as a chain: rules that return, then a drop.
+//! A profile as chains.
 //!
-//! Any list of ports is one rule per range: a comparison costs 2 ns, a set for it 50 to 250 ns and a quadratic load.
+//! ```text
+//! p…        tier, tier …   allow: return · deny: goto deny_… · log: go on · pass: goto p…_2
+//! p…_2      tier, tier …   …
+//! deny_…    revoke · log, not too often · count, drop
+//! ```
 //!
-//! Lowered is what NetworkPolicies compile to: one tier that ends in a drop, with rules about the other end's address and
-//! the destination's port. A profile of another form drops everything; a rule with another condition allows nobody, and
-//! denies everybody.
+//! Tiers share a chain as long as nothing passes from one to the next but its end: a chain is a step deeper, and the kernel
+//! has few steps ([`CHAINS_MAX`]). What can never be reached is left out.
+//!
+//! What denies has a chain of its own, shared by all profiles with the same rule of the same policy, so that one rule's
+//! flood of packets does not use up what another may log.
 
 use std::collections::BTreeMap;
 
 use policy::program::{
-    Action, Direction, Match, PolicyId, Profile, Rule as ProgramRule, RuleOrigin, Set as ProgramSet, SetId,
-    Side as ProgramSide, TierEnd,
+    Action, Direction, Match, Profile, ProfileId, Program, Rule as ProgramRule, Set as ProgramSet, Tier,
+    TierEnd, Verdict as ProgramVerdict,
 };
 
-use crate::dataplane::nftables::table::{
-    COMMENT_MAX_BYTES, Chain, Family, Field, Rule, Side, Statement, Verdict,
-};
+use crate::dataplane::nftables::mark::REVOKED;
+use crate::dataplane::nftables::table::{Chain, Log, Rule, Statement, Verdict};
 
-use super::{family_set, speaks};
+use super::condition::alternatives;
+use super::{Options, drop_rule, name, uncommented};
 
-type Sets = BTreeMap<SetId, ProgramSet>;
+/// Chains in a row that a profile may have. The kernel lets a base chain lead to fifteen others, one behind the other
+/// (`NFT_JUMP_STACK_SIZE` of `nf_tables.h`; what is gone to counts like what is jumped to): three are before a profile,
+/// and the one that denies is behind it.
+pub(super) const CHAINS_MAX: usize = 11;
 
-/// The chain of a profile.
-pub(super) fn lower(profile: &Profile, sets: &Sets) -> Chain {
-    let [tier] = profile.tiers.as_slice() else { return closed(&[]) };
-    let mut chain = closed(&tier.policies);
-    if tier.end == TierEnd::Deny {
-        let rules = tier.rules.iter().flat_map(|rule| rules(rule, profile.direction, sets));
-        chain.rules.splice(0..0, rules);
+/// Names of chains that deny begin so.
+pub(in crate::dataplane::nftables) const DENY_PREFIX: &str = "deny_";
+
+/// The chains of a profile, those that deny included.
+///
+/// # Errors
+/// What cannot be expressed, as a sentence.
+pub(super) fn lower(
+    id: &ProfileId,
+    profile: &Profile,
+    program: &Program,
+    options: &Options,
+) -> Result<BTreeMap<String, Chain>, String> {
+    let segments = segments(&profile.tiers);
+    if segments.len() > CHAINS_MAX {
+        return Err(format!(
+            "its policies pass from tier to tier {} times; the kernel's rules go at most {} deep",
+            segments.len() - 1,
+            CHAINS_MAX - 1
+        ));
     }
-    chain
+    let mut chains = Chains { direction: profile.direction, options, program, all: BTreeMap::new() };
+    for (at, tiers) in segments.iter().enumerate() {
+        let next = match segments.get(at + 1) {
+            Some(_) => Next::Chain(chain_name(id, at + 1)),
+            None => Next::Fallback(profile.fallback),
+        };
+        let rules = chains.segment(tiers, &next);
+        chains.all.insert(chain_name(id, at), Chain { hook: None, rules });
+    }
+    Ok(chains.all)
 }
 
-fn closed(policies: &[PolicyId]) -> Chain {
-    let isolated_by: Vec<String> = policies.iter().map(ToString::to_string).collect();
-    let end = Rule {
-        comment: shortened(&format!("isolated by {}", isolated_by.join(", ")), ""),
-        statements: vec![Statement::Counter, Statement::Verdict(Verdict::Drop)],
-    };
-    Chain { hook: None, rules: vec![end] }
+fn chain_name(id: &ProfileId, at: usize) -> String {
+    match at {
+        0 => id.0.clone(),
+        _ => format!("{}_{}", id.0, at + 1),
+    }
 }
 
-/// What a set is asked about.
-#[derive(Clone, Copy)]
-enum Asked {
-    Address(Side),
-    AddressPort,
+/// Tiers that share a chain.
+fn segments(tiers: &[Tier]) -> Vec<Vec<&Tier>> {
+    let mut segments = vec![Vec::new()];
+    for (at, tier) in tiers.iter().enumerate() {
+        let passes = tier.rules.iter().any(|rule| rule.action == Action::Pass);
+        if let Some(open) = segments.last_mut() {
+            open.push(tier);
+        }
+        if !passes && tier.end == TierEnd::Deny {
+            break;
+        }
+        if passes && at + 1 < tiers.len() {
+            segments.push(Vec::new());
+        }
+    }
+    segments
 }
 
-/// The conditions of a rule, sorted by kind.
-#[derive(Default)]
-struct Conditions<'a> {
-    lookups: Vec<(Asked, &'a SetId)>,
-    protocol: Option<u8>,
-    ports: Option<&'a [(u16, u16)]>,
+/// Where that goes which a chain does not decide.
+enum Next {
+    Chain(String),
+    Fallback(ProgramVerdict),
 }
 
-impl<'a> Conditions<'a> {
-    /// `None` if a condition is not one of ours, or its set is missing.
-    fn of(rule: &'a ProgramRule, sets: &Sets) -> Option<Self> {
-        let mut conditions = Self::default();
-        for condition in &rule.matches {
-            match condition {
-                Match::Address { side, set, negated: false } if sets.contains_key(set) => {
-                    let side = match side {
-                        ProgramSide::Source => Side::Source,
-                        ProgramSide::Destination => Side::Destination,
-                    };
-                    conditions.lookups.push((Asked::Address(side), set));
-                }
-                Match::AddressPort { side: ProgramSide::Destination, set, negated: false }
-                    if sets.contains_key(set) =>
-                {
-                    conditions.lookups.push((Asked::AddressPort, set));
-                }
-                Match::Protocol { number, negated: false } => conditions.protocol = Some(*number),
-                Match::Ports { side: ProgramSide::Destination, ranges, negated: false } => {
-                    conditions.ports = Some(ranges);
-                }
-                Match::Address { .. } | Match::AddressPort { .. } | Match::Ports { .. } => return None,
-                Match::Protocol { .. } | Match::Family(_) | Match::Icmp { .. } => return None,
+struct Chains<'a> {
+    direction: Direction,
+    options: &'a Options,
+    program: &'a Program,
+    all: BTreeMap<String, Chain>,
+}
+
+impl Chains<'_> {
+    fn segment(&mut self, tiers: &[&Tier], next: &Next) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for tier in tiers {
+            for rule in &tier.rules {
+                rules.extend(self.rule(rule, next));
             }
         }
-        Some(conditions)
-    }
-}
-
-/// One rule of the program as kernel rules: for each family that it must look into, for each port range.
-fn rules(rule: &ProgramRule, direction: Direction, sets: &Sets) -> Vec<Rule> {
-    let verdict = match rule.action {
-        Action::Allow => Verdict::Return,
-        Action::Deny | Action::Pass => Verdict::Drop,
-        Action::Log => return Vec::new(),
-    };
-    let finished = |mut statements: Vec<Statement>| {
-        statements.extend([Statement::Counter, Statement::Verdict(verdict.clone())]);
-        Rule { comment: comment(&rule.origin, direction), statements }
-    };
-    let Some(conditions) = Conditions::of(rule, sets) else {
-        let closes = verdict == Verdict::Drop;
-        return closes.then(|| finished(Vec::new())).into_iter().collect();
-    };
-    let families = match conditions.lookups.as_slice() {
-        [] => vec![None],
-        [_, ..] => vec![Some(Family::V4), Some(Family::V6)],
-    };
-    let spoken = |set: &SetId, family| sets.get(set).is_some_and(|set| speaks(set, family));
-    let mut lowered = Vec::new();
-    for family in families {
-        let mut matches = Vec::new();
-        if let Some(family) = family {
-            if !conditions.lookups.iter().all(|(_, set)| spoken(set, family)) {
-                continue;
+        match tiers.last() {
+            Some(tier) if tier.end == TierEnd::Deny => {
+                let by = name::tier_end(tier, self.direction);
+                let verdict = self.deny(&by, None);
+                rules.push(counted(by, Vec::new(), verdict));
             }
-            matches.push(Statement::Family(family));
-            matches.extend(conditions.lookups.iter().map(|(asked, set)| lookup(*asked, set, family)));
+            Some(_) | None => {
+                let verdict = self.onward(next);
+                rules.push(counted(self.onward_comment(next), Vec::new(), verdict));
+            }
         }
-        matches.extend(conditions.protocol.map(Statement::Protocol));
-        match conditions.ports {
-            None => lowered.push(finished(matches)),
-            Some(ranges) => lowered.extend(ranges.iter().map(|(first, last)| {
-                finished(matches.iter().cloned().chain([Statement::PortIn(*first, *last)]).collect())
-            })),
+        rules
+    }
+
+    /// One rule of the program as kernel rules, one for each alternative. A set that the program lacks, or of another kind
+    /// than is asked for, lets nothing pass: see [`Match`].
+    fn rule(&mut self, rule: &ProgramRule, next: &Next) -> Vec<Rule> {
+        let (whole, broken): (Vec<&Match>, Vec<&Match>) =
+            rule.matches.iter().partition(|condition| self.is_defined(condition));
+        let action = match rule.action {
+            Action::Allow | Action::Log if !broken.is_empty() => return Vec::new(),
+            Action::Pass if !broken.is_empty() => Action::Deny,
+            action @ (Action::Allow | Action::Deny | Action::Pass | Action::Log) => action,
+        };
+        let whole: Vec<Match> = whole.into_iter().cloned().collect();
+        let comment = name::rule(&rule.origin, self.direction);
+        let end = match action {
+            Action::Allow => Statement::Verdict(Verdict::Return),
+            Action::Deny => Statement::Verdict(self.deny(&comment, rule.origin.name.as_deref())),
+            Action::Pass => Statement::Verdict(self.onward(next)),
+            Action::Log => self.log(&comment, rule.origin.name.as_deref()),
+        };
+        let lowered = alternatives(&whole).into_iter().map(|mut statements| {
+            statements.extend([Statement::Counter, end.clone()]);
+            Rule { comment: comment.clone(), statements }
+        });
+        lowered.collect()
+    }
+
+    fn is_defined(&self, condition: &Match) -> bool {
+        let set = condition.set().map(|set| self.program.sets.get(set));
+        match (condition, set) {
+            (_, None) => true,
+            (Match::Address { .. }, Some(Some(ProgramSet::Addresses(_) | ProgramSet::Networks(_)))) => true,
+            (Match::AddressPort { .. }, Some(Some(ProgramSet::AddressPorts(_)))) => true,
+            (_, Some(_)) => false,
         }
     }
-    lowered
-}
 
-fn lookup(asked: Asked, set: &SetId, family: Family) -> Statement {
-    let fields = match asked {
-        Asked::Address(side) => vec![Field::Address(side, family)],
-        Asked::AddressPort => {
-            vec![Field::Address(Side::Destination, family), Field::Protocol, Field::DestinationPort]
+    fn onward(&mut self, next: &Next) -> Verdict {
+        match next {
+            Next::Chain(chain) => Verdict::Goto(chain.clone()),
+            Next::Fallback(ProgramVerdict::Allow) => Verdict::Return,
+            Next::Fallback(ProgramVerdict::Deny) => self.deny(&name::fallback(self.direction), None),
         }
-    };
-    Statement::InSet(fields, family_set(set, family))
-}
-
-fn comment(origin: &RuleOrigin, direction: Direction) -> String {
-    let direction = match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    };
-    shortened(&origin.policy.to_string(), &format!(" {direction}#{}", origin.rule))
-}
-
-/// `head` and `tail`, the head cut where both would exceed a comment. Double quotes would end the comment in nft's
-/// text; Kubernetes names have none.
-fn shortened(head: &str, tail: &str) -> String {
-    const ELLIPSIS: &str = "...";
-    let head = head.replace('"', "'");
-    if head.len() + tail.len() <= COMMENT_MAX_BYTES {
-        return format!("{head}{tail}");
     }
-    let room = COMMENT_MAX_BYTES.saturating_sub(ELLIPSIS.len() + tail.len());
-    let kept: String =
-        head.char_indices().take_while(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c).collect();
-    format!("{kept}{ELLIPSIS}{tail}")
+
+    fn onward_comment(&self, next: &Next) -> String {
+        match next {
+            Next::Chain(_) => String::new(),
+            Next::Fallback(_) => name::fallback(self.direction),
+        }
+    }
+
+    fn log(&self, by: &str, own_name: Option<&str>) -> Statement {
+        let logging = self.options.logging;
+        Statement::Log(Log {
+            prefix: name::prefix("log", by, own_name),
+            group: logging.group,
+            snaplen: logging.snaplen,
+        })
+    }
+
+    /// The verdict that denies on somebody's behalf; its chain exists afterwards.
+    fn deny(&mut self, by: &str, own_name: Option<&str>) -> Verdict {
+        let logging = self.options.logging;
+        let prefix = name::prefix("deny", by, own_name);
+        let chain = format!("{DENY_PREFIX}{}", name::digest(&prefix));
+        let log = Log { prefix, group: logging.deny_group, snaplen: logging.snaplen };
+        let rules = vec![
+            uncommented(vec![Statement::SetMark(self.options.mark.bits(self.direction, REVOKED))]),
+            uncommented(vec![Statement::Limit(logging.deny_limit), Statement::Log(log)]),
+            drop_rule(by),
+        ];
+        self.all.entry(chain.clone()).or_insert(Chain { hook: None, rules });
+        Verdict::Goto(chain)
+    }
+}
+
+fn counted(comment: String, mut statements: Vec<Statement>, verdict: Verdict) -> Rule {
+    statements.extend([Statement::Counter, Statement::Verdict(verdict)]);
+    Rule { comment, statements }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::table::{ConntrackState, Family, Field, Rule, Side, Statement, Verdict};
+use super::super::table::{Bits, ConntrackState, Family, Field, Limit, Log, Rule, Side, Statement, Verdict};
 use super::{range_text, rule_text};
 
 #[test]
@@ -30,11 +30,21 @@ fn implied_conditions_are_left_out_and_others_are_not() {
     let cases = [
         (vec![Statement::Family(Family::V4), address(Family::V4)], "ip saddr @s"),
         (vec![Statement::Family(Family::V4), address(Family::V6)], "meta nfproto ipv4 ip6 saddr @s"),
-        (vec![Statement::Protocol(6), Statement::PortIn(80, 90)], "tcp dport 80-90"),
-        (vec![Statement::Protocol(47), Statement::PortIn(80, 80)], "meta l4proto 47 th dport 80"),
+        (
+            vec![
+                Statement::Protocol(6),
+                Statement::PortIn(Side::Destination, 80, 90),
+                Statement::PortNotIn(Side::Source, 53, 53),
+            ],
+            "tcp dport 80-90 tcp sport != 53",
+        ),
+        (
+            vec![Statement::Protocol(47), Statement::PortIn(Side::Destination, 80, 80)],
+            "meta l4proto 47 th dport 80",
+        ),
         (vec![Statement::Protocol(17), Statement::Counter], "meta l4proto udp counter"),
         (
-            vec![Statement::Family(Family::V6), Statement::Protocol(58), Statement::Icmpv6TypeIn(128, 128)],
+            vec![Statement::Family(Family::V6), Statement::Protocol(58), Statement::IcmpTypeIn(128, 128)],
             "icmpv6 type 128",
         ),
         (
@@ -45,6 +55,27 @@ fn implied_conditions_are_left_out_and_others_are_not() {
             ],
             "ct state established,related oifname \"eth0\" jump c",
         ),
+        (
+            vec![
+                Statement::Family(Family::V4),
+                Statement::Protocol(1),
+                Statement::IcmpTypeIn(3, 3),
+                Statement::IcmpCodeIsNot(4),
+            ],
+            "icmp type 3 icmp code != 4",
+        ),
+        (
+            vec![
+                Statement::IsReply,
+                Statement::MarkIs(Bits { mask: 0xfff, value: 5 }),
+                Statement::SetMark(Bits { mask: 0xfff, value: 6 }),
+                Statement::Limit(Limit { per_second: 10, burst: 20 }),
+                Statement::Log(Log { prefix: "deny|a".to_owned(), group: 65, snaplen: 96 }),
+            ],
+            "ct direction reply ct mark & 0x00000fff == 0x00000005 ct mark set ct mark & 0xfffff000 | 0x00000006 \
+             limit rate 10/second burst 20 packets log prefix \"deny|a\" group 65 snaplen 96",
+        ),
+        (vec![Statement::Protocol(6), Statement::NotPlainSyn], "tcp flags & (fin | syn | rst | ack) != syn"),
     ];
     for (statements, text) in cases {
         assert_eq!(rule_text(&Rule { comment: String::new(), statements }), text);

@@ -1,12 +1,14 @@
 //! What the kernel would do: exclusive creation, no dangling reference at any step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::table::{Chain, Elements, Set, Statement, Table};
 use super::super::{Change, Transaction};
 
 pub struct Kernel {
     pub table: Option<Table>,
+    /// For each rule of a chain that has any of them, its place before the transaction.
+    places: BTreeMap<String, Vec<Option<usize>>>,
 }
 
 type Outcome = Result<(), String>;
@@ -17,10 +19,17 @@ fn ensure(holds: bool, complaint: &str, change: &Change) -> Outcome {
 
 impl Kernel {
     pub fn holding(table: Table) -> Kernel {
-        Kernel { table: Some(table) }
+        Kernel { table: Some(table), places: BTreeMap::new() }
+    }
+
+    pub fn that_may_hold(table: Option<Table>) -> Kernel {
+        Kernel { table, places: BTreeMap::new() }
     }
 
     pub fn perform(&mut self, transaction: &Transaction) -> Outcome {
+        let chains = self.table.iter().flat_map(|table| &table.chains);
+        self.places =
+            chains.map(|(name, chain)| (name.clone(), (0..chain.rules.len()).map(Some).collect())).collect();
         transaction.changes.iter().try_for_each(|change| self.step(change))
     }
 
@@ -31,6 +40,7 @@ impl Kernel {
                 return Ok(());
             }
             Change::DeleteTable => {
+                self.places.clear();
                 return self.table.take().map(|_| ()).ok_or_else(|| "ENOENT table".to_owned());
             }
             Change::AddSet(..)
@@ -40,6 +50,7 @@ impl Kernel {
             | Change::AddChain(..)
             | Change::FlushChain(_)
             | Change::DeleteChain(_)
+            | Change::DeleteRule(..)
             | Change::AddRule(..) => {}
         }
         let table = self.table.as_mut().ok_or("ENOENT table")?;
@@ -60,12 +71,29 @@ impl Kernel {
                 ensure(!set.elements.is_empty(), "empty list", change)?;
                 delete(table.sets.get_mut(name).ok_or("ENOENT set")?, set)
             }
-            Change::AddRule(name, rule) => {
-                table.chains.get_mut(name).ok_or("ENOENT chain")?.rules.push(rule.clone());
+            Change::AddRule(name, before, rule) => {
+                let chain = table.chains.get_mut(name).ok_or("ENOENT chain")?;
+                let places = self.places.entry(name.clone()).or_default();
+                let at = match before {
+                    None => Some(places.len()),
+                    Some(_) => places.iter().position(|place| place == before),
+                };
+                let at = at.ok_or("ENOENT position")?;
+                chain.rules.insert(at, rule.clone());
+                places.insert(at, None);
+                Ok(())
+            }
+            Change::DeleteRule(name, at) => {
+                let chain = table.chains.get_mut(name).ok_or("ENOENT chain")?;
+                let places = self.places.entry(name.clone()).or_default();
+                let at = places.iter().position(|place| *place == Some(*at)).ok_or("ENOENT rule")?;
+                chain.rules.remove(at);
+                places.remove(at);
                 Ok(())
             }
             Change::FlushChain(name) => {
                 table.chains.get_mut(name).ok_or("ENOENT chain")?.rules.clear();
+                self.places.remove(name);
                 Ok(())
             }
             Change::DeleteSet(name) => ensure(table.sets.remove(name).is_some(), "ENOENT", change),
@@ -117,7 +145,9 @@ fn no_dangling(table: &Table, change: &Change) -> Outcome {
         }
     }
     for statement in table.chains.values().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.statements) {
-        if let Statement::InSet(_, set) | Statement::VerdictMap(_, set) = statement {
+        if let Statement::InSet(_, set) | Statement::NotInSet(_, set) | Statement::VerdictMap(_, set) =
+            statement
+        {
             sets.insert(set.as_str());
         }
         if let Statement::Verdict(verdict) = statement {

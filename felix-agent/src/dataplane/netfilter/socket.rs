@@ -19,7 +19,7 @@ const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 const DATAGRAM_MAX_BYTES: usize = 128 << 10;
 
 /// A socket to the kernel's netfilter side, in the network namespace of the thread that opened it.
-pub(super) struct NetfilterSocket {
+pub(in crate::dataplane) struct NetfilterSocket {
     socket: Socket,
     port: u32,
     send_buffer_bytes: usize,
@@ -28,17 +28,17 @@ pub(super) struct NetfilterSocket {
 
 /// What the kernel says about a message that it did not like.
 #[derive(Debug)]
-pub(super) struct Rejection {
+pub(in crate::dataplane) struct Rejection {
     /// The message.
-    pub(super) sequence: u32,
+    pub(in crate::dataplane) sequence: u32,
     /// Why.
-    pub(super) error: io::Error,
+    pub(in crate::dataplane) error: io::Error,
     /// The kernel's own words, where it has some (extended acknowledgement).
-    pub(super) text: Option<String>,
+    pub(in crate::dataplane) text: Option<String>,
 }
 
 /// An answer to a request.
-pub(super) enum Answer {
+pub(in crate::dataplane) enum Answer {
     /// Acknowledged.
     Done { sequence: u32 },
     /// Not done.
@@ -47,7 +47,7 @@ pub(super) enum Answer {
 
 impl NetfilterSocket {
     /// Opens, enlarges the receive buffer and asks for explanations.
-    pub(super) fn connect() -> io::Result<NetfilterSocket> {
+    pub(in crate::dataplane) fn connect() -> io::Result<NetfilterSocket> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         let port = socket.bind_auto()?.port_number();
         socket.set_non_blocking(true)?;
@@ -58,19 +58,19 @@ impl NetfilterSocket {
     }
 
     /// The kernel's name for this socket: the origin of our own changes in notifications.
-    pub(super) fn port(&self) -> u32 {
+    pub(in crate::dataplane) fn port(&self) -> u32 {
         self.port
     }
 
     /// Reserves sequence numbers for a batch of this many messages.
-    pub(super) fn next_sequence(&mut self, messages: u32) -> u32 {
+    pub(in crate::dataplane) fn next_sequence(&mut self, messages: u32) -> u32 {
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(messages);
         first
     }
 
     /// Sends one datagram, however long, after dropping what an earlier failure may have left unread.
-    pub(super) fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+    pub(in crate::dataplane) fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
         self.drain()?;
         if datagram.len() > self.send_buffer_bytes {
             // The kernel doubles it for its own bookkeeping.
@@ -93,7 +93,7 @@ impl NetfilterSocket {
     }
 
     /// The next datagram, or `None` if there is none.
-    pub(super) fn receive(&self) -> io::Result<Option<Vec<u8>>> {
+    pub(in crate::dataplane) fn receive(&self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = Vec::with_capacity(DATAGRAM_MAX_BYTES);
         match self.socket.recv(&mut buffer, libc::MSG_DONTWAIT | libc::MSG_TRUNC) {
             Ok(length) if length > buffer.len() => Err(io::ErrorKind::FileTooLarge.into()),
@@ -105,7 +105,7 @@ impl NetfilterSocket {
 }
 
 /// The answer in a message, if it is one.
-pub(super) fn answer(message: &Message<'_>) -> Option<Answer> {
+pub(in crate::dataplane) fn answer(message: &Message<'_>) -> Option<Answer> {
     if message.kind != code::NLMSG_ERROR && message.kind != code::NLMSG_DONE {
         return None;
     }
