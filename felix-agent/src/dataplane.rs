@@ -7,6 +7,8 @@
 //! - What is written reads back equal; so a second diff is empty.
 //! - One object that cannot be made true does not stop the others; the answer says what truly holds.
 //!
+//! Policy is two kinds of object together, the rules and the connections that they have judged: [`enforce`].
+//!
 //! [`Dataplane`] is all of them together, in the order that makes a plan true. Nothing here decides anything or removes
 //! anything on exit.
 

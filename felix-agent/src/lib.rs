@@ -4,7 +4,7 @@
 //! config      what the operator says                 telemetry   logs
 //! inputs/     everything this node knows    [pure]   agent/      the one loop
 //! plan/       inputs → desired              [pure]   shell/      datastore, BGP, kernel → events
-//! diff        actual ↔ desired              [pure]   dataplane/  netlink, routes, links, sysctl, nftables
+//! diff        actual ↔ desired              [pure]   dataplane/  netlink, routes, links, nftables, conntrack
 //! ipam/       assigns addresses by CAS               cni/        makes and removes the pods' links
 //! api/        gRPC                                   metrics/    counters for Prometheus
 //! registration  the node's own object       [pure]   leader/     what one agent does for all of them

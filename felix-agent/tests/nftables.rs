@@ -9,19 +9,31 @@ use felix_agent::dataplane::nftables::table;
 
 #[path = "nftables/apply.rs"]
 mod apply;
+#[path = "nftables/conntrack.rs"]
+mod conntrack;
 #[path = "nftables/established.rs"]
 mod established;
 #[path = "nftables/events.rs"]
 mod events;
 #[path = "nftables/fabric.rs"]
 mod fabric;
+#[path = "nftables/logs.rs"]
+mod logs;
 #[path = "nftables/namespace.rs"]
 mod namespace;
 #[path = "nftables/packets.rs"]
 mod packets;
 #[path = "nftables/programs.rs"]
 mod programs;
+#[path = "nftables/random.rs"]
+mod random;
+#[path = "nftables/refusals.rs"]
+mod refusals;
 #[path = "nftables/rows.rs"]
 mod rows;
+#[path = "nftables/sequences.rs"]
+mod sequences;
 #[path = "nftables/tables.rs"]
 mod tables;
+#[path = "nftables/verdicts.rs"]
+mod verdicts;

@@ -2,8 +2,9 @@
 //!
 //! ADD: address → link with its host end closed → endpoint in the datastore → policy, link open, routes (the loop) →
 //! reply. A step that fails undoes the ones before it, so that the runtime's next try starts clean; a crash in
-//! between is undone by the DEL that the runtime owes. DEL is the reverse. Both are idempotent: address and link are
-//! found again by names that follow from container and interface.
+//! between is undone by the DEL that the runtime owes. DEL is the reverse, and before the address is free the kernel forgets
+//! its connections: whoever gets it next must not find them let pass. Both are idempotent: address and link are found again
+//! by names that follow from container and interface.
 
 mod answer;
 mod attachment;
@@ -26,6 +27,7 @@ use tonic::{Request, Response, Status};
 use super::failure::addresses as address_error;
 use crate::agent::{Event, Handle};
 use crate::cni::{self, AttachRequest, Attached};
+use crate::dataplane::conntrack::Conntrack;
 use crate::dataplane::netlink::Netlink;
 use crate::inputs::Inputs;
 use crate::ipam::{self, Allocator, Known};
@@ -244,10 +246,12 @@ impl Attacher {
 
     async fn remove(&self, attachment: &Attachment) -> Result<(), Status> {
         let mut written = self.written(attachment).await;
+        let mut addresses = BTreeSet::new();
         for (endpoint, workload) in self.endpoints_of(attachment).await? {
             written.insert(endpoint_key(&endpoint));
             let (reply, done) = oneshot::channel();
-            let WorkloadEndpoint { container_id, host_interface, .. } = workload;
+            let WorkloadEndpoint { container_id, host_interface, addresses: of_workload, .. } = workload;
+            addresses.extend(of_workload);
             let event = Event::Withdraw { endpoint, container_id, host_interface, reply };
             self.agent.send(event).await.map_err(super::stopped)?;
             // What is not done in time is left to the runtime's next DEL.
@@ -258,6 +262,11 @@ impl Attacher {
             }
         }
         cni::detach(&self.netlink, &attachment.host_interface).await.map_err(|error| link_error(&error))?;
+        // What the loop does not know, a call that was cut off may have left.
+        for key in &written {
+            addresses.extend(self.attached(attachment, key).await?.into_iter().flat_map(|it| it.1.addresses));
+        }
+        forget_connections(addresses).await?;
         for key in written {
             self.forget(attachment, key).await?;
         }
@@ -292,15 +301,23 @@ impl Attacher {
         told.into_iter().chain(unsure).collect()
     }
 
+    /// What the datastore has under this key, if that is this attachment and not another container's by now.
+    async fn attached(
+        &self,
+        attachment: &Attachment,
+        key: &Key,
+    ) -> Result<Option<(Revision, WorkloadEndpoint)>, Status> {
+        let found = self.store.get(key).await.map_err(|error| super::datastore_error(&error))?;
+        let Some(found) = found else { return Ok(None) };
+        let Resource::WorkloadEndpoint(endpoint) = found.resource else { return Ok(None) };
+        let is_it = endpoint.node == self.node && endpoint.host_interface == attachment.host_interface;
+        Ok(is_it.then_some((found.revision, *endpoint)))
+    }
+
     /// Takes the endpoint out of the datastore, unless its name belongs to another container by now.
     async fn forget(&self, attachment: &Attachment, key: Key) -> Result<(), Status> {
-        let is_it = |resource: &Resource| {
-            matches!(resource, Resource::WorkloadEndpoint(endpoint)
-                if endpoint.node == self.node && endpoint.host_interface == attachment.host_interface)
-        };
-        let found = self.store.get(&key).await.map_err(|error| super::datastore_error(&error))?;
-        if let Some(found) = found.filter(|found| is_it(&found.resource)) {
-            match self.store.delete(&key, Precondition::Unchanged(found.revision)).await {
+        if let Some((revision, _)) = self.attached(attachment, &key).await? {
+            match self.store.delete(&key, Precondition::Unchanged(revision)).await {
                 Ok(()) | Err(datastore::Error::Conflict { .. }) => {}
                 Err(error) => return Err(super::datastore_error(&error)),
             }
@@ -318,6 +335,18 @@ impl Attacher {
                 "a failed attachment could not be undone; the runtime's DEL will"
             );
         }
+    }
+}
+
+/// Lets the kernel forget the connections of addresses that are about to be somebody else's.
+async fn forget_connections(addresses: BTreeSet<IpAddr>) -> Result<(), Status> {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let forgetting = tokio::task::spawn_blocking(move || Conntrack::open()?.forget(&addresses));
+    match forgetting.await.map_err(super::stopped)? {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Status::unavailable(format!("the pod's connections cannot be forgotten: {error}"))),
     }
 }
 

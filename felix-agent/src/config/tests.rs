@@ -8,6 +8,7 @@ mod datastore;
 mod documentation;
 mod filter;
 mod node;
+mod policy;
 mod reload;
 
 const GOOD: &str = r#"

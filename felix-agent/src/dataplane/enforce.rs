@@ -27,7 +27,7 @@ use policy::program::{Direction, EndpointId, ProfileId, Program};
 use super::conntrack::{Concerned, Conntrack, Job, Walker};
 use super::nftables::assemble::{Assembly, Refusals, assemble, users_of};
 use super::nftables::diff::Change;
-use super::nftables::lower::without_syn_rule;
+use super::nftables::lower::{is_dispatch_set, without_syn_rule};
 use super::nftables::mark::{FIRST, UNJUDGED};
 use super::nftables::transact::Former;
 use super::nftables::{Applied, Error, Events, Lowered, Nftables, Table, Wanted};
@@ -208,10 +208,9 @@ impl Wanted for Policy<'_> {
         let known = self.refusals.clone();
         let reason = error.to_string();
         match change.and_then(Change::of_set) {
-            Some(set) if !users_of(self.lowered, set).is_empty() => {
-                self.refusals.sets.insert(set.to_owned());
-            }
-            Some(_) => {}
+            // Without these nobody would be reached.
+            Some(set) if is_dispatch_set(set) => {}
+            Some(set) => drop(self.refusals.sets.insert(set.to_owned())),
             None => {
                 let culprits: BTreeSet<&ProfileId> = match change.and_then(Change::of_chain) {
                     Some(chain) => users_of(self.lowered, chain),

@@ -16,9 +16,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ::bgp::config::PeerKey;
-use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
-use policy::program::{EndpointId, Program};
+use policy::program::Program;
 
 use super::enforce::{Enforced, Enforcer, World};
 use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
@@ -27,6 +26,12 @@ use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
 use crate::inputs::Uplink;
 use crate::plan::desired::{Desired, InterfaceName, Links, Neighbours, Route, Routes};
+
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+pub use outcome::Outcome;
 
 /// The kernel objects of this node.
 pub struct Dataplane {
@@ -40,71 +45,6 @@ pub struct Dataplane {
     restarted: Option<bool>,
     /// The interface that last reached each peer. Kept when the link goes, for that is when it is asked.
     reached_by: BTreeMap<PeerKey, InterfaceName>,
-}
-
-/// What holds after a pass.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Routes of ours in the kernel.
-    pub routes: Routes,
-    /// What could not be made true, a sentence each.
-    pub problems: Vec<String>,
-    /// Routes of ours were there before this process.
-    pub restarted: bool,
-    /// Apply again after this time, though nothing is wrong.
-    pub settles_in: Option<Duration>,
-    /// Endpoints that do not have the policy that they should, and why.
-    unfulfilled: BTreeMap<EndpointId, String>,
-    /// Host ends that are open.
-    open: BTreeSet<InterfaceName>,
-    /// The policy in the kernel is the one planned.
-    policy_stands: bool,
-    /// The kernel could be read and written.
-    kernel_answers: bool,
-}
-
-impl Outcome {
-    /// The kernel could be read and written, so that `routes` is what it holds.
-    #[must_use]
-    pub fn kernel_answers(&self) -> bool {
-        self.kernel_answers
-    }
-
-    /// The node as such is as planned, whatever a single route or link lacks.
-    #[must_use]
-    pub fn stands(&self) -> bool {
-        self.policy_stands && self.kernel_answers
-    }
-
-    /// Something in the kernel may still send packets to this host end, or let it send.
-    #[must_use]
-    pub fn leads_to(&self, host_interface: &str) -> bool {
-        let is_there =
-            |route: &Route| matches!(route, Route::Device { interface, .. } if interface == host_interface);
-        !self.stands() || self.routes.values().any(is_there)
-    }
-
-    /// What an endpoint still lacks; `None` if nothing.
-    #[must_use]
-    pub fn missing_of(&self, workload: &WorkloadEndpoint) -> Option<String> {
-        if !self.policy_stands {
-            return Some("its policy is not in the kernel".to_owned());
-        }
-        if let Some(reason) = self.unfulfilled.get(&workload.id()) {
-            return Some(format!(
-                "its newest policy is not in the kernel, and what is there is no wider: {reason}"
-            ));
-        }
-        if !self.open.contains(&workload.host_interface) {
-            return Some(format!("its link {} is not open", workload.host_interface));
-        }
-        let has_route = |address: &IpAddr| match self.routes.get(&IpNetwork::from(*address)) {
-            Some(Route::Device { interface, .. }) => *interface == workload.host_interface,
-            Some(Route::Blackhole | Route::Via { .. }) | None => false,
-        };
-        let address = workload.addresses.iter().find(|address| !has_route(address))?;
-        Some(format!("{address} has no route to {}", workload.host_interface))
-    }
 }
 
 /// Whether a learned route may be removed: it is known to be gone, rather than not heard of yet.
@@ -276,7 +216,7 @@ impl Dataplane {
             outcome.problems.extend(settings.failed.values().map(ToString::to_string));
             self.enforce(&desired.policy, facts.program, facts.lives, &mut outcome);
         });
-        match self.apply_rest(desired, facts.may_sweep, &mut outcome).await {
+        match self.apply_rest(desired, facts, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
             Err(error) => {
                 outcome.problems.push(format!("netlink: {error}"));
@@ -327,7 +267,7 @@ impl Dataplane {
     async fn apply_rest(
         &mut self,
         desired: &Desired,
-        may_sweep: MaySweep<'_>,
+        facts: &Facts<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.routes.take() {
@@ -336,9 +276,9 @@ impl Dataplane {
         };
         outcome.restarted = *self.restarted.get_or_insert(!actual.is_empty());
         if outcome.policy_stands {
-            self.apply_links(desired, outcome).await?;
+            self.apply_links(desired, facts, outcome).await?;
         }
-        let diff = route_diff(&actual, &desired.routes, may_sweep, outcome.policy_stands);
+        let diff = route_diff(&actual, &desired.routes, facts.may_sweep, outcome.policy_stands);
         if diff.is_empty() {
             outcome.routes.clone_from(&actual);
             self.routes = Some(actual);
@@ -354,13 +294,25 @@ impl Dataplane {
         Ok(())
     }
 
-    async fn apply_links(&mut self, desired: &Desired, outcome: &mut Outcome) -> Result<(), NetlinkError> {
+    async fn apply_links(
+        &mut self,
+        desired: &Desired,
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), NetlinkError> {
         let actual = match self.links.take() {
             Some(links) => links,
             None => links::read(&self.netlink).await?,
         };
         let diff = Diff::between(&actual, &desired.links).without_removals();
-        let applied = if diff.is_empty() {
+        if !diff.is_empty() {
+            // Somebody may have removed the table a moment ago.
+            outcome.policy_stands = false;
+            tokio::task::block_in_place(|| {
+                self.enforce(&desired.policy, facts.program, facts.lives, outcome);
+            });
+        }
+        let applied = if diff.is_empty() || !outcome.policy_stands {
             crate::diff::Outcome::starting_from(actual)
         } else {
             links::apply(&self.netlink, actual, diff).await?
@@ -408,6 +360,3 @@ fn route_diff(
     }
     diff
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use felix_agent::dataplane::conntrack::{Change, Conntrack};
+use felix_agent::dataplane::nftables::table::Bits;
 use policy::program::{Direction, Match, Protocol, Side};
 
 use crate::fabric::{
@@ -322,4 +324,33 @@ fn what_began_while_the_rules_were_gone_is_judged_when_they_are_back() {
     smuggled.push_is_cut_soon();
     assert!(!smuggled.asks(SILENCE));
     assert!(allowed.answers(PATIENCE) && allowed.asks(PATIENCE));
+}
+
+/// The kernel's table is given the last generation, and one connection's mark the first, as if it had slept since the last
+/// time that the generations began again.
+#[test]
+fn generations_begin_again_without_reviving_what_they_meant_before() {
+    let mut fabric = Fabric::new();
+    let ports =
+        |ports: &[u16]| let_in(ports.iter().map(|number| port(Protocol::Udp, *number)).collect(), &[]);
+    // Twice, for the rule about SYN comes only then. nft shows the mask with the value in it.
+    fabric.enforce(&ports(&[53, 54]));
+    fabric.enforce(&ports(&[53, 54]));
+    let list = fabric.node.list().replace("0x00001000", "0x00ffe000").replace("0xff001fff", "0xff000fff");
+    fabric.node.nft("delete table inet fabric");
+    fabric.node.nft(&list);
+    fabric.restart();
+    assert_eq!(fabric.enforce(&ports(&[53, 54])).applied.changes, 0, "it is taken for ours");
+    let mut kept = Udp::open((&fabric.a, POD_A[0]), (&fabric.b, POD_B[0]), 53);
+    let mut cut = Udp::open((&fabric.a, POD_A[0]), (&fabric.b, POD_B[0]), 54);
+    let mut conntrack = fabric.node.run(|| Conntrack::open().unwrap());
+    let entries = conntrack.dump(Some(Bits { mask: 0x00ff_ffff, value: 0x00ff_e001 })).unwrap();
+    assert_eq!(entries.len(), 2);
+    let asleep = entries.iter().filter(|entry| entry.original.ports.1 == 54);
+    let first = Change::Mark(Bits { mask: 0x00ff_f000, value: 0x0000_1000 });
+    assert_eq!(conntrack.change(asleep.map(|entry| (entry, first))).unwrap(), 1);
+    fabric.enforce(&ports(&[53]));
+    assert!(fabric.node.list().contains("0x00001000"));
+    assert!(!cut.asks(SILENCE) && !cut.answers(SILENCE));
+    assert!(kept.asks(PATIENCE) && kept.answers(PATIENCE));
 }

@@ -73,6 +73,11 @@ impl Fabric {
         self.enforcer.apply(&lowered, &world).unwrap()
     }
 
+    /// The kernel forgets every connection.
+    pub fn forget_connections(&mut self) {
+        self.node.command("conntrack", &["-F"]);
+    }
+
     /// The agent starts anew, and finds what it left.
     pub fn restart(&mut self) {
         self.enforcer = open(&self.node);

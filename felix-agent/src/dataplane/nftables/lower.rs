@@ -236,6 +236,11 @@ pub(super) fn is_source_set(name: &str) -> bool {
     [Family::V4, Family::V6].into_iter().any(|family| source_set(family) == name)
 }
 
+/// Whether the set is no program's: it says which interface is whose.
+pub fn is_dispatch_set(name: &str) -> bool {
+    is_source_set(name) || name == FROM_ENDPOINT_MAP || name == TO_ENDPOINT_MAP
+}
+
 /// A rule for which nobody's policy stands.
 fn uncommented(statements: Vec<Statement>) -> Rule {
     Rule { comment: String::new(), statements }
