@@ -138,7 +138,9 @@ impl Store for SqliteStore {
         from: Revision,
     ) -> BoxFuture<'_, Result<BoxStream<'static, Result<Change, Error>>, Error>> {
         let (reader, recent) = (self.reader.clone(), Arc::clone(&self.recent));
-        follow::watch(reader, recent, self.head.subscribe(), from).map(|stream| stream.map(futures_util::StreamExt::boxed)).boxed()
+        follow::watch(reader, recent, self.head.subscribe(), from)
+            .map(|stream| stream.map(futures_util::StreamExt::boxed))
+            .boxed()
     }
 }
 

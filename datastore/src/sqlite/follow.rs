@@ -136,8 +136,7 @@ pub(super) async fn watch(
     head: watch::Receiver<Revision>,
     from: Revision,
 ) -> Result<impl Stream<Item = Result<Change, Error>> + Send + 'static, Error> {
-    let mut watch =
-        Watch { reader, recent, head, position: from, pending: VecDeque::new(), failed: false };
+    let mut watch = Watch { reader, recent, head, position: from, pending: VecDeque::new(), failed: false };
     // At once, so that a revision too far back is an error of the call.
     watch.read().await?;
     Ok(stream::unfold(watch, |mut watch| async move {
