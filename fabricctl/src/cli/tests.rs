@@ -86,7 +86,8 @@ fn what_port_and_protocol_mean_together() {
         (&["53/udp", "--protocol", "tcp"], Err("the port says udp, --protocol says tcp")),
         (&["8/icmp"], Err("icmp has no ports: leave it out")),
         (&["80", "--protocol", "47"], Err("47 has no ports: leave it out")),
-        (&["80", "--icmp", "8"], Err("--icmp is of icmp, not of tcp")),
+        (&["80", "--icmp", "8"], Err("icmp has no ports: leave it out")),
+        (&["80/udp", "--icmp", "8"], Err("--icmp is of icmp, not of udp")),
         (&["--icmp", "8", "--source-port", "9"], Err("icmp has no ports: leave --source-port out")),
         (&[], Err("tcp needs a destination port, such as `fabricctl policy explain a/b c/d 8080/tcp`")),
         (
