@@ -99,6 +99,10 @@ impl Failure {
             Code::PermissionDenied | Code::Unauthenticated => {
                 Self::Failed(format!("the agent refuses: {message}"))
             }
+            // Nothing that the agent said: it has gone, or the way to it.
+            Code::Internal | Code::Unknown if std::error::Error::source(status).is_some() => {
+                Self::Unavailable(format!("the connection to it broke off ({message}); begin again"))
+            }
             Code::Internal | Code::Unknown | Code::DataLoss | Code::Ok => {
                 Self::Failed(format!("the agent failed: {message}; its log says more"))
             }

@@ -33,6 +33,9 @@ pub(crate) struct Checked {
     pub(crate) affinities: u64,
     pub(crate) handles: u64,
     pub(crate) allocations: u64,
+    /// Of those, kept ready only for when the datastore is away; none in reports that know of none.
+    #[serde(default)]
+    pub(crate) standby: u64,
     pub(crate) endpoints: u64,
     pub(crate) nodes: u64,
 }
@@ -72,11 +75,12 @@ impl From<v1::CheckReport> for Report {
             endpoints,
             nodes,
             problems,
+            standby,
         } = message;
         Self {
             fabric_check: VERSION,
             revision,
-            checked: Checked { pools, blocks, affinities, handles, allocations, endpoints, nodes },
+            checked: Checked { pools, blocks, affinities, handles, allocations, standby, endpoints, nodes },
             problems: problems.into_iter().map(Problem::from).collect(),
         }
     }

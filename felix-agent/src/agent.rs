@@ -35,8 +35,9 @@ pub use status::Status;
 
 use crate::config::Config;
 use crate::dataplane::Dataplane;
-use crate::dataplane::nftables::Lowered;
+use crate::dataplane::nftables::Kept;
 use crate::inputs::{Inputs, Node};
+use crate::ipam::journal::Entries;
 use crate::plan::desired::InterfaceName;
 use crate::shell::speaker::Speaker;
 
@@ -72,8 +73,8 @@ pub struct Agent {
     meter: meter::Meter,
     /// Something changed since the last pass.
     dirty: bool,
-    /// The policy that was last planned, for when somebody else removes it.
-    policy: Option<Lowered>,
+    /// The policy as it should be in the kernel, as of the last pass.
+    policy: Kept,
     /// The last pass left something undone, or for later.
     retry_at: Option<Instant>,
     audit_at: Instant,
@@ -93,9 +94,14 @@ struct Arriving {
     reply: oneshot::Sender<Result<(), NotProgrammed>>,
 }
 
-/// Makes an agent and the handle by which everyone else reaches it.
+/// Makes an agent and the handle by which everyone else reaches it. What was `noted` while the datastore was away counts from
+/// the first pass on.
 #[must_use]
-pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::Receiver<Event>) {
+pub fn new(
+    config: Arc<Config>,
+    dataplane: Dataplane,
+    noted: &Entries,
+) -> (Agent, Handle, mpsc::Receiver<Event>) {
     let (events, receiver) = mpsc::channel(QUEUE);
     let (status, status_receiver) = watch::channel(Arc::new(Status::starting(&config)));
     let node = Node { name: config.node.name.clone(), addresses: config.node.addresses.clone() };
@@ -105,6 +111,13 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
     let now = Instant::now();
     let mut inputs = Inputs::new(node);
     inputs.enforcement = config.policy.options();
+    for entry in noted.values() {
+        match (entry.attached(), &entry.gone) {
+            (Some(workload), _) => inputs.attach(workload.clone(), None),
+            (None, Some(gone)) => inputs.depart(&gone.host_interface),
+            (None, None) => {}
+        }
+    }
     let agent = Agent {
         inputs,
         dataplane,
@@ -117,7 +130,7 @@ pub fn new(config: Arc<Config>, dataplane: Dataplane) -> (Agent, Handle, mpsc::R
         meter: meter::Meter::default(),
         listed: false,
         dirty: false,
-        policy: None,
+        policy: Kept::default(),
         retry_at: None,
         audit_at: now + AUDIT,
         arriving: Vec::new(),
@@ -206,6 +219,11 @@ impl Agent {
                 self.arriving.push(Arriving { endpoint, container_id, reply });
                 self.dirty = true;
             }
+            Event::Written { endpoint, container_id, written } => {
+                self.inputs.written(&endpoint, &container_id, written);
+                self.dirty = true;
+            }
+            Event::Forgotten(host_interface) => self.inputs.forgotten(&host_interface),
             Event::Withdraw { endpoint, container_id, host_interface, reply } => {
                 self.inputs.detach(&endpoint, &container_id);
                 self.dataplane.forget_links();

@@ -34,4 +34,4 @@ pub mod probe;
 
 mod kernel;
 
-pub use kernel::{Dataplane, Facts, MaySweep, Outcome};
+pub use kernel::{Dataplane, Facts, MaySweep, Outcome, Policy};

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod fib;
+mod noted;
 pub mod statuses;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::plan::desired::InterfaceName;
 
 pub use cluster::{Cluster, imagine};
 pub use fib::Fib;
+use noted::Noted;
 pub use statuses::Statuses;
 
 /// What this node knows.
@@ -40,6 +42,8 @@ pub struct Inputs {
     /// The oldest revision from which the datastore's word on a key counts again: what this node wrote and took in
     /// itself, it may be told of late, after what came before it.
     floors: BTreeMap<Key, Revision>,
+    /// What this node knows of its endpoints and the datastore not yet.
+    noted: Noted,
     /// Endpoints attached to this node.
     pub workloads: BTreeMap<EndpointId, WorkloadEndpoint>,
     /// What the datastore says of everyone.
@@ -89,6 +93,7 @@ impl Inputs {
             blocks: BTreeSet::new(),
             affinities: BTreeMap::new(),
             floors: BTreeMap::new(),
+            noted: Noted::default(),
             workloads: BTreeMap::new(),
             cluster: Cluster::default(),
             fib: Fib::default(),
@@ -101,13 +106,13 @@ impl Inputs {
         for key in self.known_keys() {
             if !items.contains_key(&key) && !self.is_older_than_known(&key, revision) {
                 self.statuses.take(&key, revision, None);
-                self.set(&key, None);
+                self.set(&key, None, revision);
             }
         }
         for (key, versioned) in items {
             if !self.is_older_than_known(&key, versioned.revision) {
                 self.statuses.take(&key, versioned.revision, Some(&versioned.resource));
-                self.set(&key, Some(versioned.resource));
+                self.set(&key, Some(versioned.resource), versioned.revision);
             }
         }
     }
@@ -120,7 +125,7 @@ impl Inputs {
         self.floors.remove(&change.key);
         let value = change.value.as_ref().map(|versioned| &versioned.resource);
         self.statuses.take(&change.key, change.revision, value);
-        self.set(&change.key, change.value.map(|versioned| versioned.resource))
+        self.set(&change.key, change.value.map(|versioned| versioned.resource), change.revision)
     }
 
     /// Whether this node itself wrote, and took in, something newer.
@@ -128,37 +133,75 @@ impl Inputs {
         self.floors.get(key).is_some_and(|floor| revision < *floor)
     }
 
-    /// A pod was attached here, by the write of this revision.
-    pub fn attach(&mut self, workload: WorkloadEndpoint, written: Revision) {
+    /// A pod was attached here, by the write of this revision; without one the datastore does not know it yet, and what it says
+    /// of the name does not count until [`Inputs::written`].
+    pub fn attach(&mut self, workload: WorkloadEndpoint, written: Option<Revision>) {
         let id = workload.id();
-        let key = Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name);
-        self.floors.insert(key, written);
+        let key = endpoint_key(&id);
+        self.noted.returned(&workload.host_interface);
+        match written {
+            Some(written) => {
+                self.noted.lift(&id);
+                self.floors.insert(key, written);
+            }
+            None => {
+                self.floors.remove(&key);
+                self.noted.pin(&id);
+            }
+        }
         self.set_endpoint(&id, Some(workload));
     }
 
-    /// A pod of this node goes; false if the name belongs to another container (or to none).
-    pub fn detach(&mut self, id: &EndpointId, container_id: &str) -> bool {
+    /// What was attached here without the datastore is written there, by this write; unless the name is another container's by
+    /// now.
+    pub fn written(&mut self, id: &EndpointId, container_id: &str, written: Revision) {
         let is_it = self.workloads.get(id).is_some_and(|workload| workload.container_id == container_id);
-        if is_it {
-            // The write that attached it may still be on its way here, and must not bring it back.
-            let key = Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name);
-            if let Some(floor) = self.floors.get_mut(&key) {
-                floor.0 += 1;
-            }
-            self.set_endpoint(id, None);
+        if !is_it || !self.noted.is_pinned(id) {
+            return;
         }
-        is_it
+        self.floors.insert(endpoint_key(id), written);
+        // Told meanwhile, and newer than the write.
+        if let Some((revision, told)) = self.noted.lift(id).filter(|(revision, _)| *revision > written) {
+            self.floors.insert(endpoint_key(id), revision);
+            self.set_endpoint(id, told);
+        }
     }
 
-    fn set(&mut self, key: &Key, resource: Option<Resource>) -> bool {
+    /// A pod of this node goes; false if the name belongs to another container (or to none). Until [`Inputs::forgotten`],
+    /// the datastore's word does not bring it back.
+    pub fn detach(&mut self, id: &EndpointId, container_id: &str) -> bool {
+        let is_it = self.workloads.get(id).filter(|workload| workload.container_id == container_id).cloned();
+        let Some(workload) = is_it else { return false };
+        self.noted.departed(&workload.host_interface);
+        // The write that attached it may still be on its way here, and must not bring it back.
+        if let Some(floor) = self.floors.get_mut(&endpoint_key(id)) {
+            floor.0 += 1;
+        }
+        let told = self.noted.lift(id).and_then(|(_, told)| told);
+        let other = told.filter(|told| !self.noted.is_departed(told, &self.node.name));
+        self.set_endpoint(id, other);
+        true
+    }
+
+    /// What was behind this host end is gone, whatever the datastore says until [`Inputs::forgotten`].
+    pub fn depart(&mut self, host_interface: &str) {
+        self.noted.departed(host_interface);
+    }
+
+    /// The datastore does not know any more of what was behind this host end.
+    pub fn forgotten(&mut self, host_interface: &str) {
+        self.noted.returned(host_interface);
+    }
+
+    fn set(&mut self, key: &Key, resource: Option<Resource>, revision: Revision) -> bool {
         let id = || EndpointId { namespace: key.namespace.clone(), name: key.name.clone() };
         match (key.kind, resource) {
             (Kind::Pod, Some(Resource::Pod(object))) => self.cluster.set_pod(&id(), Some(&object)),
             (Kind::Pod, _) => self.cluster.set_pod(&id(), None),
             (Kind::WorkloadEndpoint, Some(Resource::WorkloadEndpoint(object))) => {
-                self.set_endpoint(&id(), Some(*object))
+                return self.told_of_endpoint(&id(), Some(*object), revision);
             }
-            (Kind::WorkloadEndpoint, _) => self.set_endpoint(&id(), None),
+            (Kind::WorkloadEndpoint, _) => return self.told_of_endpoint(&id(), None, revision),
             (Kind::BlockAffinity, Some(Resource::BlockAffinity(affinity))) => {
                 self.set_affinity(key, Some(&affinity))
             }
@@ -187,6 +230,22 @@ impl Inputs {
         affinities.chain(self.cluster.known_keys()).chain(self.statuses.known_keys()).collect()
     }
 
+    /// What the datastore says of an endpoint; false if that is not to count now.
+    fn told_of_endpoint(
+        &mut self,
+        id: &EndpointId,
+        told: Option<WorkloadEndpoint>,
+        revision: Revision,
+    ) -> bool {
+        let told = told.filter(|told| !self.noted.is_departed(told, &self.node.name));
+        if self.noted.is_pinned(id) {
+            self.noted.tell(id, revision, told);
+            return false;
+        }
+        self.set_endpoint(id, told);
+        true
+    }
+
     fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {
         let is_local = endpoint.as_ref().is_some_and(|endpoint| endpoint.node == self.node.name);
         let was_local = self.workloads.contains_key(id);
@@ -199,4 +258,8 @@ impl Inputs {
         }
         self.cluster.set_endpoint(id, endpoint);
     }
+}
+
+fn endpoint_key(id: &EndpointId) -> Key {
+    Key::namespaced(Kind::WorkloadEndpoint, &id.namespace, &id.name)
 }

@@ -10,6 +10,7 @@
 //! - `worker`: the one task that assigns: what waits together is committed together;
 //! - `memory`: this node's own blocks, on which an ordinary assignment is planned without a read;
 //! - `upkeep`: the next block is claimed ahead, and useless ones are given back;
+//! - `standby`: addresses for pods while the datastore is away, out of those kept ready, and `journal`: what was promised;
 //! - `wishes`: what is asked, as the planner is asked it;
 //! - `commit`: the planner's records as the datastore's resources.
 //!
@@ -21,9 +22,11 @@
 //! Deliberately absent: knowing whether an address is still in use. Who asked releases.
 
 pub(crate) mod commit;
+pub mod journal;
 pub mod known;
 mod memory;
 mod meter;
+pub mod standby;
 mod upkeep;
 mod wishes;
 mod worker;
@@ -38,11 +41,13 @@ use ipam::{Attributes, Timestamp, Use};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+pub use journal::{Entry, Journal};
 pub use known::Known;
 pub use meter::{BOUNDS_US, Counts};
 
 use memory::Memory;
 use meter::Meter;
+use standby::Standby;
 use upkeep::Upkeep;
 use worker::{Job, Wish, Worker};
 
@@ -64,6 +69,9 @@ pub struct Request {
     pub pools: Vec<String>,
     /// What for.
     pub usage: Use,
+    /// The container that they are for, where it is a pod's interface that has no endpoint yet. Such a request may be
+    /// fulfilled with standby addresses while the datastore is away.
+    pub container: Option<String>,
 }
 
 /// Why there are no addresses.
@@ -76,6 +84,22 @@ pub enum Error {
     /// Do what the datastore's error says.
     #[error(transparent)]
     Store(#[from] datastore::Error),
+    /// Retry later: the datastore is away, and what is kept ready for that does not do.
+    #[error("{error}; {why}")]
+    Away {
+        /// What the datastore said.
+        error: datastore::Error,
+        /// Why nothing that is kept ready was given, and what would help.
+        why: String,
+    },
+    /// Retry later: what was promised to this handle while the datastore was away has not been written there yet.
+    #[error(
+        "what was promised to {0} while the datastore was away has not been written there yet; retry later"
+    )]
+    Unsettled(String),
+    /// A human must act: this node does not have what it promised.
+    #[error(transparent)]
+    Lost(#[from] ipam::plan::Lost),
     /// Retry later: others wrote the same records at the same time, again and again.
     #[error("too many others assign addresses at the same time; retry later")]
     Contended,
@@ -89,19 +113,31 @@ pub enum Error {
 pub struct Allocator {
     jobs: mpsc::Sender<Job>,
     meter: Arc<Meter>,
+    known: Known,
+    journal: Journal,
 }
 
 impl Allocator {
-    /// Starts the task that assigns, for the node that `known` is of. It ends with this.
+    /// Starts the task that assigns, for the node that `known` is of. It ends with this. Nothing is kept ready for when the
+    /// datastore is away.
     #[must_use]
     pub fn start(store: Arc<dyn Store>, known: Known) -> Self {
+        Self::prepared(store, known, 0, Journal::none())
+    }
+
+    /// The same, with so many standby addresses of each family, for each kind of namespace; what is promised of them is noted
+    /// in `journal`.
+    #[must_use]
+    pub fn prepared(store: Arc<dyn Store>, known: Known, count: u32, journal: Journal) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let meter = Arc::<Meter>::default();
         let memory = Memory::new(known.read().node());
         let upkeep = Upkeep::new();
-        let worker = Worker { store, known, memory, meter: Arc::clone(&meter), upkeep };
+        let standby = Standby::new(count, journal.clone());
+        let worker =
+            Worker { store, known: known.clone(), memory, meter: Arc::clone(&meter), upkeep, standby };
         tokio::spawn(worker.run(waiting));
-        Self { jobs, meter }
+        Self { jobs, meter, known, journal }
     }
 
     /// Gives `request` its addresses, in the order of its wishes; the same ones if its handle has them already.
@@ -133,6 +169,21 @@ impl Allocator {
         let answer = self.ask(Wish::ReleaseAddress(item)).await;
         self.meter.released(answer.is_ok());
         answer.map(drop)
+    }
+
+    /// Makes what `entry` promises so in the datastore: its addresses are held by its handle, and nothing else is; or nothing
+    /// is held by it any more, if it is gone.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], [`Error::Store`], [`Error::Contended`] and [`Error::Stopping`].
+    pub async fn settle(&self, entry: Entry) -> Result<(), Error> {
+        self.ask(Wish::Settle(Box::new(entry))).await.map(drop)
+    }
+
+    /// What is kept ready, and what was promised of it.
+    #[must_use]
+    pub fn standby(&self) -> standby::Status {
+        standby::Status::read(&self.known, &self.journal)
     }
 
     /// What has been done since this was started.

@@ -64,7 +64,8 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
     };
     let dataplane = dataplane::Dataplane::connect().context("netlink")?;
     let listeners = dataplane.watch().context("netlink")?;
-    let (agent, handle, events) = agent::new(Arc::clone(&config), dataplane);
+    let journal = open_journal(&config)?;
+    let (agent, handle, events) = agent::new(Arc::clone(&config), dataplane, &journal.entries());
     let known = ipam::Known::new(config.node.name.clone());
     let audience = shell::store::Audience { known: known.clone(), agent: Some(handle.clone()) };
     tokio::spawn(shell::store::follow(Arc::clone(&store), audience));
@@ -72,7 +73,9 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
         tokio::spawn(shell::registration::keep(Arc::clone(&store), handle.watch_config()));
     }
     tokio::spawn(shell::policy_status::keep(Arc::clone(&store), handle.clone()));
-    let allocator = Arc::new(ipam::Allocator::start(Arc::clone(&store), known.clone()));
+    let standby = config.ipam.standby;
+    let allocator = ipam::Allocator::prepared(Arc::clone(&store), known.clone(), standby, journal.clone());
+    let allocator = Arc::new(allocator);
     let candidacy = leader::Candidacy::start(Arc::clone(&store), known.clone(), handle.watch_config());
     let upkeep = candidacy.published.clone();
     let sources = metrics::ipam::Sources { known: known.clone(), allocator: Arc::clone(&allocator), upkeep };
@@ -83,6 +86,8 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
         store,
         netlink: dataplane::netlink::Netlink::connect().context("netlink")?,
         node: config.node.name.clone(),
+        notes: standby > 0,
+        journal,
     };
     let mut kernel = tokio::spawn(shell::kernel::follow(listeners, handle.clone()));
     tokio::spawn(shell::reload::follow(origin, hangup, handle.clone()));
@@ -113,6 +118,16 @@ pub async fn run(config: Config, origin: Origin) -> anyhow::Result<()> {
         let _ = ended.await;
     }
     main_loop.await.context("the loop")
+}
+
+/// What was promised while the datastore was away. An agent that promises nothing begins no journal, and settles one that is
+/// there.
+fn open_journal(config: &Config) -> anyhow::Result<ipam::Journal> {
+    let path = config.ipam.journal(&config.node.name, &config.datastore);
+    if config.ipam.standby == 0 && !path.exists() {
+        return Ok(ipam::Journal::none());
+    }
+    ipam::Journal::open(&path, &config.node.name).context("ipam.journal")
 }
 
 /// Completes when the process is asked to end.

@@ -28,6 +28,5 @@ pub fn plan(inputs: &Inputs) -> Desired {
         links: links::links(inputs),
         neighbours: links::neighbours(inputs),
         sysctls: links::sysctls(inputs),
-        policy: rules::policy(inputs),
     }
 }

@@ -11,6 +11,8 @@ use felix_agent::dataplane::nftables::table;
 mod apply;
 #[path = "nftables/conntrack.rs"]
 mod conntrack;
+#[path = "nftables/deltas.rs"]
+mod deltas;
 #[path = "nftables/established.rs"]
 mod established;
 #[path = "nftables/events.rs"]
@@ -29,8 +31,12 @@ mod programs;
 mod random;
 #[path = "nftables/refusals.rs"]
 mod refusals;
+#[path = "nftables/rows.rs"]
+mod rows;
 #[path = "nftables/sequences.rs"]
 mod sequences;
+#[path = "nftables/shared.rs"]
+mod shared;
 #[path = "nftables/tables.rs"]
 mod tables;
 #[path = "nftables/trace.rs"]

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
+pub mod report;
+
 #[cfg(test)]
 mod tests;
 

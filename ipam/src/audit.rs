@@ -9,7 +9,8 @@
 //!
 //! - An address with an interface in its attributes was taken for a pod's interface. It is in use as long as
 //!   the endpoint with its handle exists, on a node that exists.
-//! - Any other address belongs to whoever asked for it, until that gives it back or its node is gone.
+//! - Any other address belongs to whoever asked for it, until that gives it back or its node is gone. So do those that a
+//!   node keeps ready ([`crate::standby`]).
 //! - An address that some endpoint uses is never garbage, whoever holds it.
 //! - A handle is garbage if all that it holds is.
 //!

@@ -38,6 +38,7 @@ use crate::pool::Pool;
 use crate::reservation::Reservation;
 use crate::reserved::Reserved;
 use crate::snapshot::{Key, Record, Revision, Scope, Snapshot, Versioned};
+use crate::standby;
 
 /// Everything that the store says about addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,6 +78,8 @@ struct Share {
     is_owner: bool,
     /// Addresses that are used on the node.
     used: u32,
+    /// Of those, how many are kept ready only.
+    standby: u32,
 }
 
 impl Index {
@@ -193,8 +196,7 @@ impl Index {
     fn count(&mut self, block: &Block) {
         let cidr = block.cidr();
         *self.sizes.entry((Family::of_network(&cidr), cidr.prefix())).or_default() += 1;
-        for (name, used) in users(block) {
-            let share = Share { is_owner: name == block.node(), used };
+        for (name, share) in users(block) {
             if let Some(node) = self.nodes.get_mut(name) {
                 node.shares.insert(cidr, share);
             } else {
@@ -214,11 +216,14 @@ impl Index {
     }
 }
 
-/// The nodes that have to do with a block, and how many of its addresses each uses; the owner even if none.
-fn users(block: &Block) -> BTreeMap<&str, u32> {
-    let mut users = BTreeMap::from([(block.node(), 0)]);
+/// The nodes that have to do with a block, and what each has of it; the owner even if it uses nothing.
+fn users(block: &Block) -> BTreeMap<&str, Share> {
+    let owner = Share { is_owner: true, ..Share::default() };
+    let mut users = BTreeMap::from([(block.node(), owner)]);
     for (_, allocation) in block.allocations() {
-        *users.entry(allocation.attributes.node.as_str()).or_default() += 1;
+        let share = users.entry(allocation.attributes.node.as_str()).or_default();
+        share.used += 1;
+        share.standby += u32::from(standby::is_handle(&allocation.handle));
     }
     users
 }

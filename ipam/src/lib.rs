@@ -14,7 +14,8 @@
 //! - a block is never announced by two nodes, if nodes announce only what is [`AffinityState::Confirmed`].
 //!
 //! Beside the plans: [`Index`], all that the store says about addresses, kept change by change and asked; [`audit`], which
-//! compares that with who exists; and [`collector`], which says what nobody uses any more.
+//! compares that with who exists; [`collector`], which says what nobody uses any more; and [`standby`], addresses that a node
+//! takes ahead.
 //!
 //! Deliberately absent: clocks, randomness and IO. Who exists is an argument.
 
@@ -33,6 +34,7 @@ mod purpose;
 mod reservation;
 mod reserved;
 mod snapshot;
+pub mod standby;
 mod timestamp;
 pub mod usage;
 

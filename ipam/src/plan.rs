@@ -24,6 +24,10 @@
 //! committed for all of them or for none, which only makes fewer states than one after the other. Two tasks that need the
 //! same handle or the same affinity are never in one batch, as one would have to be planned on the other's result.
 //!
+//! **Handing over keeps it.** [`transfer`] makes an address the pod's that was the node's to give away: the pod's handle is
+//! written first, then the blocks, and the former holder's handle is deleted last. It leaves the pod with just what it was
+//! promised: whatever an attempt took for it of which nobody was told is given back in the same writes.
+//!
 //! **All or none, across blocks.** Addresses of one request may lie in several blocks, which are several writes. Cut
 //! short between them, the handle holds fewer than it was to; its own record, written first, says how many those are.
 //! Asked again, the missing ones are added; released, all go. Only if it holds what it was to hold does a request for
@@ -38,9 +42,12 @@ mod eligible;
 mod error;
 mod prefetch;
 mod release;
+mod replenish;
 mod request;
+mod slots;
 mod split;
 mod standing;
+mod transfer;
 mod unclaim;
 mod walk;
 
@@ -51,8 +58,11 @@ pub use eligible::{PassedOver, WhyNot};
 pub use error::{AssignError, ClaimRefused, PoolFill};
 pub use prefetch::{Prefetch, prefetch};
 pub use release::{Release, ReleaseError, ReleaseItem, release, release_address, release_addresses};
+pub use replenish::{Replenish, adopt, replenish};
 pub use request::{Request, Wanted};
+pub use slots::{Shortage, Slot, ready, take_standby};
 pub use split::{MAX_PARTS, SplitError, split};
+pub use transfer::{Lost, Transfer, abandon, needed, transfer};
 pub use unclaim::{UnclaimError, surplus, unclaim};
 
 #[cfg(test)]

@@ -11,8 +11,12 @@ use ipnetwork::IpNetwork;
 
 use crate::program::{EndpointId, ProfileId, Protocol, SetId};
 
+mod update;
+
 #[cfg(test)]
 mod tests;
+
+pub use update::Update;
 
 /// What became different.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -52,6 +52,10 @@ pub mod diff;
 pub mod spec;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenario;
 
 pub use engine::Engine;

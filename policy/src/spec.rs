@@ -1,23 +1,42 @@
-//! What NetworkPolicy means, as slow and obvious as possible: the oracle that the engine is tested against.
+//! What policies mean, as slow and obvious as possible: the oracle that everything else is tested against.
 //!
-//! Written from the API's documentation (`networking.k8s.io/v1` types and the Network Policies concept page), over
-//! the API's own objects, one sentence after the other. It shares no code with the compiler, the evaluator or the
-//! validated model, has no sets and no index, and decides each packet from nothing. Where the documentation leaves
-//! a choice, ours is named at the function that makes it.
+//! Written from the documentation of the APIs, over the APIs' own objects, one sentence after the other:
+//!
+//! - `kubernetes`: `networking.k8s.io/v1` NetworkPolicy (its types and the Network Policies concept page);
+//! - `cluster`: `policy.networking.k8s.io/v1alpha2` ClusterNetworkPolicy (its types, KEP-2091);
+//! - `own`: tiers and policies of `fabric.rs/v1`, which mean what those of `projectcalico.org/v3` mean;
+//! - `things`: pods and network sets, and the labels by which our own policies know them;
+//! - `labels`, `expression` and `text`: selectors of both languages, networks and ports.
+//!
+//! It shares no code with the compiler, the evaluator, the validated model or the crate `selector`, has no sets and no
+//! index, and decides each packet from nothing. Where the documentation leaves a choice, ours is named at the
+//! function that makes it. Two of them are everywhere:
+//!
+//! - What cannot be used costs reachability, never protection. Of a NetworkPolicy, which only allows, the peer or the
+//!   port matches nothing. Elsewhere the whole rule *fails closed*, as ClusterNetworkPolicy defines it: one that allows
+//!   matches nothing, one that denies, passes or has an action of which nobody knows denies everything.
+//! - What is not known yet (a namespace's labels, a service account's) is selected only if any labels would do.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnetwork::IpNetwork;
-use k8s_openapi::api::core::v1::{ContainerPort, Namespace, Pod};
-use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::evaluate::{Packet, Transport};
-use crate::program::{Direction, Protocol};
+use crate::api;
+use crate::evaluate::Packet;
+use crate::program::Direction;
+
+mod cluster;
+mod expression;
+mod kubernetes;
+mod labels;
+mod own;
+mod text;
+mod things;
+
+#[cfg(test)]
+mod tests;
 
 /// All objects of a cluster that matter.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +45,26 @@ pub struct Cluster {
     pub namespaces: Vec<Namespace>,
     /// Pods with their status.
     pub pods: Vec<Pod>,
-    /// Policies, each valid for the API server or with parts that match nothing.
+    /// Nodes with their addresses.
+    pub nodes: Vec<Node>,
+    /// Service accounts.
+    pub service_accounts: Vec<ServiceAccount>,
+    /// What is behind services.
+    pub endpoint_slices: Vec<EndpointSlice>,
+    /// Policies of Kubernetes' own API.
     pub policies: Vec<NetworkPolicy>,
+    /// Policies of administrators.
+    pub cluster_policies: Vec<api::ClusterNetworkPolicy>,
+    /// Tiers.
+    pub tiers: Vec<api::Tier>,
+    /// Our own policies of a namespace.
+    pub own_policies: Vec<api::NetworkPolicy>,
+    /// Our own policies of no namespace.
+    pub global_policies: Vec<api::GlobalNetworkPolicy>,
+    /// Networks of a namespace.
+    pub network_sets: Vec<api::NetworkSet>,
+    /// Networks of no namespace.
+    pub global_network_sets: Vec<api::GlobalNetworkSet>,
 }
 
 /// What the ends say; `None` where no pod is at that end.
@@ -44,205 +81,165 @@ pub fn judge(cluster: &Cluster, packet: &Packet) -> Judgement {
     let source = cluster.pod_at(packet.source);
     let destination = cluster.pod_at(packet.destination);
     // "A Pod cannot block access to itself."
-    let itself = matches!((source, destination), (Some(from), Some(to)) if name_of(from) == name_of(to));
+    let itself = matches!((source, destination), (Some(from), Some(to)) if things::name_of(from) == things::name_of(to));
     Judgement {
         egress: source.map(|pod| itself || cluster.allows(pod, Direction::Egress, packet)),
         ingress: destination.map(|pod| itself || cluster.allows(pod, Direction::Ingress, packet)),
     }
 }
 
+/// What a rule does to a packet that it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ruling {
+    Allow,
+    Deny,
+    /// "Skips all further rules in the current tier, and passes evaluation to the next tier."
+    Pass,
+}
+
+/// One policy of whatever kind.
+#[derive(Debug, Clone, Copy)]
+enum Policy<'a> {
+    Kubernetes(&'a NetworkPolicy),
+    Cluster(&'a api::ClusterNetworkPolicy),
+    Namespaced(&'a api::NetworkPolicy),
+    Global(&'a api::GlobalNetworkPolicy),
+}
+
+/// One tier.
+#[derive(Debug, Clone)]
+struct Tier {
+    name: String,
+    order: Option<f64>,
+    /// What becomes of a packet that no rule of its policies decides, if it has any for the pod.
+    denies: bool,
+}
+
 impl Cluster {
-    /// Pods on the host's network cannot be told from their node (our choice: they are not pods for policy), and
-    /// the address of a pod that has finished may be another's.
-    fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.iter().filter(|pod| {
-            let host_network = pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
-            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
-            !host_network && phase != "Succeeded" && phase != "Failed"
-        })
+    /// Tier after tier. "If a given connection wasn't allowed or denied by any of the tiers, the default Kubernetes
+    /// policy is applied, which says that all pods can communicate with each other."
+    fn allows(&self, pod: &Pod, direction: Direction, packet: &Packet) -> bool {
+        for tier in self.tiers_in_order() {
+            let mut policies = self.policies();
+            policies.retain(|policy| {
+                policy.tier() == Some(&tier.name)
+                    && policy.has_direction(direction)
+                    && policy.selects(self, pod)
+            });
+            // Nothing of it is for this pod in this direction: as if it were not there.
+            if policies.is_empty() {
+                continue;
+            }
+            policies.sort_by(|a, b| is_before(a.order(), b.order()).then(a.rank().cmp(&b.rank())));
+            let mut rulings = policies.iter().map(|policy| policy.ruling(self, direction, packet));
+            match rulings.find_map(|ruling| ruling) {
+                Some(Ruling::Allow) => return true,
+                Some(Ruling::Deny) => return false,
+                None if tier.denies => return false,
+                Some(Ruling::Pass) | None => {}
+            }
+        }
+        true
+    }
+
+    fn policies(&self) -> Vec<Policy<'_>> {
+        let kubernetes = self.policies.iter().map(Policy::Kubernetes);
+        let cluster = self.cluster_policies.iter().map(Policy::Cluster);
+        let namespaced = self.own_policies.iter().map(Policy::Namespaced);
+        let global = self.global_policies.iter().map(Policy::Global);
+        kubernetes.chain(cluster).chain(namespaced).chain(global).collect()
+    }
+
+    /// "Tiers are ordered by their order, the least first; without an order last; equal ones by name." Three are always
+    /// there, and no object changes them (our choice, and Calico's). A tier that policies name and that is not there is
+    /// the last, and denies (our choice: what the policy allows then opens nothing, and what it denies is closed).
+    fn tiers_in_order(&self) -> Vec<Tier> {
+        let built_in = [("kube-admin", 1e3, false), ("default", 1e6, true), ("kube-baseline", 1e7, false)];
+        let mut tiers: Vec<Tier> = built_in
+            .into_iter()
+            .map(|(name, order, denies)| Tier { name: name.to_owned(), order: Some(order), denies })
+            .collect();
+        for object in &self.tiers {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            if !tiers.iter().any(|tier| tier.name == name) {
+                let denies = object.spec.default_action != "Pass";
+                tiers.push(Tier { name, order: object.spec.order, denies });
+            }
+        }
+        for policy in self.policies() {
+            let Some(name) = policy.tier() else { continue };
+            if !tiers.iter().any(|tier| tier.name == name) {
+                tiers.push(Tier { name: name.to_owned(), order: None, denies: true });
+            }
+        }
+        tiers.sort_by(|a, b| is_before(a.order, b.order).then(a.name.cmp(&b.name)));
+        tiers
     }
 
     fn pod_at(&self, address: IpAddr) -> Option<&Pod> {
-        self.pods().find(|pod| has_address(pod, address))
+        self.pods().find(|pod| things::has_address(pod, address))
     }
+}
 
-    /// "By default, a pod is non-isolated [...]. If isolated, the only allowed connections are those allowed by
-    /// some policy that applies to the pod in that direction. [...] Policies do not conflict; they are additive."
-    fn allows(&self, pod: &Pod, direction: Direction, packet: &Packet) -> bool {
-        let mut isolated = false;
-        for policy in &self.policies {
-            let spec = policy.spec.clone().unwrap_or_default();
-            if !applies(policy, &spec, pod) || !has_type(&spec, direction) {
-                continue;
-            }
-            isolated = true;
-            let rules: Vec<_> = match direction {
-                Direction::Ingress => {
-                    spec.ingress.into_iter().flatten().map(|rule| (rule.from, rule.ports)).collect()
-                }
-                Direction::Egress => {
-                    spec.egress.into_iter().flatten().map(|rule| (rule.to, rule.ports)).collect()
-                }
-            };
-            for (peers, ports) in rules {
-                // "allows traffic which matches both the from and ports sections"; empty or missing matches all.
-                let peers = peers.unwrap_or_default();
-                let ports = ports.unwrap_or_default();
-                let other = match direction {
-                    Direction::Ingress => packet.source,
-                    Direction::Egress => packet.destination,
-                };
-                let peer = peers.is_empty() || peers.iter().any(|peer| self.is_peer(policy, peer, other));
-                let port = ports.is_empty() || ports.iter().any(|port| self.is_port(port, packet));
-                if peer && port {
-                    return true;
-                }
-            }
-        }
-        !isolated
-    }
-
-    fn is_peer(&self, policy: &NetworkPolicy, peer: &NetworkPolicyPeer, address: IpAddr) -> bool {
-        match (&peer.ip_block, &peer.namespace_selector, &peer.pod_selector) {
-            (Some(block), None, None) => is_in_block(block, address),
-            (None, None, Some(pods)) => self.pods().any(|pod| {
-                has_address(pod, address)
-                    && pod.metadata.namespace == policy.metadata.namespace
-                    && selects(pods, &labels_of(pod))
-            }),
-            (None, Some(namespaces), pods) => self.pods().any(|pod| {
-                has_address(pod, address)
-                    && self.is_in_namespaces(pod, namespaces)
-                    && pods.as_ref().is_none_or(|pods| selects(pods, &labels_of(pod)))
-            }),
-            // ipBlock with a selector, or nothing at all: not valid, matches nothing.
-            (Some(_), _, _) | (None, None, None) => false,
+impl Policy<'_> {
+    /// `None`: in none, hence without effect.
+    fn tier(&self) -> Option<&str> {
+        match self {
+            Self::Kubernetes(_) => Some("default"),
+            Self::Cluster(policy) => cluster::tier(policy),
+            Self::Namespaced(policy) | Self::Global(policy) => Some(policy.spec.tier()),
         }
     }
 
-    fn is_in_namespaces(&self, pod: &Pod, selector: &LabelSelector) -> bool {
-        let name = pod.metadata.namespace.clone().unwrap_or_default();
-        let mut labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.clone())]);
-        match self.namespaces.iter().find(|namespace| namespace.metadata.name.as_ref() == Some(&name)) {
-            Some(namespace) => {
-                let own = namespace.metadata.labels.clone().unwrap_or_default();
-                labels = own.into_iter().chain(labels).collect();
-                selects(selector, &labels)
-            }
-            // Not known yet (our choice): only what does not depend on other labels than the name.
-            None => {
-                let keys = selector.match_labels.iter().flat_map(|labels| labels.keys());
-                let more_keys = selector.match_expressions.iter().flatten().map(|expression| &expression.key);
-                let certain = keys.chain(more_keys).all(|key| key == "kubernetes.io/metadata.name");
-                certain && selects(selector, &labels)
-            }
+    fn order(&self) -> Option<f64> {
+        match self {
+            Self::Kubernetes(_) => Some(1000.0),
+            Self::Cluster(policy) => policy.spec.priority.map(f64::from),
+            Self::Namespaced(policy) | Self::Global(policy) => policy.spec.order,
         }
     }
 
-    fn is_port(&self, port: &NetworkPolicyPort, packet: &Packet) -> bool {
-        let Transport::Port { protocol, destination: number, .. } = packet.transport else { return false };
-        let protocol = match protocol {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-            Protocol::Sctp => "SCTP",
+    /// Which of two policies with equal orders is first: by kind, namespace and name (our choice).
+    fn rank(&self) -> (u8, Option<&String>, Option<&String>) {
+        let (kind, metadata) = match self {
+            Self::Kubernetes(policy) => (0, &policy.metadata),
+            Self::Cluster(policy) => (1, &policy.metadata),
+            Self::Namespaced(policy) => (2, &policy.metadata),
+            Self::Global(policy) => (3, &policy.metadata),
         };
-        // "If not specified, this field defaults to TCP."
-        if port.protocol.as_deref().unwrap_or("TCP") != protocol {
-            return false;
-        }
-        match (&port.port, port.end_port) {
-            // "If this field is not provided, this matches all port names and numbers."
-            (None, None) => true,
-            (Some(IntOrString::Int(wanted)), None) => *wanted == i32::from(number),
-            (Some(IntOrString::Int(first)), Some(last)) => (*first..=last).contains(&i32::from(number)),
-            // The name is the destination's in both directions: of ingress it is the subject, of egress the peer.
-            (Some(IntOrString::String(name)), None) => self.pods().any(|pod| {
-                has_address(pod, packet.destination)
-                    && container_ports(pod).iter().any(|container_port| {
-                        container_port.name.as_ref() == Some(name)
-                            && container_port.protocol.as_deref().unwrap_or("TCP") == protocol
-                            && container_port.container_port == i32::from(number)
-                    })
-            }),
-            (None | Some(IntOrString::String(_)), Some(_)) => false,
+        (kind, metadata.namespace.as_ref(), metadata.name.as_ref())
+    }
+
+    fn has_direction(&self, direction: Direction) -> bool {
+        match self {
+            Self::Kubernetes(policy) => kubernetes::has_type(policy, direction),
+            Self::Cluster(policy) => cluster::has_rules(policy, direction),
+            Self::Namespaced(policy) | Self::Global(policy) => own::has_type(policy, direction),
         }
     }
-}
 
-fn name_of(pod: &Pod) -> (&Option<String>, &Option<String>) {
-    (&pod.metadata.namespace, &pod.metadata.name)
-}
-
-fn labels_of(pod: &Pod) -> BTreeMap<String, String> {
-    pod.metadata.labels.clone().unwrap_or_default()
-}
-
-fn has_address(pod: &Pod, address: IpAddr) -> bool {
-    let addresses = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
-    addresses.filter_map(|listed| listed.ip.parse::<IpAddr>().ok()).any(|listed| listed == address)
-}
-
-/// Of containers that run beside each other: not of init containers that end before the others start.
-fn container_ports(pod: &Pod) -> Vec<ContainerPort> {
-    let spec = pod.spec.clone().unwrap_or_default();
-    let mut containers = spec.containers;
-    for container in spec.init_containers.unwrap_or_default() {
-        if container.restart_policy.as_deref() == Some("Always") {
-            containers.push(container);
+    fn selects(&self, cluster: &Cluster, pod: &Pod) -> bool {
+        match self {
+            Self::Kubernetes(policy) => kubernetes::selects(policy, pod),
+            Self::Cluster(policy) => cluster::selects(cluster, policy, pod),
+            Self::Namespaced(policy) | Self::Global(policy) => own::selects(cluster, policy, pod),
         }
     }
-    containers.into_iter().flat_map(|container| container.ports.unwrap_or_default()).collect()
-}
 
-/// "podSelector selects the pods to which this NetworkPolicy object applies", in the policy's namespace.
-fn applies(policy: &NetworkPolicy, spec: &NetworkPolicySpec, pod: &Pod) -> bool {
-    policy.metadata.namespace == pod.metadata.namespace
-        && spec.pod_selector.as_ref().is_none_or(|selector| selects(selector, &labels_of(pod)))
-}
-
-/// "If this field is not specified, it will default based on the existence of ingress or egress rules; policies
-/// that contain an egress section are assumed to affect egress, and all policies [...] ingress."
-fn has_type(spec: &NetworkPolicySpec, direction: Direction) -> bool {
-    let types = spec.policy_types.clone().unwrap_or_default();
-    match direction {
-        Direction::Ingress => types.is_empty() || types.contains(&"Ingress".to_owned()),
-        Direction::Egress if types.is_empty() => spec.egress.as_ref().is_some_and(|rules| !rules.is_empty()),
-        Direction::Egress => types.contains(&"Egress".to_owned()),
-    }
-}
-
-fn is_in_block(block: &IPBlock, address: IpAddr) -> bool {
-    let Ok(network) = block.cidr.parse::<IpNetwork>() else { return false };
-    let mut exceptions = Vec::new();
-    for text in block.except.iter().flatten() {
-        match text.parse::<IpNetwork>() {
-            Ok(exception) => exceptions.push(exception),
-            Err(_) => return false,
+    /// `None`: none of its rules decides.
+    fn ruling(&self, cluster: &Cluster, direction: Direction, packet: &Packet) -> Option<Ruling> {
+        match self {
+            Self::Kubernetes(policy) => kubernetes::ruling(cluster, policy, direction, packet),
+            Self::Cluster(policy) => cluster::ruling(cluster, policy, direction, packet),
+            Self::Namespaced(policy) | Self::Global(policy) => {
+                own::ruling(cluster, policy, direction, packet)
+            }
         }
     }
-    network.contains(address) && !exceptions.iter().any(|exception| exception.contains(address))
 }
 
-/// "The result of matchLabels and matchExpressions are ANDed. An empty label selector matches all objects."
-fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    for (key, value) in selector.match_labels.iter().flatten() {
-        if labels.get(key) != Some(value) {
-            return false;
-        }
-    }
-    for expression in selector.match_expressions.iter().flatten() {
-        let value = labels.get(&expression.key);
-        let listed = value.is_some_and(|value| expression.values.iter().flatten().any(|item| item == value));
-        let holds = match expression.operator.as_str() {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            _ => false,
-        };
-        if !holds {
-            return false;
-        }
-    }
-    true
+/// The least is first, none is last.
+fn is_before(a: Option<f64>, b: Option<f64>) -> std::cmp::Ordering {
+    let number = |order: Option<f64>| order.unwrap_or(f64::INFINITY);
+    number(a).total_cmp(&number(b))
 }

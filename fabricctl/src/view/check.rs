@@ -44,10 +44,11 @@ impl View for CheckView<'_> {
 }
 
 fn render_checked(checked: &Checked) -> String {
-    let Checked { pools, blocks, affinities, handles, allocations, endpoints, nodes } = checked;
+    let Checked { pools, blocks, affinities, handles, allocations, standby, endpoints, nodes } = checked;
+    let standby = if *standby > 0 { format!(" ({standby} of them standby)") } else { String::new() };
     format!(
-        "{pools} pools, {blocks} blocks, {affinities} affinities, {handles} handles, {allocations} addresses in use, \
-         {endpoints} endpoints, {nodes} nodes"
+        "{pools} pools, {blocks} blocks, {affinities} affinities, {handles} handles, {allocations} addresses in \
+         use{standby}, {endpoints} endpoints, {nodes} nodes"
     )
 }
 

@@ -21,6 +21,22 @@ pub(crate) struct Status {
     peers_established: u64,
     peers_configured: u64,
     addresses: Vec<String>,
+    /// Null if the agent is of a version that keeps nothing ready.
+    standby: Option<Standby>,
+}
+
+/// What is kept ready for when the datastore is away.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Standby {
+    ipv4_ready: u64,
+    ipv4_total: u64,
+    ipv6_ready: u64,
+    ipv6_total: u64,
+    /// Containers of which the datastore does not know yet.
+    unsettled: u64,
+    /// 0 if it is there.
+    away_ms: u64,
 }
 
 /// `{client, agent}`; `agent` is null if none answers.
@@ -44,6 +60,7 @@ impl From<v1::NodeStatus> for Status {
             peers_established,
             peers_configured,
             addresses,
+            standby,
         } = message;
         Self {
             node,
@@ -56,7 +73,40 @@ impl From<v1::NodeStatus> for Status {
             peers_established,
             peers_configured,
             addresses,
+            standby: standby.map(Standby::from),
         }
+    }
+}
+
+impl From<v1::Standby> for Standby {
+    fn from(message: v1::Standby) -> Self {
+        let v1::Standby { ipv4_ready, ipv4_total, ipv6_ready, ipv6_total, unsettled, away_ms } = message;
+        Self { ipv4_ready, ipv4_total, ipv6_ready, ipv6_total, unsettled, away_ms }
+    }
+}
+
+impl Standby {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let families =
+            [("IPv4", self.ipv4_ready, self.ipv4_total), ("IPv6", self.ipv6_ready, self.ipv6_total)];
+        let ready: Vec<String> = families
+            .iter()
+            .filter(|(.., total)| *total > 0)
+            .map(|(family, ready, total)| format!("{ready} of {total} {family}"))
+            .collect();
+        let mut fields = Vec::new();
+        if self.away_ms > 0 {
+            fields.push(("Datastore", format!("away for {}", render_age(self.away_ms))));
+        }
+        if !ready.is_empty() {
+            fields.push(("Standby addresses", ready.join(", ")));
+        }
+        if self.unsettled > 0 {
+            let pods = if self.unsettled == 1 { "pod" } else { "pods" };
+            let what = format!("{} {pods} of which the datastore does not know yet", self.unsettled);
+            fields.push(("Unsettled", what));
+        }
+        fields
     }
 }
 
@@ -79,6 +129,7 @@ impl View for Status {
             ("Routes installed", self.routes_installed.to_string()),
             ("Peers established", format!("{} of {}", self.peers_established, self.peers_configured)),
         ];
+        fields.extend(self.standby.iter().flat_map(Standby::fields));
         fields.extend(self.problems.iter().map(|problem| ("Problem", problem.clone())));
         table::render_fields(&fields)
     }

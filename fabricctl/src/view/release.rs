@@ -1,6 +1,7 @@
-//! `ipam release`: `{dryRun, released: [...], refused: [{address, reason}]}`.
+//! `ipam release`: `{dryRun, released: [...], refused: [{address, reason, code}]}`.
 
 use proto::v1;
+use proto::v1::ReleaseRefusalCode as Code;
 use serde::Serialize;
 
 use super::ipam::allocation::Allocation;
@@ -22,6 +23,27 @@ pub(crate) struct Released {
 struct Refusal {
     address: String,
     reason: String,
+    /// `notInUse`, `otherHolder`, `givenOutAgain`; `unavailable` and `contended`: to be asked again; `datastore`; empty if
+    /// the agent does not say.
+    code: &'static str,
+}
+
+/// As it is written.
+const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Unspecified => "",
+        Code::NotInUse => "notInUse",
+        Code::OtherHolder => "otherHolder",
+        Code::GivenOutAgain => "givenOutAgain",
+        Code::Unavailable => "unavailable",
+        Code::Contended => "contended",
+        Code::Datastore => "datastore",
+    }
+}
+
+/// Whether it is no refusal: nobody knows what became of it, and whoever asks again is told.
+fn is_unknown(code: &str) -> bool {
+    [Code::Unavailable, Code::Contended].map(name).contains(&code)
 }
 
 impl Released {
@@ -34,8 +56,10 @@ impl Released {
     pub(crate) fn add(&mut self, message: v1::ReleaseResponse) {
         let v1::ReleaseResponse { released, refused } = message;
         self.released.extend(released.into_iter().map(Allocation::from));
-        for v1::ReleaseRefusal { address, reason } in refused {
-            self.refuse(address, reason);
+        for v1::ReleaseRefusal { address, reason, code } in refused {
+            // One of a newer agent.
+            let code = Code::try_from(code).unwrap_or(Code::Unspecified);
+            self.refuse(address, reason, code);
         }
     }
 
@@ -45,8 +69,13 @@ impl Released {
     }
 
     /// This one is not.
-    pub(crate) fn refuse(&mut self, address: String, reason: String) {
-        self.refused.push(Refusal { address, reason });
+    pub(crate) fn refuse(&mut self, address: String, reason: String, code: Code) {
+        self.refused.push(Refusal { address, reason, code: name(code) });
+    }
+
+    /// Of how many nobody knows whether they were given back.
+    pub(crate) fn count_unknown(&self) -> usize {
+        self.refused.iter().filter(|refusal| is_unknown(refusal.code)).count()
     }
 
     /// How many were given back, and how many not.
@@ -60,9 +89,10 @@ impl Released {
             let [address, pod, node, _block, _pool, handle] = allocation.row();
             [address, outcome.to_owned(), pod, node, handle, String::new()]
         });
-        let refused = self.refused.iter().map(|Refusal { address, reason }| {
+        let refused = self.refused.iter().map(|Refusal { address, reason, code }| {
             let none = String::new;
-            [address.clone(), "refused".to_owned(), none(), none(), none(), reason.clone()]
+            let outcome = if is_unknown(code) { "not known" } else { "refused" };
+            [address.clone(), outcome.to_owned(), none(), none(), none(), reason.clone()]
         });
         released.chain(refused)
     }

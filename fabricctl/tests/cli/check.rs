@@ -67,7 +67,8 @@ fn report() -> Value {
         "fabricCheck": 1,
         "revision": 4711,
         "checked": {
-            "pools": 2, "blocks": 3, "affinities": 4, "handles": 5, "allocations": 6, "endpoints": 7, "nodes": 8,
+            "pools": 2, "blocks": 3, "affinities": 4, "handles": 5, "allocations": 6, "standby": 0,
+            "endpoints": 7, "nodes": 8,
         },
         "problems": [
             {

@@ -195,6 +195,14 @@ pub fn status() -> NodeStatus {
         peers_established: 1,
         peers_configured: 2,
         addresses: texts(&["10.0.1.1", "fd00:1::1"]),
+        standby: Some(Standby {
+            ipv4_ready: 5,
+            ipv4_total: 8,
+            ipv6_ready: 8,
+            ipv6_total: 8,
+            unsettled: 3,
+            away_ms: 12_000,
+        }),
     }
 }
 

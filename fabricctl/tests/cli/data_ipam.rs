@@ -45,6 +45,7 @@ pub fn utilisation() -> GetUtilisationResponse {
         addresses_total: blocks * 64,
         addresses_used: used,
         addresses_borrowed: borrowed,
+        addresses_standby: used / 12,
     };
     let [v4, v6] = <[Pool; 2]>::try_from(pools().pools).expect("two");
     GetUtilisationResponse {
@@ -139,6 +140,7 @@ pub fn report(problems: Vec<CheckProblem>) -> CheckReport {
         endpoints: 7,
         nodes: 8,
         problems,
+        standby: 0,
     }
 }
 

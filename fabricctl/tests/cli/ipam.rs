@@ -22,9 +22,9 @@ fn pools_in_full() {
     tables::check(
         "ipam show -o wide",
         "
-POOL         CIDR           BLOCK   BLOCKS     ADDRESSES     USAGE              RESERVED   COOLING   STATE                      USES              NODES         NAMESPACES
-default-v4   10.65.0.0/16   /26     400/1024   20000/65536   [###===----] 30%   16384      20        enabled                    Workload,Tunnel   all()         all()
-default-v6   fd65::/48      /122    3/2^74     3/2^80        [#---------] <1%   0          0         deleting,disabled,manual   LoadBalancer      rack == 'a'   team == 'shop'
+POOL         CIDR           BLOCK   BLOCKS     ADDRESSES     USAGE              RESERVED   COOLING   STATE                      STANDBY   USES              NODES         NAMESPACES
+default-v4   10.65.0.0/16   /26     400/1024   20000/65536   [###===----] 30%   16384      20        enabled                    0         Workload,Tunnel   all()         all()
+default-v6   fd65::/48      /122    3/2^74     3/2^80        [#---------] <1%   0          0         deleting,disabled,manual   0         LoadBalancer      rack == 'a'   team == 'shop'
 ",
     );
 }
@@ -95,10 +95,10 @@ fn nodes() {
     let (pools, nodes) = shown.split_once("\n\n").expect("two sections");
     assert!(pools.starts_with("POOL "), "{pools}");
     let expected = "\
-NODE     POOL         BLOCKS   ADDRESSES   USAGE              BORROWED
-node-1   default-v4   2        96/128      [########--] 75%   1
-node-2   default-v4   1        0/64        [----------] 0%    0
-node-1   default-v6   0        0/0         -                  3
+NODE     POOL         BLOCKS   ADDRESSES   USAGE              BORROWED   STANDBY
+node-1   default-v4   2        96/128      [########--] 75%   1          8
+node-2   default-v4   1        0/64        [----------] 0%    0          0
+node-1   default-v6   0        0/0         -                  3          0
 ";
     assert_eq!(nodes, expected, "{nodes}");
 
@@ -118,13 +118,14 @@ fn for_programs() {
         "name": "default-v4", "cidr": "10.65.0.0/16", "blockSize": 26, "disabled": false, "deleting": false,
         "assignmentMode": "Automatic", "nodeSelector": "", "namespaceSelector": "",
         "allowedUses": ["Workload", "Tunnel"], "addressesTotal": "65536", "addressesUsed": 20_000,
-        "addressesReserved": "16384", "addressesCooling": 20, "blocksTotal": "1024", "blocksUsed": 400,
+        "addressesReserved": "16384", "addressesCooling": 20, "addressesStandby": 0, "blocksTotal": "1024", "blocksUsed": 400,
     });
     let v6 = json!({
         "name": "default-v6", "cidr": "fd65::/48", "blockSize": 122, "disabled": true, "deleting": true,
         "assignmentMode": "Manual", "nodeSelector": "rack == 'a'", "namespaceSelector": "team == 'shop'",
         "allowedUses": ["LoadBalancer"], "addressesTotal": "1208925819614629174706176", "addressesUsed": 3,
-        "addressesReserved": "0", "addressesCooling": 0, "blocksTotal": "18889465931478580854784", "blocksUsed": 3,
+        "addressesReserved": "0", "addressesCooling": 0, "addressesStandby": 0,
+        "blocksTotal": "18889465931478580854784", "blocksUsed": 3,
     });
     let block = |cidr: &str, node: &str, state: &str, used: u64, borrowed: u64, cooling: u64| {
         json!({
@@ -140,7 +141,7 @@ fn for_programs() {
     let node = |node: &str, pool: &str, blocks: u64, used: u64, borrowed: u64| {
         json!({
             "node": node, "pool": pool, "blocks": blocks, "addressesTotal": blocks * 64, "addressesUsed": used,
-            "addressesBorrowed": borrowed,
+            "addressesBorrowed": borrowed, "addressesStandby": used / 12,
         })
     };
     let nodes = [

@@ -229,6 +229,9 @@ fn node() {
         "problems": ["peer fd00:2::fe is down: hold timer expired", "pool default-v6 is disabled"],
         "endpoints": 2, "routesInstalled": 4, "peersEstablished": 1, "peersConfigured": 2,
         "addresses": ["10.0.1.1", "fd00:1::1"],
+        "standby": {
+            "ipv4Ready": 5, "ipv4Total": 8, "ipv6Ready": 8, "ipv6Total": 8, "unsettled": 3, "awayMs": 12_000,
+        },
     });
     check("node status", &status);
     check("version", &json!({"client": env!("CARGO_PKG_VERSION"), "agent": "0.1.0"}));

@@ -54,7 +54,7 @@ ADDRESS     OUTCOME    POD          NODE     HANDLE    REASON
     let expected = json!({
         "dryRun": false,
         "released": [pod],
-        "refused": [{"address": "192.0.2.1", "reason": "192.0.2.1 is not in use"}],
+        "refused": [{"address": "192.0.2.1", "reason": "192.0.2.1 is not in use", "code": "notInUse"}],
     });
     let shown: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     assert_eq!((outcome.status, &shown), (1, &expected));
@@ -121,6 +121,28 @@ ADDRESS      OUTCOME    POD          NODE     HANDLE    REASON
     let report = std::fs::read_to_string(&file).expect("file");
     let outcome = agent.run_with_stdin(&["ipam", "release", "--from-report", "-"], &report);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (1, stdout));
+}
+
+/// What the datastore did not answer is no refusal, and no success: whoever asks again is told.
+#[test]
+fn what_is_not_known_is_told_apart() {
+    let agent = Agent::start();
+    let problems = vec![
+        data::leaked("10.65.0.2", "c1.eth0", 0),
+        data::leaked("fd65::ffff", "c0.eth0", 5),
+        data::leaked("10.65.0.65", "c0.eth0", 5),
+    ];
+    let file = write_report(&agent, problems);
+    let outcome = agent.run(&["ipam", "release", "--from-report", &file, "-o", "json"]);
+    let stderr = "error: agent not available: 2 of 3 addresses were not released, 1 of them because the datastore did not \
+                  answer; try again\n";
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (3, stderr));
+    let shown: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let codes: Vec<&Value> =
+        shown["refused"].as_array().expect("list").iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["otherHolder", "unavailable"]);
+    let table = agent.run(&["ipam", "release", "--from-report", &file]).stdout;
+    assert!(table.contains("fd65::ffff   not known") && table.contains("10.65.0.65   refused"), "{table}");
 }
 
 #[test]

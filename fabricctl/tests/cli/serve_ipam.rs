@@ -44,9 +44,16 @@ fn release(request: &ReleaseRequest) -> ReleaseResponse {
             Some(held) if held.handle == *handle && *sequence == Some(held.sequence) => {
                 answer.released.push(held)
             }
-            _ => answer
-                .refused
-                .push(ReleaseRefusal { address: address.clone(), reason: "it is not as it was".to_owned() }),
+            _ => {
+                // Of this one nobody knows.
+                let code = if address.ends_with(":ffff") {
+                    ReleaseRefusalCode::Unavailable
+                } else {
+                    ReleaseRefusalCode::OtherHolder
+                };
+                let (address, reason) = (address.clone(), "it is not as it was".to_owned());
+                answer.refused.push(ReleaseRefusal { address, reason, code: code.into() });
+            }
         }
     }
     answer

@@ -158,6 +158,9 @@ Addresses:           10.0.1.1,fd00:1::1
 Endpoints:           2
 Routes installed:    4
 Peers established:   1 of 2
+Datastore:           away for 12s
+Standby addresses:   5 of 8 IPv4, 8 of 8 IPv6
+Unsettled:           3 pods of which the datastore does not know yet
 Problem:             peer fd00:2::fe is down: hold timer expired
 Problem:             pool default-v6 is disabled
 ",

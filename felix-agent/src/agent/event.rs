@@ -45,11 +45,22 @@ pub enum Event {
     Program {
         /// What was written of it.
         workload: Box<WorkloadEndpoint>,
-        /// By which write.
-        written: Revision,
+        /// By which write; none if it could not be written yet.
+        written: Option<Revision>,
         /// Told when done.
         reply: oneshot::Sender<Result<(), NotProgrammed>>,
     },
+    /// What could not be written when its pod was attached has been written.
+    Written {
+        /// What.
+        endpoint: EndpointId,
+        /// Only if it still belongs to this container.
+        container_id: String,
+        /// By which write.
+        written: Revision,
+    },
+    /// The datastore does not know any more what was behind this host end.
+    Forgotten(InterfaceName),
     /// A pod goes: answer when nothing of it is in the kernel any more.
     Withdraw {
         /// Which.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use datastore::WorkloadEndpoint;
 use ipnetwork::IpNetwork;
+use policy::delta::Delta;
 use policy::program::EndpointId;
 use tokio::time::Instant;
 
 use super::{Agent, Arriving, NotProgrammed, RETRY, Status};
 use crate::dataplane::netlink::NetlinkEvent;
-use crate::dataplane::{Facts, Outcome};
+use crate::dataplane::nftables::Scope;
+use crate::dataplane::{Facts, Outcome, Policy};
 use crate::inputs::Inputs;
 use crate::inputs::statuses::Enforcement;
 use crate::plan;
@@ -23,13 +25,15 @@ impl Agent {
         self.dirty = false;
         let uplinks = self.dataplane.uplinks(&self.peers).await;
         let unread = uplinks.map(|uplinks| self.inputs.uplinks = uplinks).err();
-        self.inputs.cluster.settle();
+        let delta = self.inputs.cluster.settle();
+        let scope = plan::rules::follow(&mut self.policy, &self.inputs, delta.as_ref());
         let desired = plan::plan(&self.inputs);
         let Inputs { fib, cluster, .. } = &self.inputs;
         let lives = |address: &IpAddr| cluster.has_address(address);
-        let facts =
-            Facts { may_sweep: &|prefix| fib.may_sweep(prefix), program: cluster.program(), lives: &lives };
-        let mut outcome = self.dataplane.apply(&desired, &facts).await;
+        let (lowered, program) = (self.policy.lowered(), cluster.program());
+        let policy = Policy { lowered, scope, program, delta: delta.as_ref(), lives: &lives };
+        let facts = Facts { may_sweep: &|prefix| fib.may_sweep(prefix), policy };
+        let mut outcome = self.dataplane.apply(&desired, facts).await;
         outcome.problems.extend(unread.map(|error| format!("the links cannot be read: {error}")));
         // What the kernel holds is not known to be less because it did not answer.
         if outcome.kernel_answers() {
@@ -41,17 +45,26 @@ impl Agent {
         self.report(&desired, &outcome);
         let wait = if is_complete { outcome.settles_in } else { Some(RETRY) };
         self.retry_at = wait.map(|wait| Instant::now() + wait);
-        self.policy = Some(desired.policy);
     }
 
     /// Puts back what somebody else took away, before anything else is read or planned: until then everything passes. The
     /// pass that follows sees to the rest.
     pub(super) fn repair_policy(&mut self) {
         self.dirty = true;
-        let Some(policy) = &self.policy else { return };
+        // Before the first pass nothing is known.
+        if !self.policy.has_begun() {
+            return;
+        }
         let cluster = &self.inputs.cluster;
         let lives = |address: &IpAddr| cluster.has_address(address);
-        let problems = self.dataplane.repair_policy(policy, cluster.program(), &lives);
+        let nothing = Delta::default();
+        let problems = self.dataplane.repair_policy(Policy {
+            lowered: self.policy.lowered(),
+            scope: Scope::default(),
+            program: cluster.program(),
+            delta: Some(&nothing),
+            lives: &lives,
+        });
         problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     }
 

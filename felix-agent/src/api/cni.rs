@@ -5,9 +5,14 @@
 //! between is undone by the DEL that the runtime owes. DEL is the reverse, and before the address is free the kernel forgets
 //! its connections: whoever gets it next must not find them let pass. Both are idempotent: address and link are found again
 //! by names that follow from container and interface.
+//!
+//! While the datastore is away, what would be written there is noted in the journal ([`crate::ipam::journal`]), and counts as
+//! written; as soon as it is back, it is (`settle`).
 
 mod answer;
 mod attachment;
+mod note;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,7 +27,7 @@ use policy::program::EndpointId;
 use proto::v1;
 use proto::v1::cni_server::Cni;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::failure::addresses as address_error;
 use crate::agent::{Event, Handle};
@@ -30,7 +35,7 @@ use crate::cni::{self, AttachRequest, Attached};
 use crate::dataplane::conntrack::Conntrack;
 use crate::dataplane::netlink::Netlink;
 use crate::inputs::Inputs;
-use crate::ipam::{self, Allocator, Known};
+use crate::ipam::{self, Allocator, Journal, Known};
 use answer::{link_error, mac_text, reply};
 use attachment::{Attachment, requested};
 
@@ -51,6 +56,9 @@ struct Attacher {
     known: Known,
     netlink: Netlink,
     node: String,
+    journal: Journal,
+    /// Whether anything is to be noted there.
+    notes: bool,
     /// One call at a time for each container; a runtime may repeat an ADD that it gave up on.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
     /// Endpoints that may have been written, or not, by host end.
@@ -61,17 +69,37 @@ fn endpoint_key(endpoint: &EndpointId) -> Key {
     Key::namespaced(datastore::Kind::WorkloadEndpoint, &endpoint.namespace, &endpoint.name)
 }
 
+/// What the service works with.
+pub(super) struct Parts {
+    pub(super) agent: Handle,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) allocator: Arc<Allocator>,
+    pub(super) known: Known,
+    pub(super) netlink: Netlink,
+    pub(super) node: String,
+    pub(super) journal: Journal,
+    /// Whether anything is to be noted in the journal; what is there already is settled in any case.
+    pub(super) notes: bool,
+}
+
 impl Service {
-    pub(super) fn new(
-        agent: Handle,
-        store: Arc<dyn Store>,
-        allocator: Arc<Allocator>,
-        known: Known,
-        netlink: Netlink,
-        node: String,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { agent, store, allocator, known, netlink, node, journal, notes } = parts;
         let (busy, unsure) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Attacher { agent, store, allocator, known, netlink, node, busy, unsure }))
+        let attacher = Arc::new(Attacher {
+            agent,
+            store,
+            allocator,
+            known,
+            netlink,
+            node,
+            journal,
+            notes,
+            busy,
+            unsure,
+        });
+        tokio::spawn(settle::keep_settling(Arc::downgrade(&attacher)));
+        Self(attacher)
     }
 }
 
@@ -79,8 +107,9 @@ impl Attacher {
     async fn attach(&self, request: v1::CniAddRequest) -> Result<v1::CniAddResponse, Status> {
         let attachment = Attachment::of_request(&request)?;
         self.listed().await?;
-        let _turn = self.turn(&attachment).await;
+        let _turn = self.turn(&attachment.container_id).await;
         self.refuse_second_interface(&attachment).await?;
+        self.end_former_life(&attachment).await?;
         // A repeated ADD keeps the addresses, and one that fails leaves the pod as it was. A first one leaves nothing.
         let known = self.endpoints_of(&attachment).await?.into_iter().next();
         let addresses = match &known {
@@ -125,12 +154,12 @@ impl Attacher {
     }
 
     /// Waits until no other call is about the same container.
-    async fn turn(&self, attachment: &Attachment) -> OwnedMutexGuard<()> {
+    async fn turn(&self, container_id: &str) -> OwnedMutexGuard<()> {
         let lock = {
             let mut busy = self.busy.lock().await;
             // What nobody else holds is not busy.
             busy.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(busy.entry(attachment.container_id.clone()).or_default())
+            Arc::clone(busy.entry(container_id.to_owned()).or_default())
         };
         lock.lock_owned().await
     }
@@ -155,14 +184,31 @@ impl Attacher {
         Ok(reply(attachment, &addresses, &link))
     }
 
-    async fn write(&self, attachment: &Attachment, workload: &WorkloadEndpoint) -> Result<Revision, Status> {
-        let resource = Resource::WorkloadEndpoint(Box::new(workload.clone()));
-        let written = self.store.put(resource, Precondition::None).await;
-        if written.is_err() {
-            let key = endpoint_key(&attachment.endpoint);
-            self.unsure.lock().await.insert(attachment.host_interface.clone(), key);
+    /// Writes it, or notes that it has to be written: then there is no revision.
+    async fn write(
+        &self,
+        attachment: &Attachment,
+        workload: &WorkloadEndpoint,
+    ) -> Result<Option<Revision>, Status> {
+        if self.is_noted(attachment) || self.does_without() {
+            return self.note_endpoint(attachment, workload).await.map(|()| None);
         }
-        written.map_err(|error| super::datastore_error(&error))
+        // Of two containers of one pod this is the newer.
+        let superseded = self.journal.supersede(&attachment.endpoint, &attachment.handle).await;
+        superseded.map_err(|error| note::failure(&error))?;
+        let resource = Resource::WorkloadEndpoint(Box::new(workload.clone()));
+        match self.store.put(resource, Precondition::None).await {
+            Ok(written) => Ok(Some(written)),
+            Err(datastore::Error::Unavailable(why)) if self.notes => {
+                self.known.lost(&why);
+                self.note_endpoint(attachment, workload).await.map(|()| None)
+            }
+            Err(error) => {
+                let key = endpoint_key(&attachment.endpoint);
+                self.unsure.lock().await.insert(attachment.host_interface.clone(), key);
+                Err(super::datastore_error(&error))
+            }
+        }
     }
 
     /// As asked, else what every uplink carries: any of them may carry any pod's packets.
@@ -190,6 +236,7 @@ impl Attacher {
             },
             wanted: requested.into_iter().map(Wanted::Address).collect(),
             every_family: true,
+            container: Some(attachment.container_id.clone()),
             ..ipam::Request::default()
         };
         self.allocator.assign(request).await.map_err(|error| address_error(&error))
@@ -217,7 +264,7 @@ impl Attacher {
     }
 
     /// Waits until policy, link and routes are in the kernel.
-    async fn program(&self, workload: WorkloadEndpoint, written: Revision) -> Result<(), Status> {
+    async fn program(&self, workload: WorkloadEndpoint, written: Option<Revision>) -> Result<(), Status> {
         let (reply, done) = oneshot::channel();
         let id = workload.id();
         let event = Event::Program { workload: Box::new(workload), written, reply };
@@ -240,7 +287,7 @@ impl Attacher {
         let attachment = request.attachment.ok_or_else(|| Status::invalid_argument("attachment: missing"))?;
         let attachment = Attachment::new(attachment, None)?;
         self.listed().await?;
-        let _turn = self.turn(&attachment).await;
+        let _turn = self.turn(&attachment.container_id).await;
         self.remove(&attachment).await
     }
 
@@ -262,16 +309,26 @@ impl Attacher {
             }
         }
         cni::detach(&self.netlink, &attachment.host_interface).await.map_err(|error| link_error(&error))?;
-        // What the loop does not know, a call that was cut off may have left.
-        for key in &written {
-            addresses.extend(self.attached(attachment, key).await?.into_iter().flat_map(|it| it.1.addresses));
-        }
         forget_connections(addresses).await?;
+        if self.is_noted(attachment) || self.does_without() {
+            return self.note_gone(attachment, written).await;
+        }
+        match self.erase(attachment, &written).await {
+            Err(status) if status.code() == Code::Unavailable && self.notes => {
+                self.note_gone(attachment, written).await
+            }
+            erased => erased,
+        }
+    }
+
+    /// Leaves nothing of it in the datastore.
+    async fn erase(&self, attachment: &Attachment, written: &BTreeSet<Key>) -> Result<(), Status> {
         for key in written {
-            self.forget(attachment, key).await?;
+            self.forget(&attachment.host_interface, key).await?;
         }
         self.allocator.release(&attachment.handle).await.map_err(|error| address_error(&error))?;
-        Ok(())
+        let forgotten = Event::Forgotten(attachment.host_interface.clone());
+        self.agent.send(forgotten).await.map_err(super::stopped)
     }
 
     /// Endpoints that the loop knows for this container's interface: one, or none.
@@ -304,25 +361,27 @@ impl Attacher {
     /// What the datastore has under this key, if that is this attachment and not another container's by now.
     async fn attached(
         &self,
-        attachment: &Attachment,
+        host_interface: &str,
         key: &Key,
     ) -> Result<Option<(Revision, WorkloadEndpoint)>, Status> {
         let found = self.store.get(key).await.map_err(|error| super::datastore_error(&error))?;
         let Some(found) = found else { return Ok(None) };
         let Resource::WorkloadEndpoint(endpoint) = found.resource else { return Ok(None) };
-        let is_it = endpoint.node == self.node && endpoint.host_interface == attachment.host_interface;
+        let is_it = endpoint.node == self.node && endpoint.host_interface == host_interface;
         Ok(is_it.then_some((found.revision, *endpoint)))
     }
 
     /// Takes the endpoint out of the datastore, unless its name belongs to another container by now.
-    async fn forget(&self, attachment: &Attachment, key: Key) -> Result<(), Status> {
-        if let Some((revision, _)) = self.attached(attachment, &key).await? {
-            match self.store.delete(&key, Precondition::Unchanged(revision)).await {
+    async fn forget(&self, host_interface: &str, key: &Key) -> Result<(), Status> {
+        if let Some((revision, endpoint)) = self.attached(host_interface, key).await? {
+            // What the loop does not know, a call that was cut off may have left.
+            forget_connections(endpoint.addresses.into_iter().collect()).await?;
+            match self.store.delete(key, Precondition::Unchanged(revision)).await {
                 Ok(()) | Err(datastore::Error::Conflict { .. }) => {}
                 Err(error) => return Err(super::datastore_error(&error)),
             }
         }
-        self.unsure.lock().await.remove(&attachment.host_interface);
+        self.unsure.lock().await.remove(host_interface);
         Ok(())
     }
 

@@ -113,6 +113,8 @@ pub(super) fn datastore(error: &datastore::Error) -> Status {
 pub(super) fn addresses(error: &ipam::Error) -> Status {
     match error {
         ipam::Error::Store(error) => datastore(error),
+        ipam::Error::Away { .. } | ipam::Error::Unsettled(_) => unavailable(error.to_string()),
+        ipam::Error::Lost(lost) => precondition("STANDBY", &lost.address.to_string(), lost.to_string()),
         ipam::Error::Contended => aborted(error.to_string()),
         ipam::Error::Stopping => stopped(error),
         ipam::Error::Refused(Refusal::Assign(error)) => impossible(error),

@@ -1,7 +1,9 @@
 //! `fabric.v1.Node`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use ::ipam::Family;
 use policy::program::EndpointId;
 use proto::v1;
 use proto::v1::node_server::Node;
@@ -9,15 +11,17 @@ use tonic::{Request, Response, Status};
 
 use crate::agent::Handle;
 use crate::inputs::Inputs;
+use crate::ipam::{Allocator, standby};
 
 /// The service.
 pub struct Service {
     agent: Handle,
+    allocator: Arc<Allocator>,
 }
 
 impl Service {
-    pub(super) fn new(agent: Handle) -> Self {
-        Self { agent }
+    pub(super) fn new(agent: Handle, allocator: Arc<Allocator>) -> Self {
+        Self { agent, allocator }
     }
 }
 
@@ -32,17 +36,20 @@ impl Node for Service {
             None => Vec::new(),
         };
         let established = peers.iter().filter(|peer| peer.state == bgp::session::State::Established).count();
+        let standby = self.allocator.standby();
+        let problems = standby.problems().into_iter().chain(status.problems.iter().cloned());
         Ok(Response::new(v1::NodeStatus {
             node: status.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: u64::try_from(status.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ready: status.ready,
-            problems: status.problems.clone(),
+            ready: status.ready && standby.away.is_none(),
+            problems: problems.collect(),
             endpoints: status.endpoints.len() as u64,
             routes_installed: status.routes as u64,
             peers_established: established as u64,
             peers_configured: peers.len() as u64,
             addresses: addresses.iter().map(ToString::to_string).collect(),
+            standby: Some(describe(&standby)),
         }))
     }
 
@@ -58,6 +65,21 @@ impl Node for Service {
             .await
             .map_err(super::stopped)?;
         Ok(Response::new(v1::ListEndpointsResponse { endpoints }))
+    }
+}
+
+fn describe(standby: &standby::Status) -> v1::Standby {
+    let of = |family| standby.families.iter().find(|(found, ..)| *found == family);
+    let ready = |family| of(family).map_or(0, |(_, ready, _)| *ready as u64);
+    let total = |family| of(family).map_or(0, |(.., all)| *all as u64);
+    let away = standby.away.as_ref().map(|away| away.lasting().as_millis().max(1));
+    v1::Standby {
+        ipv4_ready: ready(Family::V4),
+        ipv4_total: total(Family::V4),
+        ipv6_ready: ready(Family::V6),
+        ipv6_total: total(Family::V6),
+        unsettled: standby.unsettled as u64,
+        away_ms: away.map_or(0, |away| u64::try_from(away).unwrap_or(u64::MAX)),
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::failure;
+use crate::ipam::Known;
 
 /// How often to write anew after a conflict.
 const ATTEMPTS: usize = 10;
@@ -33,6 +34,8 @@ const ATTEMPTS: usize = 10;
 #[derive(Debug, Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
+    /// Hears at once of what people write here.
+    known: Known,
     /// This agent's.
     node: String,
     /// Held while pools are checked and written, since the check looks at all of them.
@@ -42,8 +45,8 @@ pub struct Service {
 impl Service {
     /// A service over this store, of the agent of this node. `applying` is held by whoever writes pools.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, node: String, applying: Arc<Mutex<()>>) -> Self {
-        Self { store, node, applying }
+    pub fn new(store: Arc<dyn Store>, known: Known, node: String, applying: Arc<Mutex<()>>) -> Self {
+        Self { store, known, node, applying }
     }
 
     async fn get_all(&self, request: v1::GetRequest) -> Result<v1::GetResponse, Status> {

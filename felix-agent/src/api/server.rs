@@ -20,7 +20,7 @@ use tonic_health::ServingStatus;
 
 use crate::agent::Handle;
 use crate::dataplane::netlink::Netlink;
-use crate::ipam::{Allocator, Known};
+use crate::ipam::{Allocator, Journal, Known};
 
 /// What the services need.
 pub struct Services {
@@ -36,6 +36,10 @@ pub struct Services {
     pub netlink: Netlink,
     /// This node's name.
     pub node: String,
+    /// What was promised while the datastore was away.
+    pub journal: Journal,
+    /// Whether anything is to be.
+    pub notes: bool,
 }
 
 /// Serves on `socket` until `stop` completes.
@@ -51,28 +55,33 @@ pub async fn serve(socket: Socket, services: Services, stop: impl Future<Output 
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let Socket { listener, _lock } = socket;
-    let Services { agent, store, allocator, known, netlink, node } = services;
+    let Services { agent, store, allocator, known, netlink, node, journal, notes } = services;
     let bgp = super::bgp::Service::new(agent.clone(), netlink.clone());
     let policing = netlink.clone();
-    let cni = super::cni::Service::new(
-        agent.clone(),
-        Arc::clone(&store),
-        Arc::clone(&allocator),
-        known.clone(),
+    let cni = super::cni::Service::new(super::cni::Parts {
+        agent: agent.clone(),
+        store: Arc::clone(&store),
+        allocator: Arc::clone(&allocator),
+        known: known.clone(),
         netlink,
-        node.clone(),
-    );
+        node: node.clone(),
+        journal,
+        notes,
+    });
     let applying = Arc::default();
-    let ipam = super::ipam::Service::new(Arc::clone(&store), known, allocator, Arc::clone(&applying));
+    let status = super::node::Service::new(agent.clone(), Arc::clone(&allocator));
+    let resources =
+        super::resources::Service::new(Arc::clone(&store), known.clone(), node, Arc::clone(&applying));
+    let ipam = super::ipam::Service::new(store, known, allocator, applying);
     Server::builder()
         .add_service(health)
         .add_service(reflection)
         .add_service(BgpServer::new(bgp))
         .add_service(CniServer::new(cni))
         .add_service(IpamServer::new(ipam))
-        .add_service(NodeServer::new(super::node::Service::new(agent.clone())))
+        .add_service(NodeServer::new(status))
         .add_service(PolicyServer::new(super::policy::Service::new(agent, policing)))
-        .add_service(ResourcesServer::new(super::resources::Service::new(store, node, applying)))
+        .add_service(ResourcesServer::new(resources))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
         .await?;
     Ok(())

@@ -75,6 +75,7 @@ impl Policy {
                 snaplen: snap_length,
                 deny_limit: Limit { per_second: deny_rate, burst: deny_burst },
             },
+            ..Options::default()
         }
     }
 }

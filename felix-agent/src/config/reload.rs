@@ -31,6 +31,8 @@ pub fn select(current: &Config, new: Config) -> Reload {
     keep("node.name", config.node.name != current.node.name);
     keep("datastore", config.datastore != current.datastore);
     keep("api.socket", config.api != current.api);
+    keep("ipam.standby", config.ipam.standby != current.ipam.standby);
+    keep("ipam.journal", config.ipam.journal != current.ipam.journal);
     keep("bgp.listen", config.bgp.listen != current.bgp.listen);
     keep("metrics.listen", config.metrics != current.metrics);
     let shift = current.policy.connection_mark_shift;
@@ -39,6 +41,8 @@ pub fn select(current: &Config, new: Config) -> Reload {
     config.node.name.clone_from(&current.node.name);
     config.datastore.clone_from(&current.datastore);
     config.api.clone_from(&current.api);
+    config.ipam.standby = current.ipam.standby;
+    config.ipam.journal.clone_from(&current.ipam.journal);
     config.bgp.listen.clone_from(&current.bgp.listen);
     config.metrics.clone_from(&current.metrics);
     config.policy.connection_mark_shift = shift;

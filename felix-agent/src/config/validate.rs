@@ -3,6 +3,7 @@
 use ::datastore::document::{Document, Problem};
 
 use super::Config;
+use super::ipam::MOST_STANDBY;
 
 mod datastore;
 mod filter;
@@ -75,6 +76,15 @@ fn node(config: &Config, say: Say<'_>) {
 fn addresses(config: &Config, say: Say<'_>) {
     if config.ipam.garbage_collection.interval_secs == 0 {
         say("ipam.garbageCollection.intervalSecs", "0 would leave no pause; give at least 1");
+    }
+    if config.ipam.standby > MOST_STANDBY {
+        say(
+            "ipam.standby",
+            &format!("{} are too many to keep from others; give at most {MOST_STANDBY}", config.ipam.standby),
+        );
+    }
+    if config.ipam.journal.as_ref().is_some_and(|journal| !journal.is_absolute()) {
+        say("ipam.journal", "is no absolute path; start it with '/'");
     }
 }
 

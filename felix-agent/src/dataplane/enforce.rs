@@ -19,9 +19,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use policy::delta::{Delta, Update};
 use policy::program::{Direction, EndpointId, ProfileId, Program};
 
 use super::conntrack::{Concerned, Conntrack, Job, Walker};
@@ -29,6 +29,7 @@ use super::nftables::assemble::{Assembly, Refusals, assemble, users_of};
 use super::nftables::diff::Change;
 use super::nftables::lower::{is_dispatch_set, without_syn_rule};
 use super::nftables::mark::{FIRST, UNJUDGED};
+use super::nftables::scope::{Part, Scope, Window};
 use super::nftables::transact::Former;
 use super::nftables::{Applied, Error, Events, Lowered, Nftables, Table, Wanted};
 
@@ -40,6 +41,8 @@ pub struct Enforcer {
     refusals: Refusals,
     beginnings: Beginnings,
     settling: Duration,
+    /// Where what is wanted may differ from what was when it last was made true.
+    scope: Scope,
     /// Nothing was applied yet: an earlier life may have ended between a change and its walk.
     is_new: bool,
 }
@@ -48,6 +51,8 @@ pub struct Enforcer {
 pub struct World<'a> {
     /// What the policy was lowered from.
     pub program: &'a Program,
+    /// What became different in it since the last [`Enforcer::apply`]; `None`: anything.
+    pub delta: Option<&'a Delta>,
     /// Whether somebody in the fabric has this address.
     pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
     /// The node's own addresses.
@@ -94,6 +99,7 @@ impl Enforcer {
             refusals: Refusals::default(),
             beginnings: Beginnings::Unknown,
             settling,
+            scope: Scope::Everywhere,
             is_new: true,
         })
     }
@@ -106,16 +112,25 @@ impl Enforcer {
         self.nftables.watch()
     }
 
-    /// Tries what the kernel refused once more, with the next [`Self::apply`].
+    /// Tries what the kernel refused once more, and compares everything, with the next [`Self::apply`].
     pub fn forget(&mut self) {
         self.refusals = Refusals::default();
+        self.scope = Scope::Everywhere;
     }
 
-    /// Makes the kernel enforce what is wanted. Blocks as [`Nftables::apply`] does.
+    /// Makes the kernel enforce what is wanted, which may differ within the scope from what was with the last call, successful
+    /// or not. Blocks as [`Nftables::apply`] does.
     ///
     /// # Errors
     /// The table is then as it was before.
-    pub fn apply(&mut self, lowered: &Lowered, world: &World<'_>) -> Result<Enforced, Error> {
+    pub fn apply(&mut self, lowered: &Lowered, scope: Scope, world: &World<'_>) -> Result<Enforced, Error> {
+        self.scope.absorb(scope);
+        let mut untold = Vec::new();
+        if world.delta.is_none_or(|delta| !delta.is_empty())
+            && let Err(error) = self.walker.follow(Update::of(world.program, world.delta))
+        {
+            untold.push(unwalked(&error));
+        }
         self.refusals.profiles.retain(|id, _| lowered.profiles.contains(id));
         self.refusals.sets.retain(|name| lowered.table.sets.contains_key(name));
         let mut policy = Policy {
@@ -125,15 +140,17 @@ impl Enforcer {
             conntrack: &mut self.conntrack,
             beginnings: &mut self.beginnings,
             settling: self.settling,
+            scope: &self.scope,
             assembly: Assembly::default(),
-            problems: Vec::new(),
+            problems: untold,
         };
         let applied = self.nftables.apply(&mut policy)?;
         let Policy { assembly, mut problems, .. } = policy;
+        self.scope = Scope::default();
         if let Some(job) = job(&assembly, lowered, world, applied, std::mem::take(&mut self.is_new))
             && let Err(error) = self.walker.walk(job)
         {
-            problems.push(format!("connections are not gone through: {error}"));
+            problems.push(unwalked(&error));
         }
         let of_endpoint = |(end, reason): (&String, &String)| {
             Some((lowered.ends.get(end)?.endpoint.clone(), reason.clone()))
@@ -168,6 +185,7 @@ struct Policy<'a> {
     conntrack: &'a mut Conntrack,
     beginnings: &'a mut Beginnings,
     settling: Duration,
+    scope: &'a Scope,
     assembly: Assembly,
     problems: Vec<String>,
 }
@@ -189,6 +207,29 @@ impl Wanted for Policy<'_> {
             without_syn_rule(&mut table);
         }
         table
+    }
+
+    /// While everything is as it should be but for what changed.
+    fn part(&mut self, held: &Table) -> Option<Part> {
+        let is_settled = match *self.beginnings {
+            Beginnings::Whole => true,
+            Beginnings::Settling(since) => since.elapsed() < self.settling,
+            Beginnings::Unknown | Beginnings::Any => false,
+        };
+        let is_whole = *self.refusals == Refusals::default() && self.lowered.refused.is_empty();
+        let Scope::Within(places) = self.scope else { return None };
+        if !is_settled || !is_whole {
+            return None;
+        }
+        let window = Window::of(places, held, self.lowered);
+        let before = window.part(held);
+        let wanted = window.part_of(self.lowered, &places.ends);
+        self.assembly = assemble(&wanted, Former::Held(&before), self.refusals, self.world.lives);
+        let mut after = std::mem::take(&mut self.assembly.table);
+        if *self.beginnings != Beginnings::Whole {
+            without_syn_rule(&mut after);
+        }
+        Some(Part { window, before, after })
     }
 
     /// A generation that is about to begin must not be in any mark yet.
@@ -231,15 +272,13 @@ impl Policy<'_> {
             ..Concerned::new(endpoint.clone())
         };
         let ends = ends(self.lowered, &self.assembly.wrapped).map(|(end, id)| (end, clear(id))).collect();
-        let job = Job {
-            program: Arc::new(self.world.program.clone()),
-            mark: self.lowered.options.mark,
-            ends,
-            departed: BTreeSet::new(),
-            unguarded: None,
-        };
-        self.conntrack.perform(&job).map(drop)
+        let job = Job { mark: self.lowered.options.mark, ends, departed: BTreeSet::new(), unguarded: None };
+        self.conntrack.perform(&job, self.world.program).map(drop)
     }
+}
+
+fn unwalked(error: &io::Error) -> String {
+    format!("connections are not gone through: {error}")
 }
 
 /// The ends of these names, as packets show them, and whose they are.
@@ -277,7 +316,6 @@ fn job(
         return None;
     }
     Some(Job {
-        program: Arc::new(world.program.clone()),
         mark: lowered.options.mark,
         ends: concerned,
         departed: assembly.departed.clone(),

@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use ::bgp::config::PeerKey;
 use ipnetwork::IpNetwork;
+use policy::delta::Delta;
 use policy::program::Program;
 
 use super::enforce::{Enforced, Enforcer, World};
 use super::netlink::{Interface, Interfaces, Netlink, NetlinkError, NetlinkEvent, Watcher};
-use super::nftables::Lowered;
+use super::nftables::{Lowered, Scope};
 use super::{links, neighbours, nftables, routes, sysctl};
 use crate::diff::Diff;
 use crate::inputs::Uplink;
@@ -54,10 +55,33 @@ pub type MaySweep<'a> = &'a (dyn Fn(&IpNetwork) -> bool + Sync);
 pub struct Facts<'a> {
     /// Which learned routes may be removed.
     pub may_sweep: MaySweep<'a>,
-    /// What the plan's policy was lowered from.
+    /// What is enforced.
+    pub policy: Policy<'a>,
+}
+
+/// The node's policy as it should be, and where it may differ from what it was when it was last applied.
+pub struct Policy<'a> {
+    /// The table, but for what only the kernel knows.
+    pub lowered: &'a Lowered,
+    /// Where the table may differ.
+    pub scope: Scope,
+    /// What it was lowered from.
     pub program: &'a Program,
+    /// What became different in that; `None`: anything.
+    pub delta: Option<&'a Delta>,
     /// Whether somebody in the fabric has an address.
     pub lives: &'a (dyn Fn(&IpAddr) -> bool + Sync),
+}
+
+impl Policy<'_> {
+    /// The same, which was just applied.
+    #[must_use]
+    pub fn unchanged(&self) -> Self {
+        static NOTHING: Delta =
+            Delta { sets: BTreeMap::new(), profiles: BTreeSet::new(), endpoints: BTreeSet::new() };
+        let Self { lowered, program, lives, .. } = *self;
+        Self { lowered, scope: Scope::default(), program, delta: Some(&NOTHING), lives }
+    }
 }
 
 /// How long connections that are older than the rules may be picked up in the middle.
@@ -205,8 +229,10 @@ impl Dataplane {
 
     /// Makes the plan true as far as the kernel lets it. Learned routes that the plan lacks are only removed where
     /// `may_sweep` says so.
-    pub async fn apply(&mut self, desired: &Desired, facts: &Facts<'_>) -> Outcome {
+    pub async fn apply(&mut self, desired: &Desired, facts: Facts<'_>) -> Outcome {
         let mut outcome = Outcome::default();
+        let Facts { may_sweep, policy } = facts;
+        let again = policy.unchanged();
         let paths = desired.sysctls.keys();
         // Both wait for the kernel on this thread.
         tokio::task::block_in_place(|| {
@@ -214,9 +240,9 @@ impl Dataplane {
             let diff = Diff::between(&settings, &desired.sysctls);
             let settings = sysctl::apply(settings, diff);
             outcome.problems.extend(settings.failed.values().map(ToString::to_string));
-            self.enforce(&desired.policy, facts.program, facts.lives, &mut outcome);
+            self.enforce(policy, &mut outcome);
         });
-        match self.apply_rest(desired, facts, &mut outcome).await {
+        match self.apply_rest(desired, may_sweep, again, &mut outcome).await {
             Ok(()) => outcome.kernel_answers = true,
             Err(error) => {
                 outcome.problems.push(format!("netlink: {error}"));
@@ -227,28 +253,18 @@ impl Dataplane {
     }
 
     /// Puts the policy back that somebody else has touched, and nothing else. What went wrong, a sentence each.
-    pub fn repair_policy(
-        &mut self,
-        policy: &Lowered,
-        program: &Program,
-        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
-    ) -> Vec<String> {
+    pub fn repair_policy(&mut self, policy: Policy<'_>) -> Vec<String> {
         let mut outcome = Outcome::default();
-        tokio::task::block_in_place(|| self.enforce(policy, program, lives, &mut outcome));
+        tokio::task::block_in_place(|| self.enforce(policy, &mut outcome));
         outcome.problems
     }
 
-    fn enforce(
-        &mut self,
-        policy: &Lowered,
-        program: &Program,
-        lives: &(dyn Fn(&IpAddr) -> bool + Sync),
-        outcome: &mut Outcome,
-    ) {
+    fn enforce(&mut self, policy: Policy<'_>, outcome: &mut Outcome) {
         let interfaces = self.interfaces.iter().flat_map(Interfaces::iter);
         let own =
             interfaces.flat_map(|interface| &interface.addresses).map(|address| address.local).collect();
-        match self.enforcer.apply(policy, &World { program, lives, own: &own }) {
+        let Policy { lowered, scope, program, delta, lives } = policy;
+        match self.enforcer.apply(lowered, scope, &World { program, delta, lives, own: &own }) {
             Ok(Enforced { applied, unfulfilled, problems, settles_in }) => {
                 if applied != nftables::Applied::default() {
                     tracing::debug!(?applied, "nftables");
@@ -267,7 +283,8 @@ impl Dataplane {
     async fn apply_rest(
         &mut self,
         desired: &Desired,
-        facts: &Facts<'_>,
+        may_sweep: MaySweep<'_>,
+        policy: Policy<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.routes.take() {
@@ -276,9 +293,9 @@ impl Dataplane {
         };
         outcome.restarted = *self.restarted.get_or_insert(!actual.is_empty());
         if outcome.policy_stands {
-            self.apply_links(desired, facts, outcome).await?;
+            self.apply_links(desired, policy, outcome).await?;
         }
-        let diff = route_diff(&actual, &desired.routes, facts.may_sweep, outcome.policy_stands);
+        let diff = route_diff(&actual, &desired.routes, may_sweep, outcome.policy_stands);
         if diff.is_empty() {
             outcome.routes.clone_from(&actual);
             self.routes = Some(actual);
@@ -297,7 +314,7 @@ impl Dataplane {
     async fn apply_links(
         &mut self,
         desired: &Desired,
-        facts: &Facts<'_>,
+        policy: Policy<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), NetlinkError> {
         let actual = match self.links.take() {
@@ -308,9 +325,7 @@ impl Dataplane {
         if !diff.is_empty() {
             // Somebody may have removed the table a moment ago.
             outcome.policy_stands = false;
-            tokio::task::block_in_place(|| {
-                self.enforce(&desired.policy, facts.program, facts.lives, outcome);
-            });
+            tokio::task::block_in_place(|| self.enforce(policy, outcome));
         }
         let applied = if diff.is_empty() || !outcome.policy_stands {
             crate::diff::Outcome::starting_from(actual)

@@ -23,6 +23,8 @@
 //!   computed against, so the kernel refuses it if anyone changed anything in between.
 //! * A change of a set's members touches neither rules nor chains, and a change of a chain no rule that stays: counters and
 //!   handles survive.
+//! * A change costs what it changes: who keeps a lowered program says where it may differ ([`scope`]), and what goes before and
+//!   after is made of those parts. Everything is compared at the start, after each failure and by the audit.
 //! * Nothing is removed on exit.
 //!
 //! Deliberately absent: the `nft` process, NAT, packet marks.
@@ -39,6 +41,7 @@ pub mod lower;
 pub mod mark;
 mod read;
 pub mod render;
+pub mod scope;
 pub mod table;
 pub mod trace;
 pub mod transact;
@@ -46,7 +49,9 @@ pub mod transact;
 use super::netfilter::{socket, wire};
 
 pub use events::{Disturbance, Events};
+pub use lower::kept::Kept;
 pub use lower::{INTERFACE_PREFIX, Lowered, Options, lower};
+pub use scope::Scope;
 pub use table::Table;
 pub use transact::{Applied, Error, Nftables, Wanted};
 

@@ -4,12 +4,14 @@
 //! says its labels, named ports and phase. Both are kept, and joined into the policy engine when either changes. A pod
 //! without an endpoint has no address in the fabric, so policy need not know it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use datastore::{Key, Kind, WorkloadEndpoint};
 use k8s_openapi::api::core::v1::Pod;
 use policy::Engine;
+use policy::delta::Delta;
 use policy::model::Endpoint;
 use policy::program::{EndpointId, Program};
 
@@ -22,6 +24,8 @@ pub use objects::imagine;
 #[derive(Debug, Default)]
 pub struct Cluster {
     endpoints: BTreeMap<EndpointId, WorkloadEndpoint>,
+    /// How many of them have each address: two do while it passes from one to the other.
+    addresses: BTreeMap<IpAddr, usize>,
     /// What policy needs of the Pod objects.
     pods: BTreeMap<EndpointId, Endpoint>,
     /// Keys of all that is neither.
@@ -33,10 +37,21 @@ pub struct Cluster {
 impl Cluster {
     /// Adds, replaces or (`None`) removes an endpoint of any node.
     pub fn set_endpoint(&mut self, id: &EndpointId, endpoint: Option<WorkloadEndpoint>) {
-        match endpoint {
+        for address in endpoint.iter().flat_map(|endpoint| &endpoint.addresses) {
+            *self.addresses.entry(*address).or_default() += 1;
+        }
+        let old = match endpoint {
             Some(endpoint) => self.endpoints.insert(id.clone(), endpoint),
             None => self.endpoints.remove(id),
         };
+        for address in old.into_iter().flat_map(|old| old.addresses) {
+            if let Entry::Occupied(mut count) = self.addresses.entry(address) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
         self.join(id);
     }
 
@@ -56,9 +71,11 @@ impl Cluster {
         self.engine.set_local(local);
     }
 
-    /// Brings the program up to date with all changes so far.
-    pub fn settle(&mut self) {
+    /// Brings the program up to date with all changes so far. What became different since the last time; `None` the first
+    /// time, for all of it.
+    pub fn settle(&mut self) -> Option<Delta> {
         self.engine.settle();
+        self.engine.take_delta()
     }
 
     /// The program of the local endpoints as of the last [`settle`](Self::settle).
@@ -87,7 +104,7 @@ impl Cluster {
     /// Whether an endpoint of the fabric has this address.
     #[must_use]
     pub fn has_address(&self, address: &IpAddr) -> bool {
-        self.endpoints.values().any(|endpoint| endpoint.addresses.contains(address))
+        self.addresses.contains_key(address)
     }
 
     /// Labels as policy sees them: the Pod object's, else those of the CNI call.

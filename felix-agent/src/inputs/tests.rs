@@ -93,7 +93,7 @@ fn only_endpoints_of_this_node_are_its_workloads() {
 #[test]
 fn a_detach_takes_only_its_own_container() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Some(Revision(7)));
     assert!(!inputs.detach(&id("a"), "old"));
     assert!(inputs.workloads.contains_key(&id("a")));
     assert!(inputs.detach(&id("a"), "new"));
@@ -105,7 +105,7 @@ fn a_detach_takes_only_its_own_container() {
 fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
     let mut inputs = inputs();
     let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
-    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Revision(7));
+    inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Some(Revision(7)));
     // The deletion of the one before, and a listing from before the attachment.
     inputs.change(Change { key: key.clone(), value: None, revision: Revision(6), resume: Revision(6) });
     inputs.reset(Revision(6), BTreeMap::new());
@@ -121,16 +121,65 @@ fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
         resume: Revision(7),
     });
     assert!(inputs.workloads.is_empty());
+    // Nor does what is written of the same link before the datastore has been told.
+    inputs.change(value(resource.clone()));
+    assert!(inputs.workloads.is_empty());
     // What comes after counts again.
+    inputs.forgotten(&endpoint("a", "node1", "new", "10.42.0.2").host_interface);
     let versioned = Versioned { revision: Revision(9), resource };
     inputs.change(Change { key, value: Some(versioned), revision: Revision(9), resume: Revision(9) });
     assert!(inputs.workloads.contains_key(&id("a")));
 }
 
+/// While the datastore is away, and when it is back and has not been told.
+#[test]
+fn what_was_attached_without_the_datastore_stays_until_that_knows() {
+    let mut inputs = inputs();
+    let key = Key::namespaced(Kind::WorkloadEndpoint, "shop", "a");
+    let own = endpoint("a", "node1", "new", "10.42.0.2");
+    let told = |revision: u64, endpoint: Option<WorkloadEndpoint>| {
+        let revision = Revision(revision);
+        let value = endpoint.map(|endpoint| Resource::WorkloadEndpoint(Box::new(endpoint)));
+        let value = value.map(|resource| Versioned { revision, resource });
+        Change { key: key.clone(), value, revision, resume: revision }
+    };
+    inputs.attach(own.clone(), None);
+    inputs.reset(Revision(40), BTreeMap::new());
+    assert!(!inputs.change(told(41, None)), "it changes nothing");
+    inputs.change(told(42, Some(endpoint("a", "node1", "old", "10.42.0.9"))));
+    assert_eq!(inputs.workloads[&id("a")], own);
+    // Another's word on whose write it was, and then the right one: what is older does not count, what is newer does.
+    inputs.written(&id("a"), "other", Revision(50));
+    assert!(!inputs.change(told(43, None)));
+    inputs.written(&id("a"), "new", Revision(50));
+    assert_eq!(inputs.workloads[&id("a")], own);
+    assert!(!inputs.change(told(49, None)));
+    assert!(inputs.change(told(51, None)));
+    assert!(inputs.workloads.is_empty());
+
+    // Somebody wrote it after this node did, and that was heard of first.
+    inputs.attach(own.clone(), None);
+    let moved = endpoint("a", "node2", "moved", "10.42.0.70");
+    inputs.change(told(61, Some(moved)));
+    inputs.written(&id("a"), "new", Revision(60));
+    assert!(inputs.workloads.is_empty());
+    assert_eq!(inputs.cluster.endpoints().count(), 1);
+    assert!(inputs.change(told(62, None)));
+
+    // It goes before it was ever written.
+    inputs.attach(own.clone(), None);
+    inputs.change(told(71, Some(own.clone())));
+    assert!(inputs.detach(&id("a"), "new"));
+    inputs.reset(Revision(72), [(key.clone(), told(72, Some(own.clone())).value.unwrap())].into());
+    assert!(inputs.workloads.is_empty(), "its end is not undone");
+    inputs.attach(own, None);
+    assert!(inputs.workloads.contains_key(&id("a")), "but by itself");
+}
+
 #[test]
 fn the_pod_object_says_the_labels_and_the_cni_call_stands_in_for_it() {
     let mut inputs = inputs();
-    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"), Revision(1));
+    inputs.attach(endpoint("a", "node1", "c", "10.42.0.2"), Some(Revision(1)));
     assert_eq!(inputs.cluster.labels_of(&id("a"))["from"], "cni");
     inputs.change(value(pod("a", &[("app", "web")])));
     assert_eq!(inputs.cluster.labels_of(&id("a")), BTreeMap::from([("app".to_owned(), "web".to_owned())]));

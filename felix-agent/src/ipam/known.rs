@@ -6,12 +6,14 @@
 //!
 //! - `state`: what is known, as a value;
 //! - `floors`: what the watch tells late;
+//! - `presence`: whether the datastore answers;
 //! - `name`: from the name of a record in the datastore to the planner's key.
 //!
 //! Deliberately absent: being up to date. Whoever writes by it compares and swaps.
 
 mod floors;
 mod name;
+mod presence;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +21,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datastore::{Change, Key, Revision, Versioned};
 use ipam::{Block, Record};
+use presence::Presence;
 use tokio::sync::{broadcast, watch};
 
+pub use presence::Away;
 pub(super) use state::Found;
 pub use state::{Labels, State};
 
@@ -38,6 +42,7 @@ struct Shared {
     /// The state's generation.
     settings: watch::Sender<u64>,
     blocks: broadcast::Sender<BlockChange>,
+    presence: Presence,
 }
 
 /// What became of a block.
@@ -58,6 +63,7 @@ impl Known {
             listed: watch::Sender::new(false),
             settings: watch::Sender::new(0),
             blocks: broadcast::Sender::new(BEHIND),
+            presence: Presence::new(),
         }))
     }
 
@@ -105,6 +111,7 @@ impl Known {
         }
         self.0.settings.send_replace(state.generation);
         drop(state);
+        self.answered();
         self.0.listed.send_replace(true);
     }
 
@@ -132,6 +139,29 @@ impl Known {
         if let ipam::Key::Block(cidr) = key {
             self.tell(before, state.index.block(cidr).map(|block| &block.value));
         }
+    }
+
+    /// Takes in what somebody wrote by this agent: whoever then asks it is not told of the time before.
+    pub fn applied(&self, key: &Key, value: &Versioned) {
+        let mut state = self.write();
+        state.applied(key, value);
+        self.0.settings.send_replace(state.generation);
+    }
+
+    /// The datastore did not answer, and why.
+    pub fn lost(&self, reason: &str) {
+        self.0.presence.lost(reason);
+    }
+
+    /// The datastore did what it was asked, or said no.
+    pub fn answered(&self) {
+        self.0.presence.answered();
+    }
+
+    /// Whether the datastore does not answer, as far as is known.
+    #[must_use]
+    pub fn away(&self) -> Option<Away> {
+        self.0.presence.away()
     }
 
     /// Takes in settings that were read apart from the watch.

@@ -26,6 +26,9 @@ const IDLE: Duration = Duration::from_millis(20);
 /// Between two looks for blocks that are of no more use.
 const PERIOD: Duration = Duration::from_secs(30);
 
+/// Until what failed is tried again.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How long no block is looked for after there was none to be had.
 const NONE_LEFT: Duration = Duration::from_secs(5);
 
@@ -67,6 +70,12 @@ impl Upkeep {
         self.none_left_until = now;
     }
 
+    /// Something could not be done: soon again.
+    fn retry(&mut self) {
+        let soon = Instant::now() + SOON;
+        self.count_at = Some(self.count_at.map_or(soon, |at| at.max(soon)));
+    }
+
     /// When there is something to do if nobody asks until then.
     pub(super) fn due(&self) -> Instant {
         self.count_at.map_or(self.look_at, |count_at| count_at.min(self.look_at))
@@ -82,15 +91,25 @@ impl Worker {
     /// Does what is due.
     pub(super) async fn keep_up(&mut self) {
         let now = Instant::now();
+        let is_idle = now >= self.upkeep.due();
         if self.upkeep.count_at.is_some_and(|at| now >= at) || self.upkeep.is_urgent() {
             self.upkeep.assigned = 0;
             self.upkeep.count_at = None;
             for family in [Family::V4, Family::V6] {
                 if let Err(error) = self.claim_ahead(family).await {
                     tracing::debug!(%error, "no block is claimed ahead");
+                    self.note(&error);
                 }
                 self.memory.settle();
             }
+        }
+        if is_idle && self.known.is_listed() {
+            if let Err(error) = self.replenish().await {
+                tracing::debug!(%error, "there are fewer standby addresses than there should be");
+                self.note(&error);
+                self.upkeep.retry();
+            }
+            self.memory.settle();
         }
         if now >= self.upkeep.look_at && !self.known.is_listed() {
             self.upkeep.look_at = now + IDLE;
@@ -167,13 +186,16 @@ impl Worker {
 
     /// Commits, with a pause after a conflict.
     async fn commit_patiently(&mut self, writes: &[ipam::Write], conflicts: &mut u32) -> Result<(), Error> {
-        if let (Step::Conflict, _) = self.commit(&mut [], writes).await? {
-            *conflicts += 1;
-            if *conflicts > CONFLICTS {
-                return Err(Error::Contended);
-            }
-            pause(*conflicts).await;
+        match self.commit(&mut [], writes).await?.0 {
+            Step::Forward => return Ok(()),
+            Step::Unknown(error) => return Err(error.into()),
+            Step::Conflict => {}
         }
+        *conflicts += 1;
+        if *conflicts > CONFLICTS {
+            return Err(Error::Contended);
+        }
+        pause(*conflicts).await;
         Ok(())
     }
 }

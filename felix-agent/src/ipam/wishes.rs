@@ -16,7 +16,7 @@ pub(super) fn planned(
     state: &State,
     now: Timestamp,
 ) -> plan::Request {
-    let Request { handle, attributes, wanted, every_family, pools, usage } = request.clone();
+    let Request { handle, attributes, wanted, every_family, pools, usage, container } = request.clone();
     let node = state.node().to_owned();
     let namespace_labels = if attributes.namespace.is_empty() {
         BTreeMap::new()
@@ -34,6 +34,8 @@ pub(super) fn planned(
         wanted,
         pools,
         usage,
+        // No endpoint of the pod is known: whoever collects what it holds has to hear of it.
+        rewrite: container.is_some(),
         now,
         node,
     };

@@ -32,14 +32,15 @@ use tokio::sync::mpsc;
 use super::known::Known;
 use super::memory::{Memory, Sight};
 use super::meter::Meter;
+use super::standby::Standby;
 use super::upkeep::Upkeep;
 use super::{Error, now, wishes};
-use pending::{Pending, next_batch, note_released};
+use pending::{next_batch, note_released};
 
-pub(super) use pending::{Job, Wish};
+pub(super) use pending::{Job, Pending, Wish};
 
 /// How often to plan anew after a conflict.
-const CONFLICTS: u32 = 40;
+pub(super) const CONFLICTS: u32 = 40;
 
 /// Steps of a batch that meet no conflict: each block that is claimed takes three.
 const STEPS: u32 = 256;
@@ -58,6 +59,7 @@ pub(super) struct Worker {
     pub(super) memory: Memory,
     pub(super) meter: Arc<Meter>,
     pub(super) upkeep: Upkeep,
+    pub(super) standby: Standby,
 }
 
 /// How a step of a batch ended.
@@ -66,6 +68,8 @@ pub(super) enum Step {
     Forward,
     /// Somebody else wrote the same records.
     Conflict,
+    /// Nobody knows what became of it.
+    Unknown(datastore::Error),
 }
 
 impl Worker {
@@ -94,6 +98,11 @@ impl Worker {
             while let Ok(job) = jobs.try_recv() {
                 waiting.push_back(job);
             }
+            while let Some(at) = waiting.iter().position(|job| matches!(job.wish, Wish::Settle(_))) {
+                if let Some(job) = waiting.remove(at) {
+                    self.settle(job).await;
+                }
+            }
             let batch = next_batch(&mut waiting);
             self.meter.requests(batch.len());
             self.serve(batch).await;
@@ -104,11 +113,15 @@ impl Worker {
     }
 
     /// Answers every wish of a batch.
-    async fn serve(&mut self, mut batch: Vec<Pending>) {
+    async fn serve(&mut self, batch: Vec<Pending>) {
         if let Err(error) = self.listed().await {
             return fail(batch, &error);
         }
-        let mut conflicts = 0;
+        let mut batch = self.admit(batch);
+        if let Some(away) = self.known.away() {
+            batch = self.promise(batch, &away.reason).await;
+        }
+        let (mut conflicts, mut unknown) = (0, 0);
         for _ in 0..STEPS {
             if batch.is_empty() || conflicts > CONFLICTS {
                 break;
@@ -116,6 +129,15 @@ impl Worker {
             match self.step(&mut batch).await {
                 Ok(Step::Forward) => {}
                 Ok(Step::Conflict) => {
+                    conflicts += 1;
+                    pause(conflicts).await;
+                }
+                // The first time it may be the answer alone that was lost.
+                Ok(Step::Unknown(error)) if unknown > 0 => {
+                    return self.do_without(batch, &error.into()).await;
+                }
+                Ok(Step::Unknown(_)) => {
+                    unknown += 1;
                     conflicts += 1;
                     pause(conflicts).await;
                 }
@@ -128,10 +150,7 @@ impl Worker {
                     }
                     return;
                 }
-                Err(error) => {
-                    self.memory.settle();
-                    return fail(batch, &error);
-                }
+                Err(error) => return self.do_without(batch, &error).await,
             }
         }
         let left = std::mem::take(&mut batch);
@@ -165,6 +184,9 @@ impl Worker {
             self.commit(batch, &writes).await?
         };
         self.conclude(batch, &answers, done).await;
+        if self.standby.is_wanted_back() {
+            self.give_up_standby().await?;
+        }
         let is_short_sighted = answers.iter().any(|answer| match answer.outcome {
             Outcome::ReadAll => true,
             Outcome::Refused(_) => sight < Sight::Store,
@@ -185,6 +207,8 @@ impl Worker {
             }
             Wish::Release(handle) => Task::Release { handle: handle.clone(), now },
             Wish::ReleaseAddress(item) => Task::ReleaseAddresses { items: vec![item.clone()], now },
+            // Never among others: it has a turn of its own.
+            Wish::Settle(_) => Task::ReleaseAddresses { items: Vec::new(), now },
         };
         batch.iter().map(task).collect()
     }
@@ -210,6 +234,10 @@ impl Worker {
                         self.upkeep.assigned(addresses.len());
                     }
                     pending.answer(Ok(addresses));
+                }
+                // What is kept ready is for when nothing else is to be had.
+                Some(Err(Error::Refused(refusal))) if self.could_give_up(&pending, &refusal) => {
+                    batch.push(pending);
                 }
                 Some(Err(error)) => denied.push((pending, error)),
                 None => batch.push(pending),
@@ -244,7 +272,7 @@ impl Worker {
         }
     }
 
-    async fn release_alone(&mut self, handle: &str) -> Result<(), Error> {
+    pub(super) async fn release_alone(&mut self, handle: &str) -> Result<(), Error> {
         for attempt in 0..CONFLICTS {
             pause(attempt).await;
             self.read(&Key::Handle(handle.to_owned())).await?;
@@ -260,7 +288,7 @@ impl Worker {
     }
 }
 
-fn fail(batch: Vec<Pending>, error: &Error) {
+pub(super) fn fail(batch: Vec<Pending>, error: &Error) {
     for pending in batch {
         pending.answer(Err(error.clone()));
     }

@@ -4,7 +4,6 @@
 //! - A node exists as long as it has a Node object.
 //! - An endpoint's addresses are held by a handle that ends with its container and interface. What stands before that is
 //!   the network that it was attached by, which an endpoint does not know: the holder of its addresses tells.
-//! - `standby.<node>` holds what a node keeps at hand for its next pods, as long as the node exists.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +29,6 @@ pub const KINDS: [Kind; 8] = [
     Kind::Node,
 ];
 
-/// The handle by which a node keeps addresses at hand.
-fn standby(node: &str) -> String {
-    format!("standby.{node}")
-}
-
 /// What a listing says.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
@@ -53,10 +47,7 @@ pub fn gather(items: BTreeMap<Key, Versioned>) -> Gathered {
     let mut endpoints: Vec<(Key, Revision, Box<WorkloadEndpoint>)> = Vec::new();
     for (key, Versioned { revision, resource }) in items {
         match resource {
-            Resource::Node(_) => {
-                gathered.facts.holders.insert(standby(&key.name));
-                gathered.facts.nodes.insert(key.name);
-            }
+            Resource::Node(_) => drop(gathered.facts.nodes.insert(key.name)),
             Resource::WorkloadEndpoint(endpoint) => endpoints.push((key, revision, endpoint)),
             Resource::IpPool(pool) => gathered.index.put_pool(*pool),
             Resource::IpReservation(reservation) => gathered.index.put_reservation(*reservation),

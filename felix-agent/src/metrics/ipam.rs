@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::ipam::{Index, Timestamp};
 
 use super::exposition::{Exposition, Kind};
-use crate::ipam::{Allocator, BOUNDS_US, Counts, Known, now};
+use crate::ipam::{Allocator, BOUNDS_US, Counts, Known, now, standby};
 use crate::leader::Published;
 use crate::leader::summary::Summary;
 
@@ -30,6 +30,8 @@ pub struct View<'a> {
     pub index: &'a Index,
     /// What the allocator counted.
     pub counts: &'a Counts,
+    /// What is kept ready for when the datastore is away.
+    pub standby: &'a standby::Status,
     /// What the leader found and collected.
     pub upkeep: &'a Summary,
     /// This moment.
@@ -40,9 +42,9 @@ impl Sources {
     /// Shows what they say now.
     pub fn view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
         let upkeep = Arc::clone(&self.upkeep.borrow());
-        let counts = self.allocator.counts();
+        let (counts, standby) = (self.allocator.counts(), self.allocator.standby());
         let state = self.known.read();
-        look(&View { index: &state.index, counts: &counts, upkeep: &upkeep, now: now() })
+        look(&View { index: &state.index, counts: &counts, standby: &standby, upkeep: &upkeep, now: now() })
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn render(out: &mut Exposition, view: &View<'_>) {
     pools(out, view);
     allocator(out, view.counts);
     latency(out, view.counts);
+    kept_ready(out, view.standby);
     upkeep(out, view.upkeep);
 }
 
@@ -127,6 +130,35 @@ fn latency(out: &mut Exposition, counts: &Counts) {
     }
     out.sample("_sum", &[], counts.latency_total.as_secs_f64());
     out.sample("_count", &[], count);
+}
+
+fn kept_ready(out: &mut Exposition, standby: &standby::Status) {
+    let away = standby.away.as_ref().map_or(0.0, |away| away.lasting().as_secs_f64());
+    out.family(
+        "fabric_datastore_away_seconds",
+        Kind::Gauge,
+        "For how long it has been away; 0 if it is not.",
+    );
+    out.sample("", &[], away);
+    let families = |out: &mut Exposition, count: fn(&(::ipam::Family, usize, usize)) -> usize| {
+        for family in &standby.families {
+            out.sample("", &[("family", &family.0.to_string())], count(family));
+        }
+    };
+    out.family(
+        "fabric_ipam_standby_ready",
+        Kind::Gauge,
+        "Addresses for pods that come while the datastore is away.",
+    );
+    families(out, |(_, ready, _)| *ready);
+    out.family("fabric_ipam_standby", Kind::Gauge, "The same, with those that were promised already.");
+    families(out, |(_, _, all)| *all);
+    out.family(
+        "fabric_ipam_unsettled",
+        Kind::Gauge,
+        "Containers attached or detached without the datastore, which does not know of it yet.",
+    );
+    out.sample("", &[], standby.unsettled);
 }
 
 fn upkeep(out: &mut Exposition, summary: &Summary) {

@@ -15,12 +15,19 @@ use super::ipam::View as Addresses;
 use crate::agent::Status;
 use crate::agent::meter::Meter;
 use crate::config::{Config, Overrides};
-use crate::ipam::Counts;
+use crate::ipam::{Counts, standby};
 use crate::leader::summary::{Collected, Summary};
 
 fn render(status: &Status, running: Option<&(View, net::Counters)>) -> String {
     let (index, counts, upkeep) = (::ipam::Index::default(), Counts::default(), Summary::default());
-    let addresses = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
+    let standby = standby::Status::default();
+    let addresses = Addresses {
+        index: &index,
+        counts: &counts,
+        standby: &standby,
+        upkeep: &upkeep,
+        now: ::ipam::Timestamp(0),
+    };
     super::render(status, running, &addresses)
 }
 
@@ -249,7 +256,13 @@ fn pools_the_allocator_and_the_leader_are_there() {
         collected: Collected { addresses: 7, ..Collected::default() },
         ..Summary::default()
     };
-    let view = Addresses { index: &index, counts: &counts, upkeep: &upkeep, now: ::ipam::Timestamp(0) };
+    let standby = standby::Status {
+        families: vec![(::ipam::Family::V4, 5, 8)],
+        unsettled: 3,
+        ..standby::Status::default()
+    };
+    let now = ::ipam::Timestamp(0);
+    let view = Addresses { index: &index, counts: &counts, standby: &standby, upkeep: &upkeep, now };
     let text = super::render(&status(), None, &view);
     let samples = scrape(&text);
     for (series, value) in [

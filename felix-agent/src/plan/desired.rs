@@ -9,15 +9,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
-use crate::dataplane::nftables::Lowered;
-
 /// The node as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
     /// Kernel settings.
     pub sysctls: Sysctls,
-    /// What is enforced: the nftables table, but for what only the kernel knows.
-    pub policy: Lowered,
     /// Host ends of pod links.
     pub links: Links,
     /// Who is behind them.

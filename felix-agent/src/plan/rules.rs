@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use policy::delta::Delta;
 use policy::program::EndpointId;
 
-use crate::dataplane::nftables::{Lowered, lower};
+use crate::dataplane::nftables::{Kept, Scope};
 use crate::inputs::Inputs;
 
-/// The policy of the local endpoints.
+/// Brings the policy of the local endpoints up to date with a program that became different from the one of the last time
+/// (`None`: from whatever it was). Where the table may differ then.
+///
+/// At any time it is what lowering all of it anew would give.
 #[must_use]
-pub fn policy(inputs: &Inputs) -> Lowered {
+pub fn follow(policy: &mut Kept, inputs: &Inputs, delta: Option<&Delta>) -> Scope {
     let interfaces: BTreeMap<EndpointId, String> =
         inputs.workloads.iter().map(|(id, workload)| (id.clone(), workload.host_interface.clone())).collect();
-    lower(inputs.cluster.program(), &interfaces, &inputs.enforcement)
+    policy.follow(inputs.cluster.program(), delta, &interfaces, &inputs.enforcement)
 }

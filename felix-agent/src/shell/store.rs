@@ -39,6 +39,7 @@ impl Audience {
     }
 
     async fn lost(&self, error: &Error) -> Result<(), Gone> {
+        self.known.lost(&error.to_string());
         self.send(|| Event::DatastoreLost(error.to_string())).await
     }
 

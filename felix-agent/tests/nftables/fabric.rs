@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use felix_agent::dataplane::enforce::{Enforced, Enforcer, World};
-use felix_agent::dataplane::nftables::{Options, lower};
+use felix_agent::dataplane::nftables::{Options, Scope, lower};
 
 use crate::namespace::Namespace;
 use crate::programs::{Builder, Interfaces, endpoint_id};
@@ -37,7 +37,7 @@ pub struct Fabric {
     pub node: Namespace,
     pub outside: Namespace,
     pub enforcer: Enforcer,
-    options: Options,
+    pub options: Options,
 }
 
 impl Fabric {
@@ -69,8 +69,8 @@ impl Fabric {
         let lowered = lower(&policy.0, &interfaces, &self.options);
         let own = NODE.iter().chain(&GATEWAYS).map(|address| address.parse().unwrap()).collect();
         let own: &BTreeSet<IpAddr> = &own;
-        let world = World { program: &policy.0, lives: &|_| true, own };
-        self.enforcer.apply(&lowered, &world).unwrap()
+        let world = World { program: &policy.0, delta: None, lives: &|_| true, own };
+        self.enforcer.apply(&lowered, Scope::Everywhere, &world).unwrap()
     }
 
     /// The kernel forgets every connection.

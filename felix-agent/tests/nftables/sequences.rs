@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use felix_agent::dataplane::enforce::{Enforcer, World};
-use felix_agent::dataplane::nftables::{Options, lower};
+use felix_agent::dataplane::nftables::{Options, Scope, lower};
 use policy::program::{Action, Match, Program, Rule, Set, SetId, Side};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -62,8 +62,8 @@ impl Node {
     /// How many endpoints do not have what they should.
     fn enforce(&mut self, program: &Program, interfaces: &Interfaces) -> usize {
         let lowered = lower(program, interfaces, &Options::default());
-        let world = World { program, lives: &|_| true, own: &BTreeSet::new() };
-        self.enforcer.apply(&lowered, &world).unwrap().unfulfilled.len()
+        let world = World { program, delta: None, lives: &|_| true, own: &BTreeSet::new() };
+        self.enforcer.apply(&lowered, Scope::Everywhere, &world).unwrap().unfulfilled.len()
     }
 
     fn meet(&mut self, incident: Incident, program: &Program) {

@@ -61,6 +61,7 @@ fn set(name: &'static str) -> impl Strategy<Value = Set> {
         vec![Datatype::Interface, Datatype::Ipv6Address],
         vec![Datatype::Ipv4Address, Datatype::Protocol, Datatype::Port],
         vec![Datatype::Ipv6Address, Datatype::Protocol, Datatype::Port],
+        vec![Datatype::Number, Datatype::Number, Datatype::Ipv6Address],
     ]);
     match name {
         "m1" | "m2" => name_key
@@ -95,6 +96,7 @@ fn value(datatype: Datatype) -> BoxedStrategy<Value> {
         Datatype::Ipv6Address => (0..12_u128).prop_map(|n| Value::Address(v6(0xfd << 120 | n))).boxed(),
         Datatype::Protocol => select(vec![6, 17, 132]).prop_map(Value::Protocol).boxed(),
         Datatype::Port => (1..5_u16).prop_map(Value::Port).boxed(),
+        Datatype::Number => select(vec![0, 1, 0x0123_4567, u32::MAX]).prop_map(Value::Number).boxed(),
         Datatype::Interface => select(vec!["fab1", "fab2", "fab123456789012"])
             .prop_map(|name| Value::Interface(name.to_owned()))
             .boxed(),
@@ -196,6 +198,7 @@ fn fields(key: &[Datatype]) -> impl Iterator<Item = Vec<Field>> {
             Datatype::Protocol => Field::Protocol,
             Datatype::Port => Field::Port(side),
             Datatype::Interface => Field::Interface(side),
+            Datatype::Number => Field::Number(0x0123_4567),
         };
         key.iter().map(field).collect()
     })
@@ -210,7 +213,7 @@ fn condition(sets: &BTreeMap<String, Set>) -> impl Strategy<Value = Vec<Statemen
         for fields in fields(&set.key) {
             let family = fields.iter().find_map(|field| match field {
                 Field::Address(_, family) => Some(Statement::Family(*family)),
-                Field::Interface(_) | Field::Protocol | Field::Port(_) => None,
+                Field::Interface(_) | Field::Protocol | Field::Port(_) | Field::Number(_) => None,
             });
             let asked =
                 [Statement::InSet(fields.clone(), name.clone()), Statement::NotInSet(fields, name.clone())];

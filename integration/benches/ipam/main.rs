@@ -24,7 +24,7 @@ mod report;
 mod scale;
 mod site;
 
-use report::Report;
+use report::{OURS, Report};
 
 /// Measures what addresses cost.
 #[derive(Debug, Parser)]
@@ -74,7 +74,7 @@ impl std::fmt::Display for Work {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let target = target()?;
-    let mut report = Report::default();
+    let mut report = Report::new(OURS);
     for round in 1..=arguments.rounds {
         for work in &arguments.work {
             progress(&format!("round {round} of {}: {work}", arguments.rounds));

@@ -23,6 +23,8 @@ pub struct Settings {
     pub labels: BTreeMap<String, String>,
     /// How garbage is collected, if not as agents do by themselves.
     pub collection: Option<Collection>,
+    /// Addresses of each family that are kept ready for when the datastore is away.
+    pub standby: u32,
 }
 
 /// Where resources are kept.
@@ -48,9 +50,10 @@ pub struct Collection {
     pub grace_period_secs: u32,
 }
 
+/// Nothing is kept ready, so that addresses in use are those that somebody asked for.
 impl From<Datastore> for Settings {
     fn from(datastore: Datastore) -> Self {
-        Self { datastore, labels: BTreeMap::new(), collection: None }
+        Self { datastore, labels: BTreeMap::new(), collection: None, standby: 0 }
     }
 }
 
@@ -92,10 +95,12 @@ impl Settings {
             self.datastore.render(),
             socket.display()
         );
+        let journal = socket.with_file_name("agent.journal");
+        let _ = writeln!(text, "ipam:\n  standby: {}\n  journal: {}", self.standby, journal.display());
         if let Some(Collection { interval_secs, grace_period_secs }) = self.collection {
             let _ = writeln!(
                 text,
-                "ipam:\n  garbageCollection: {{ intervalSecs: {interval_secs}, gracePeriodSecs: {grace_period_secs} }}"
+                "  garbageCollection: {{ intervalSecs: {interval_secs}, gracePeriodSecs: {grace_period_secs} }}"
             );
         }
         let _ = write!(

@@ -44,6 +44,9 @@ spec: { ipCooldownSeconds: 2 }
 const REST: Duration = Duration::from_millis(1_950);
 
 const NODES: u8 = 4;
+
+/// Addresses of each family that each node keeps ready, if there is room.
+const STANDBY: u32 = 2;
 const CLIENTS_OF_A_NODE: u64 = 3;
 
 /// How long things go wrong, seconds.
@@ -64,7 +67,8 @@ fn run(backend: Backend) {
         u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos())
     });
     println!("FABRIC_SEED={seed}");
-    let mut world = World::new(backend, NODES, QUICK);
+    // What is kept ready is in the way of nobody.
+    let mut world = World::with_standby(backend, NODES, QUICK, STANDBY);
     world.apply(MANIFEST);
 
     let history = Arc::new(History::default());
@@ -144,10 +148,11 @@ fn await_what_was_told(world: &World, clients: &[Client]) {
     for node in &world.fleet.nodes {
         eventually("agents know what clients were told", PATIENCE, || {
             let mut known: BTreeMap<String, Vec<Allocation>> = BTreeMap::new();
-            for allocation in allocations(node)? {
+            for allocation in allocations(node)?.into_iter().filter(|one| !is_standby(&one.handle)) {
                 known.entry(allocation.handle.clone()).or_default().push(allocation);
             }
-            let mut handles: BTreeSet<String> = names(node, "handles")?.into_iter().collect();
+            let mut handles: BTreeSet<String> =
+                names(node, "handles")?.into_iter().filter(|handle| !is_standby(handle)).collect();
             for held in clients.iter().flat_map(|client| &client.held) {
                 let handle = &held.request.handle;
                 let told = addresses(&held.allocations);
@@ -162,6 +167,11 @@ fn await_what_was_told(world: &World, clients: &[Client]) {
         })
         .unwrap();
     }
+}
+
+/// Whether a handle is of what a node keeps ready.
+fn is_standby(handle: &str) -> bool {
+    handle.starts_with("standby:")
 }
 
 /// Releases whatever may be held. Of handles that were in doubt once more, as a container runtime does.

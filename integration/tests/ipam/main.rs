@@ -12,5 +12,7 @@ mod migration;
 mod operator;
 mod outage;
 mod refusal;
+mod standby;
 mod upkeep;
+mod watch;
 mod world;

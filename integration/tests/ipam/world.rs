@@ -48,9 +48,23 @@ impl World {
 
     /// The same, with agents that do not run yet.
     pub fn idle(backend: Backend, nodes: u8, collection: Collection) -> Self {
+        Self::idle_with(backend, nodes, collection, 0)
+    }
+
+    /// With running agents that keep so many addresses of each family ready.
+    pub fn with_standby(backend: Backend, nodes: u8, collection: Collection, standby: u32) -> Self {
+        let mut world = Self::idle_with(backend, nodes, collection, standby);
+        for node in &mut world.fleet.nodes {
+            node.start_agent().unwrap();
+        }
+        world
+    }
+
+    fn idle_with(backend: Backend, nodes: u8, collection: Collection, standby: u32) -> Self {
         let lab = Lab::new("test").unwrap();
         let directory = lab.make_directory("datastore").unwrap();
-        let settings = |datastore| Settings { collection: Some(collection), ..Settings::from(datastore) };
+        let settings =
+            |datastore| Settings { collection: Some(collection), standby, ..Settings::from(datastore) };
         Self { fleet: Fleet::build(lab, backend, &directory, nodes, settings).unwrap() }
     }
 
@@ -173,11 +187,14 @@ pub fn await_clean(node: &Node) {
     .unwrap();
 }
 
-/// Waits until there are neither allocations nor handles.
+/// Waits until there are neither allocations nor handles, but of what nodes keep ready.
 #[track_caller]
 pub fn await_nothing_left(node: &Node) {
+    let is_anybodys = |handle: &String| !handle.starts_with("standby:");
     eventually("nothing is left", PATIENCE, || {
-        let (left, handles) = (allocations(node)?, names(node, "handles")?);
+        let (mut left, mut handles) = (allocations(node)?, names(node, "handles")?);
+        left.retain(|allocation| is_anybodys(&allocation.handle));
+        handles.retain(is_anybodys);
         ensure!(left.is_empty() && handles.is_empty(), "{left:?}, {handles:?}");
         Ok(())
     })

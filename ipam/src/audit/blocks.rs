@@ -6,7 +6,7 @@ use super::{Audit, Progress, Stage, count};
 use crate::block::{Allocation, Block};
 use crate::index::Holding;
 use crate::plan::ReleaseItem;
-use crate::usage;
+use crate::{standby, usage};
 
 /// What may mend a block that garbage collection has to leave alone.
 const WAIT: &str = "delete the pods that use its addresses; then it goes by itself";
@@ -29,6 +29,7 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
             self.pool(block);
             for (address, allocation) in block.allocations() {
                 self.report.counts.allocations += 1;
+                self.report.counts.standby += u64::from(standby::is_handle(&allocation.handle));
                 self.allocation(&Holding { address, allocation, block });
             }
         }

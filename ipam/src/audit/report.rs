@@ -42,6 +42,8 @@ pub struct Counts {
     pub affinities: u64,
     pub handles: u64,
     pub allocations: u64,
+    /// Of the allocations, those that nodes keep ready.
+    pub standby: u64,
     pub endpoints: u64,
     pub nodes: u64,
 }

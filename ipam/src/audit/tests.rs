@@ -40,8 +40,16 @@ fn everything_is_counted_and_progress_is_told_to_the_end() {
         assert!(done <= total && last.get(&stage).is_none_or(|before: &(u64, u64)| before.0 <= done));
         last.insert(stage, (done, total));
     });
-    let counts =
-        Counts { pools: 2, blocks: 4, affinities: 4, handles: 2, allocations: 4, endpoints: 2, nodes: 2 };
+    let counts = Counts {
+        pools: 2,
+        blocks: 4,
+        affinities: 4,
+        handles: 2,
+        allocations: 4,
+        standby: 0,
+        endpoints: 2,
+        nodes: 2,
+    };
     assert_eq!(report, Report { counts, problems: Vec::new() });
     let ends: Vec<_> = last.into_iter().map(|(stage, (done, total))| (stage.name(), done, total)).collect();
     assert_eq!(ends, [("blocks", 4, 4), ("handles", 2, 2), ("endpoints", 2, 2), ("affinities", 4, 4)]);

@@ -234,6 +234,9 @@ fn utilisation(index: &Index, plain: &Plain) {
                 addresses_total: own().map(|block| u64::from(block.size())).sum(),
                 addresses_used: used().count() as u64,
                 addresses_borrowed: borrowed as u64,
+                addresses_standby: used()
+                    .filter(|holding| crate::standby::is_handle(&holding.allocation.handle))
+                    .count() as u64,
             };
             if utilisation.blocks + utilisation.addresses_used > 0 {
                 nodes.insert(node, utilisation);

@@ -21,6 +21,8 @@ pub struct PoolUtilisation<'a> {
     pub reserved: u128,
     /// Addresses that rest after they were given back.
     pub cooling: u64,
+    /// Of those in use, addresses that nodes keep ready only ([`crate::standby`]).
+    pub standby: u64,
     /// The nodes with blocks or addresses of it, by name.
     pub nodes: Vec<NodeUtilisation<'a>>,
 }
@@ -38,6 +40,8 @@ pub struct NodeUtilisation<'a> {
     pub addresses_used: u64,
     /// Of those, from blocks of other nodes.
     pub addresses_borrowed: u64,
+    /// And those that are kept ready only.
+    pub addresses_standby: u64,
 }
 
 impl Index {
@@ -47,12 +51,15 @@ impl Index {
         let pool = self.pool(pool)?;
         let blocks = || self.blocks(None, Some(&pool.name), None).map(|block| &block.value);
         let cooldown = self.configuration().cooldown();
+        let nodes: Vec<NodeUtilisation<'_>> =
+            self.nodes.keys().filter_map(|node| self.node_utilisation(pool, node)).collect();
         Some(PoolUtilisation {
             pool,
             usage: usage::pool_usage(pool, blocks()),
             reserved: self.kept_free(pool, blocks()),
             cooling: blocks().map(|block| cooling(block, now, cooldown)).sum(),
-            nodes: self.nodes.keys().filter_map(|node| self.node_utilisation(pool, node)).collect(),
+            standby: nodes.iter().map(|node| node.addresses_standby).sum(),
+            nodes,
         })
     }
 
@@ -67,13 +74,20 @@ impl Index {
         let shares = &self.nodes.get(node)?.shares;
         let shares = shares.range((Bound::Included(pool.cidr), Bound::Unbounded));
         let shares = shares.take_while(|(cidr, _)| is_within(Some(pool.cidr), cidr));
-        let mut sum =
-            NodeUtilisation { node, blocks: 0, addresses_total: 0, addresses_used: 0, addresses_borrowed: 0 };
+        let mut sum = NodeUtilisation {
+            node,
+            blocks: 0,
+            addresses_total: 0,
+            addresses_used: 0,
+            addresses_borrowed: 0,
+            addresses_standby: 0,
+        };
         let mut any = false;
         for (cidr, share) in shares {
             any = true;
             let used = u64::from(share.used);
             sum.addresses_used += used;
+            sum.addresses_standby += u64::from(share.standby);
             if share.is_owner {
                 sum.blocks += 1;
                 sum.addresses_total += self.block(cidr).map_or(0, |block| u64::from(block.value.size()));

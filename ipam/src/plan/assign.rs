@@ -69,7 +69,10 @@ pub(super) enum Attempt {
 pub(super) fn attempt(draft: &mut Draft<'_>, request: &Request) -> Result<Attempt, AssignError> {
     let standing = Standing::of(draft, request)?;
     if standing.is_complete() {
-        return Ok(Attempt::Held(standing.arrange(&BTreeSet::new())));
+        let held = standing.arrange(&BTreeSet::new());
+        // With nothing to add, nothing stands in the way of the writes.
+        let is_written = request.rewrite && take(draft, request, &[]);
+        return Ok(if is_written { Attempt::Taken(held) } else { Attempt::Held(held) });
     }
     // All choices before any change: one that fails leaves nothing half done.
     let (mut chosen, mut free, mut prepare) = (BTreeSet::new(), Vec::new(), Vec::new());
@@ -121,7 +124,7 @@ pub(super) fn attempt(draft: &mut Draft<'_>, request: &Request) -> Result<Attemp
 /// gone, and are written too, and first: someone with the same handle may be about to write one of them, and must fail,
 /// or have been seen, before there is more in another block. False, and nothing done, if earlier tasks need it the other
 /// way round.
-fn take(draft: &mut Draft<'_>, request: &Request, free: &[(IpNetwork, IpAddr)]) -> bool {
+pub(super) fn take(draft: &mut Draft<'_>, request: &Request, free: &[(IpNetwork, IpAddr)]) -> bool {
     let id = &request.handle;
     let named = draft.handle(id).into_iter().flat_map(|handle| handle.blocks.keys());
     let named: BTreeSet<IpNetwork> = named.filter(|cidr| draft.block(cidr).is_some()).copied().collect();

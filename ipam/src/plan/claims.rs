@@ -191,6 +191,8 @@ impl<'d, 'a> Claims<'d, 'a> {
             .filter(|block| !self.snapshot().reserved().covers_all(&block.cidr()))
             .filter(|block| !self.draft.is_founding(&block.cidr()))
             .filter(|block| !self.draft.has_touched_affinity(block.node(), &block.cidr()))
+            // What an earlier task of the draft empties is given back by that one first.
+            .filter(|block| self.snapshot().block(&block.cidr()).is_some_and(|there| there.value.used() == 0))
             .collect();
         let block = idle.get(walk::place(self.node, idle.len())?)?;
         Some(Claims { node: block.node(), ..self }.give_back(block.cidr()))

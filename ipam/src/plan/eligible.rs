@@ -194,3 +194,24 @@ pub(super) fn why_not_node(pool: &Pool, node: &str, labels: &BTreeMap<String, St
     let node = node.to_owned();
     (!selector.matches(labels)).then(|| WhyNot::Node { selector: selector.clone(), node })
 }
+
+/// The pools of a family out of which this node's pods get addresses unasked, in groups that stand in for each other: those
+/// for the same namespaces.
+pub(super) fn workload_groups<'a>(
+    snapshot: &'a Snapshot,
+    node: &str,
+    node_labels: &BTreeMap<String, String>,
+    family: Family,
+) -> Vec<Vec<&'a Pool>> {
+    let mut groups: BTreeMap<Option<&Selector>, Vec<&Pool>> = BTreeMap::new();
+    for pool in snapshot.pools().filter(|pool| pool.family() == family) {
+        let serves = pool.assignment_mode == AssignmentMode::Automatic
+            && pool.allowed_uses.contains(&Use::Workload)
+            && why_not_anyone(snapshot, pool).is_none()
+            && why_not_node(pool, node, node_labels).is_none();
+        if serves {
+            groups.entry(pool.namespace_selector.as_ref()).or_default().push(pool);
+        }
+    }
+    groups.into_values().collect()
+}

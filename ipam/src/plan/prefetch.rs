@@ -9,16 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use selector::Selector;
-
 use super::claims::Claims;
 use super::draft::{Change, Draft};
 use super::eligible;
 use crate::affinity::AffinityState;
 use crate::block::Block;
 use crate::family::Family;
-use crate::pool::{AssignmentMode, Pool};
-use crate::purpose::Use;
+use crate::pool::Pool;
 use crate::snapshot::{Scope, Snapshot, Write};
 use crate::timestamp::Timestamp;
 use crate::usage;
@@ -45,19 +42,8 @@ pub fn prefetch(
     family: Family,
     now: Timestamp,
 ) -> Prefetch {
-    // Pools for the same namespaces stand in for each other.
-    let mut groups: BTreeMap<Option<&Selector>, Vec<&Pool>> = BTreeMap::new();
-    for pool in snapshot.pools().filter(|pool| pool.family() == family) {
-        let serves = pool.assignment_mode == AssignmentMode::Automatic
-            && pool.allowed_uses.contains(&Use::Workload)
-            && eligible::why_not_anyone(snapshot, pool).is_none()
-            && eligible::why_not_node(pool, node, node_labels).is_none();
-        if serves {
-            groups.entry(pool.namespace_selector.as_ref()).or_default().push(pool);
-        }
-    }
     let mut draft = Draft::new(snapshot);
-    for pools in groups.into_values() {
+    for pools in eligible::workload_groups(snapshot, node, node_labels, family) {
         let claims = Claims { draft: &draft, node, now };
         match next_of(claims, &pools) {
             Some(Next::Changes(changes)) => changes.into_iter().for_each(|change| draft.apply(change)),
@@ -77,12 +63,8 @@ enum Next {
 /// The next step towards another block of these pools, if it is wanted and can be had.
 fn next_of(claims: Claims<'_, '_>, pools: &[&Pool]) -> Option<Next> {
     let snapshot = claims.draft.snapshot();
-    let of_pools = |block: &&Block| pools.iter().any(|pool| usage::holds(pool, block));
-    let confirmed =
-        snapshot.affinities_of(claims.node).filter(|claim| claim.value.state == AffinityState::Confirmed);
-    let own = confirmed.filter_map(|claim| snapshot.block(&claim.value.cidr)).map(|block| &block.value);
-    let own: Vec<&Block> = own.filter(|block| block.node() == claims.node).filter(of_pools).collect();
-    let enough = (own.iter().map(|block| block.size()).max()? / 4).max(1);
+    let own = own_blocks(snapshot, claims.node, pools);
+    let enough = enough(&own)?;
     let cooldown = snapshot.configuration().cooldown();
     let free = own.iter().map(|block| {
         block.available(claims.now, cooldown, |address| snapshot.reserved().covers(address)).count()
@@ -99,4 +81,18 @@ fn next_of(claims: Claims<'_, '_>, pools: &[&Pool]) -> Option<Next> {
     }
     let cidr = pools.iter().find_map(|pool| claims.unclaimed(pool))?;
     claims.claim(cidr).map(Next::Changes)
+}
+
+/// The blocks of these pools that the node has confirmed, ascending.
+pub(super) fn own_blocks<'a>(snapshot: &'a Snapshot, node: &str, pools: &[&Pool]) -> Vec<&'a Block> {
+    let of_pools = |block: &&Block| pools.iter().any(|pool| usage::holds(pool, block));
+    let confirmed =
+        snapshot.affinities_of(node).filter(|claim| claim.value.state == AffinityState::Confirmed);
+    let own = confirmed.filter_map(|claim| snapshot.block(&claim.value.cidr)).map(|block| &block.value);
+    own.filter(|block| block.node() == node).filter(of_pools).collect()
+}
+
+/// So many free addresses in these blocks, or fewer, and the node wants another; `None` if it has none of these.
+pub(super) fn enough(own: &[&Block]) -> Option<u32> {
+    Some((own.iter().map(|block| block.size()).max()? / 4).max(1))
 }

@@ -27,6 +27,9 @@ pub struct Request {
     pub pools: Vec<String>,
     /// What for.
     pub usage: Use,
+    /// Whether to write what the handle holds already once more. For a pod that is not known to run: what it holds may be about
+    /// to be collected, and whoever collects has to fail, or be seen.
+    pub rewrite: bool,
     /// When.
     pub now: Timestamp,
 }

@@ -3,11 +3,13 @@
 mod blocks;
 mod crowd;
 mod model;
+mod outage;
 mod pools;
 mod refusals;
 mod releases;
 mod sharing;
 mod splits;
+mod standby;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};

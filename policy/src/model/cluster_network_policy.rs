@@ -34,7 +34,8 @@ impl Policy {
         let tier = reader.tier(&spec.tier);
         let subject = reader.subject(&spec.subject);
         let order = reader.order(spec.priority);
-        let is_whole = reader.is_known("spec", &spec.rest, "rules that accept or pass are left out");
+        let is_whole =
+            reader.is_known("spec", &spec.rest, "rules that accept are left out, those that pass deny");
         let ingress = reader.rules("spec.ingress", "from", &spec.ingress, |rule| Draft {
             name: &rule.name,
             action: &rule.action,
@@ -68,9 +69,12 @@ impl Policy {
     }
 }
 
-/// A rule of a policy that selects more than was meant.
+/// A rule of a policy that selects more than was meant. What it would pass on, later tiers might have denied.
 fn only_denying(rule: PolicyRule) -> PolicyRule {
-    if rule.action == Action::Deny { rule } else { PolicyRule::nothing(rule.action) }
+    match rule.action {
+        Action::Allow | Action::Log => PolicyRule::nothing(rule.action),
+        Action::Deny | Action::Pass => PolicyRule { action: Action::Deny, ..rule },
+    }
 }
 
 fn as_egress(peer: &IngressPeer) -> EgressPeer {
@@ -155,7 +159,9 @@ impl Reader {
             if pods.is_some() { "spec.subject.pods.namespaceSelector" } else { "spec.subject.namespaces" };
         let selector = self.endpoints(namespaces, field, pods, "spec.subject.pods.podSelector");
         for problem in self.problems.iter_mut().skip(before) {
-            problem.what.push_str("; what the rest of the selector selects is denied what the policy denies");
+            problem.what.push_str(
+                "; what the rest of the selector selects is denied what the policy denies or passes",
+            );
         }
         Some((selector, self.problems.len() == before))
     }
@@ -198,22 +204,18 @@ impl Reader {
             }
         };
         let accepts = action == Action::Allow;
-        let treatment = if accepts { "this peer matches nothing" } else { "the rule denies everything" };
+        let treatment = if accepts { "the rule matches nothing" } else { "the rule denies everything" };
         let peers_field = format!("{field}.{peers_field}");
         let (peers, mut peers_usable) = self.items(&draft.peers, &peers_field, treatment, Self::peer);
         if draft.peers.is_empty() {
             self.complain::<()>(peers_field, "needs at least one peer", treatment);
             peers_usable = false;
         }
-        let treatment = if accepts { "the rule matches nothing" } else { "the rule denies everything" };
         let is_whole = self.is_known(field, draft.rest, treatment);
         let name = Some(draft.name.to_owned()).filter(|name| !name.is_empty());
-        let closed = match (is_whole, peers_usable, accepts) {
-            (false, _, true) => Some(PolicyRule::nothing(action)),
-            (false, _, false) | (_, false, false) => Some(PolicyRule::everything(Action::Deny)),
-            (true, true, _) | (true, false, true) => None,
-        };
-        if let Some(closed) = closed {
+        if !is_whole || !peers_usable {
+            let closed =
+                if accepts { PolicyRule::nothing(action) } else { PolicyRule::everything(Action::Deny) };
             return PolicyRule { name, ..closed };
         }
         let treatment = if accepts { "it matches nothing" } else { "the rule denies every protocol" };

@@ -94,9 +94,9 @@ fn a_subject_that_cannot_be_read_isolates_and_allows_nothing() {
             "spec.podSelector.matchExpressions[0].operator: \"Is\" is not one of In, NotIn, Exists, DoesNotExist; the policy isolates what the rest of the selector selects, and allows nothing"
         ]
     );
-    assert!(!scenario.program_allows("192.0.2.1", "shop/db", "tcp/80"));
-    assert!(!scenario.program_allows("shop/db", "192.0.2.1", "tcp/80"));
-    assert!(scenario.program_allows("192.0.2.1", "shop/web", "tcp/80"));
+    assert!(!scenario.allows("192.0.2.1", "shop/db", "tcp/80"));
+    assert!(!scenario.allows("shop/db", "192.0.2.1", "tcp/80"));
+    assert!(scenario.allows("192.0.2.1", "shop/web", "tcp/80"));
 }
 
 #[test]

@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use proto::v1::ReleaseRefusalCode as Code;
 use proto::v1::{
     Allocation, ListAllocationsRequest, ReleaseItem, ReleaseRequest, ReleaseResponse, WhoHasRequest,
 };
-use tonic::Code;
 
 use super::show::list_allocations;
 use crate::agent::Agent;
@@ -71,6 +71,11 @@ pub(crate) async fn release(agent: &Agent, output: &Output, plan: Plan) -> Resul
     outcome?;
     match released.counts() {
         (_, 0) => Ok(()),
+        (some, refused) if released.count_unknown() > 0 => Err(Failure::Unavailable(format!(
+            "{refused} of {} addresses {were} released, {} of them because the datastore did not answer; try again",
+            some + refused,
+            released.count_unknown()
+        ))),
         (some, refused) => {
             Err(Failure::Failed(format!("{refused} of {} addresses {were} released", some + refused)))
         }
@@ -95,7 +100,7 @@ async fn carry_out(agent: &Agent, plan: Plan, released: &mut Released) -> Result
                         handle: held.handle,
                         sequence: Some(held.sequence),
                     }),
-                    Err(reason) => released.refuse(address.to_string(), reason),
+                    Err(reason) => released.refuse(address.to_string(), reason, Code::NotInUse),
                 }
             }
             release_items(agent, items, released).await?;
@@ -104,7 +109,7 @@ async fn carry_out(agent: &Agent, plan: Plan, released: &mut Released) -> Result
             for address in addresses {
                 match who_has(agent, address.to_string()).await? {
                     Ok(held) => released.release(held),
-                    Err(reason) => released.refuse(address.to_string(), reason),
+                    Err(reason) => released.refuse(address.to_string(), reason, Code::NotInUse),
                 }
             }
         }
@@ -138,13 +143,15 @@ async fn compare_items(agent: &Agent, items: Vec<Item>, released: &mut Released)
         progress.show("Comparing", done as u64, items.len() as u64);
         match who_has(agent, address.clone()).await? {
             Ok(held) if held.handle != *handle => {
-                released.refuse(address.clone(), format!("held by {} now, not by {handle}", held.handle));
+                let reason = format!("held by {} now, not by {handle}", held.handle);
+                released.refuse(address.clone(), reason, Code::OtherHolder);
             }
             Ok(held) if Some(held.sequence) != *sequence => {
-                released.refuse(address.clone(), "given out again since the check".to_owned());
+                let reason = "given out again since the check".to_owned();
+                released.refuse(address.clone(), reason, Code::GivenOutAgain);
             }
             Ok(held) => released.release(held),
-            Err(reason) => released.refuse(address.clone(), reason),
+            Err(reason) => released.refuse(address.clone(), reason, Code::NotInUse),
         }
     }
     Ok(())
@@ -159,7 +166,7 @@ async fn who_has(agent: &Agent, address: String) -> Result<Result<Allocation, St
     let answer = agent.try_ask(agent.ipam().who_has(WhoHasRequest { address })).await?;
     match answer {
         Ok(answer) => Ok(answer.allocation.ok_or_else(|| "nobody has it".to_owned())),
-        Err(status) if status.code() == Code::NotFound => Ok(Err(status.message().to_owned())),
+        Err(status) if status.code() == tonic::Code::NotFound => Ok(Err(status.message().to_owned())),
         Err(status) => Err(Failure::of_status(&status, agent.timeout())),
     }
 }

@@ -9,6 +9,9 @@ pub(crate) const HEADERS: [&str; 6] = ["ADDRESS", "POD", "NODE", "BLOCK", "POOL"
 /// Column heads for what [`Allocation::row_wide`] has beyond.
 pub(crate) const HEADERS_WIDE: [&str; 1] = ["SEQUENCE"];
 
+/// How the handles begin of addresses that nodes keep ready for when the datastore is away.
+const STANDBY: &str = "standby:";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Allocation {
@@ -76,6 +79,7 @@ impl Allocation {
 
     fn pod(&self) -> String {
         match self.pod_name.is_empty() {
+            true if self.handle.starts_with(STANDBY) => "(standby)".to_owned(),
             true => String::new(),
             false => format!("{}/{}", self.pod_namespace, self.pod_name),
         }

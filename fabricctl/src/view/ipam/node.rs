@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::output::quantity::{Usage, render_usage};
 
 /// Column heads for [`NodeUse::row`]: ADDRESSES are those that it uses of its own blocks, and what is in these.
-pub(super) const HEADERS: [&str; 6] = ["NODE", "POOL", "BLOCKS", "ADDRESSES", "USAGE", "BORROWED"];
+pub(super) const HEADERS: [&str; 7] = ["NODE", "POOL", "BLOCKS", "ADDRESSES", "USAGE", "BORROWED", "STANDBY"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,15 +20,23 @@ pub(crate) struct NodeUse {
     addresses_used: u64,
     /// Of those, from blocks of other nodes.
     addresses_borrowed: u64,
+    /// Of those in use, kept ready only for when the datastore is away.
+    addresses_standby: u64,
 }
 
 impl NodeUse {
     /// Of this pool.
     pub(super) fn new(pool: &str, message: v1::NodeUtilisation) -> Self {
-        let v1::NodeUtilisation { node, blocks, addresses_total, addresses_used, addresses_borrowed } =
-            message;
+        let v1::NodeUtilisation {
+            node,
+            blocks,
+            addresses_total,
+            addresses_used,
+            addresses_borrowed,
+            addresses_standby,
+        } = message;
         let pool = pool.to_owned();
-        Self { node, pool, blocks, addresses_total, addresses_used, addresses_borrowed }
+        Self { node, pool, blocks, addresses_total, addresses_used, addresses_borrowed, addresses_standby }
     }
 
     pub(super) fn row(&self) -> Vec<String> {
@@ -41,6 +49,7 @@ impl NodeUse {
             format!("{own}/{total}"),
             render_usage(Usage { used: own, reserved: "0", cooling: 0, total: &total }),
             self.addresses_borrowed.to_string(),
+            self.addresses_standby.to_string(),
         ]
     }
 }

@@ -11,7 +11,7 @@ pub(super) const HEADERS: [&str; 9] =
     ["POOL", "CIDR", "BLOCK", "BLOCKS", "ADDRESSES", "USAGE", "RESERVED", "COOLING", "STATE"];
 
 /// Column heads for what [`Pool::row_wide`] has beyond.
-pub(super) const HEADERS_WIDE: [&str; 3] = ["USES", "NODES", "NAMESPACES"];
+pub(super) const HEADERS_WIDE: [&str; 4] = ["STANDBY", "USES", "NODES", "NAMESPACES"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +33,8 @@ pub(crate) struct Pool {
     addresses_used: u64,
     addresses_reserved: String,
     addresses_cooling: u64,
+    /// Of those in use, kept ready only for when the datastore is away.
+    addresses_standby: u64,
     blocks_total: String,
     blocks_used: u64,
 }
@@ -55,6 +57,7 @@ impl From<v1::Pool> for Pool {
             allowed_uses,
             addresses_reserved,
             addresses_cooling,
+            addresses_standby,
         } = message;
         Self {
             name,
@@ -70,6 +73,7 @@ impl From<v1::Pool> for Pool {
             addresses_used,
             addresses_reserved,
             addresses_cooling,
+            addresses_standby,
             blocks_total,
             blocks_used,
         }
@@ -100,6 +104,7 @@ impl Pool {
     pub(super) fn row_wide(&self) -> Vec<String> {
         let mut row = self.row();
         row.extend([
+            self.addresses_standby.to_string(),
             table::join(&self.allowed_uses),
             all_if_empty(&self.node_selector),
             all_if_empty(&self.namespace_selector),

@@ -55,6 +55,15 @@ pub(super) fn name(field: &str, text: &str) -> Result<(), Status> {
 /// Who holds addresses: printable, as it stands in names, tables and logs.
 pub(super) fn handle(field: &str, text: &str) -> Result<(), Status> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    if ::ipam::standby::is_handle(text) {
+        let what = "is of an address that a node keeps ready for its next pods; its agent alone takes and gives back those";
+        return Err(failure::field(
+            field,
+            format!(
+                "\"{text}\" {what} (ipam.standby there says how many; those of a node that is gone go by themselves)"
+            ),
+        ));
+    }
     if !text.is_empty() && text.len() <= NAME && text.chars().all(is_plain) {
         return Ok(());
     }

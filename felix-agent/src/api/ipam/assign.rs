@@ -53,7 +53,7 @@ fn understand(request: v1::AssignRequest) -> Result<ipam::Request, Status> {
         return Err(failure::field("pod_name", "a pod has a name and a namespace; give both or neither"));
     }
     let attributes = Attributes { namespace: pod_namespace, pod: pod_name, ..Attributes::default() };
-    Ok(ipam::Request { handle, attributes, wanted, every_family: false, pools, usage })
+    Ok(ipam::Request { handle, attributes, wanted, every_family: false, pools, usage, container: None })
 }
 
 fn wanted(ipv4: u32, ipv6: u32, addresses: &[String]) -> Result<Vec<Wanted>, Status> {

@@ -58,7 +58,8 @@ fn describe_progress(progress: Progress) -> v1::CheckProgress {
 }
 
 fn describe_report(revision: Revision, report: Report) -> v1::CheckReport {
-    let audit::Counts { pools, blocks, affinities, handles, allocations, endpoints, nodes } = report.counts;
+    let audit::Counts { pools, blocks, affinities, handles, allocations, standby, endpoints, nodes } =
+        report.counts;
     v1::CheckReport {
         revision: revision.0,
         pools,
@@ -66,6 +67,7 @@ fn describe_report(revision: Revision, report: Report) -> v1::CheckReport {
         affinities,
         handles,
         allocations,
+        standby,
         endpoints,
         nodes,
         problems: report.problems.into_iter().map(describe_problem).collect(),

@@ -5,7 +5,7 @@ use ::ipam::{AffinityState, AssignmentMode, Block, Index, Timestamp, Use};
 use proto::v1;
 
 pub(super) fn pool(utilisation: &PoolUtilisation<'_>) -> v1::Pool {
-    let PoolUtilisation { pool, usage, reserved, cooling, .. } = utilisation;
+    let PoolUtilisation { pool, usage, reserved, cooling, standby, .. } = utilisation;
     let selector =
         |selector: &Option<selector::Selector>| selector.as_ref().map_or(String::new(), ToString::to_string);
     let mode = match pool.assignment_mode {
@@ -28,6 +28,7 @@ pub(super) fn pool(utilisation: &PoolUtilisation<'_>) -> v1::Pool {
         allowed_uses: pool.allowed_uses.iter().copied().map(Use::name).map(str::to_owned).collect(),
         addresses_reserved: reserved.to_string(),
         addresses_cooling: *cooling,
+        addresses_standby: *standby,
     }
 }
 
@@ -43,6 +44,7 @@ fn node(utilisation: &NodeUtilisation<'_>) -> v1::NodeUtilisation {
         addresses_total: utilisation.addresses_total,
         addresses_used: utilisation.addresses_used,
         addresses_borrowed: utilisation.addresses_borrowed,
+        addresses_standby: utilisation.addresses_standby,
     }
 }
 

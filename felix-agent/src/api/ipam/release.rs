@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ::ipam::Index;
 use ::ipam::index::Holding;
-use ::ipam::plan::ReleaseItem;
+use ::ipam::plan::{Refusal, ReleaseError, ReleaseItem};
 use futures_util::stream::{self, StreamExt as _};
 use proto::v1;
 use tonic::Status;
@@ -89,7 +89,7 @@ impl Service {
                 // What has been given back must not go untold because of what has not.
                 Err(error) if has_released || matches!(error, ipam::Error::Refused(_)) => {
                     let (address, reason) = (item.address.to_string(), error.to_string());
-                    answer.refused.push(v1::ReleaseRefusal { address, reason });
+                    answer.refused.push(v1::ReleaseRefusal { address, reason, code: code(&error).into() });
                 }
                 Err(error) => return Err(failure::addresses(&error)),
             }
@@ -104,7 +104,27 @@ fn item(item: &v1::ReleaseItem) -> Result<ReleaseItem, Status> {
         let what = format!("is missing for {address}; say who held it, so that nobody else's is released");
         return Err(failure::field("items.handle", what));
     }
+    argument::handle("items.handle", &item.handle)?;
     Ok(ReleaseItem { address, handle: item.handle.clone(), sequence: item.sequence })
+}
+
+/// Why an address was not given back, for programs.
+fn code(error: &ipam::Error) -> v1::ReleaseRefusalCode {
+    use v1::ReleaseRefusalCode as Code;
+    match error {
+        ipam::Error::Refused(Refusal::Release(ReleaseError::NotInUse { .. })) => Code::NotInUse,
+        ipam::Error::Refused(Refusal::Release(ReleaseError::OtherHolder { .. })) => Code::OtherHolder,
+        ipam::Error::Refused(Refusal::Release(ReleaseError::GivenOutAgain { .. })) => Code::GivenOutAgain,
+        ipam::Error::Store(datastore::Error::Refused(_)) => Code::Datastore,
+        ipam::Error::Store(datastore::Error::Unavailable(_))
+        | ipam::Error::Away { .. }
+        | ipam::Error::Unsettled(_)
+        | ipam::Error::Stopping => Code::Unavailable,
+        ipam::Error::Store(datastore::Error::Conflict { .. } | datastore::Error::Compacted { .. })
+        | ipam::Error::Contended => Code::Contended,
+        // Nothing that a release comes to.
+        ipam::Error::Refused(Refusal::Assign(_)) | ipam::Error::Lost(_) => Code::Unspecified,
+    }
 }
 
 /// What a handle holds, as far as its record says so.

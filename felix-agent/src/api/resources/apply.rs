@@ -88,7 +88,10 @@ impl Service {
                 None => (Precondition::Absent, "created"),
             };
             match self.store.put(resource.clone(), precondition).await {
-                Ok(_) => return Ok(outcome),
+                Ok(revision) => {
+                    self.known.applied(&key, &Versioned { revision, resource });
+                    return Ok(outcome);
+                }
                 Err(Error::Conflict { .. }) => {}
                 Err(other) => return Err(failure::datastore(&other)),
             }

@@ -10,7 +10,7 @@ use crate::ipam::testing::{Node, node};
 
 async fn service(directory: &TempDir) -> Service {
     let store = SqliteStore::open(&directory.path().join("fabric.db")).await.unwrap();
-    Service::new(Arc::new(store), "n1".to_owned(), Arc::default())
+    Service::new(Arc::new(store), Known::new("n1"), "n1".to_owned(), Arc::default())
 }
 
 impl Service {

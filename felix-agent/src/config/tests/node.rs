@@ -53,3 +53,21 @@ fn garbage_is_collected_every_minute_after_a_quarter_of_an_hour_unless_it_is_sai
         errors[0].ends_with("ipam.garbageCollection.intervalSecs: 0 would leave no pause; give at least 1")
     );
 }
+
+#[test]
+fn what_is_kept_ready_has_bounds_and_the_journal_a_place() {
+    let with = |ipam: &str| parse(&format!("{GOOD}ipam: {{ {ipam} }}\n"));
+    let path = |ipam: &str| {
+        let config = with(ipam).expect(ipam);
+        config.ipam.journal(&config.node.name, &config.datastore).display().to_string()
+    };
+    assert_eq!(path("standby: 256"), "/var/lib/fabric/node1.journal");
+    assert_eq!(path("journal: /run/j"), "/run/j");
+    assert_eq!(parse(GOOD).expect("good").ipam.standby, 8);
+    let wrong = with("standby: 257, journal: j").unwrap_err().join("\n");
+    assert!(
+        wrong.contains("ipam.standby: 257 are too many to keep from others; give at most 256"),
+        "{wrong}"
+    );
+    assert!(wrong.contains("ipam.journal: is no absolute path; start it with '/'"), "{wrong}");
+}

@@ -7,17 +7,18 @@
 //! A connection that no end of ours has judged is left alone: it never came by a rule, like those of the node itself with its
 //! pods, which are always allowed. Only after a time without rules it is judged here, unless the node began it.
 //!
-//! Jobs that wait are done at once, by the newest program. One that comes while connections are being changed
-//! interrupts, and what is left is done over: nothing is decided by a program that is known to be outdated.
+//! Jobs that wait are done at once, by the newest program, of which the thread keeps a copy that follows by what changes. A job
+//! that comes while connections are being changed interrupts, and what is left is done over: nothing is decided by a program
+//! that is known to be outdated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use policy::delta::Update;
 use policy::evaluate::{Decision, decide as judge};
 use policy::program::{Direction, EndpointId, Program, Verdict};
 
@@ -37,8 +38,6 @@ const CHUNK: usize = 1024;
 /// What is to be gone through.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What decides.
-    pub program: Arc<Program>,
     /// Where in the mark the fields are.
     pub mark: MarkLayout,
     /// Ends whose rules have changed, by the address that is theirs.
@@ -72,9 +71,9 @@ impl Concerned {
 }
 
 impl Job {
-    /// Does both, by the newer program.
+    /// Does both.
     fn absorb(&mut self, newer: Job) {
-        let Job { program, mark, ends, departed, unguarded } = newer;
+        let Job { mark, ends, departed, unguarded } = newer;
         for (end, new) in ends {
             let known = self.ends.entry(end).or_insert_with(|| Concerned::new(new.endpoint.clone()));
             known.narrowed |= new.narrowed;
@@ -84,7 +83,7 @@ impl Job {
         }
         self.departed.extend(departed);
         self.unguarded = unguarded.or(self.unguarded.take());
-        (self.program, self.mark) = (program, mark);
+        self.mark = mark;
     }
 
     /// Only connections that were revoked matter.
@@ -96,7 +95,7 @@ impl Job {
 
 /// What to do with a connection; `None`: nothing.
 #[must_use]
-pub fn decide(job: &Job, entry: &Entry) -> Option<Change> {
+pub fn decide(job: &Job, program: &Program, entry: &Entry) -> Option<Change> {
     if entry.ends().any(|end| job.departed.contains(&end)) {
         return Some(Change::Delete);
     }
@@ -105,7 +104,7 @@ pub fn decide(job: &Job, entry: &Entry) -> Option<Change> {
     let mut bits = Bits { mask: 0, value: 0 };
     for (address, direction) in ends {
         let Some(concerned) = job.ends.get(&(address, direction)) else { continue };
-        let Some(decision) = judge(&job.program, &concerned.endpoint, direction, &packet) else { continue };
+        let Some(decision) = judge(program, &concerned.endpoint, direction, &packet) else { continue };
         let field = job.mark.field(direction, entry.mark);
         if let Some(becomes) = becomes(job, concerned, field, &decision, packet.source) {
             let change = job.mark.bits(direction, becomes);
@@ -135,19 +134,49 @@ fn becomes(
 }
 
 impl Conntrack {
-    /// Does the whole of a job.
+    /// Does the whole of a job, by this program.
     ///
     /// # Errors
     /// As [`Self::dump`] and [`Self::change`].
-    pub fn perform(&mut self, job: &Job) -> io::Result<usize> {
+    pub fn perform(&mut self, job: &Job, program: &Program) -> io::Result<usize> {
         let entries = self.dump(None)?;
-        self.change(entries.iter().filter_map(|entry| Some((entry, decide(job, entry)?))))
+        self.change(entries.iter().filter_map(|entry| Some((entry, decide(job, program, entry)?))))
     }
 }
 
 /// Walks on a thread of its own, as long as this value lives.
 pub struct Walker {
-    jobs: Sender<Job>,
+    told: Sender<Told>,
+}
+
+/// What the thread is told.
+enum Told {
+    /// The program that decides has changed.
+    Program(Box<Update>),
+    /// Something is to be gone through.
+    Job(Job),
+}
+
+/// What the thread has to do, and by what.
+#[derive(Default)]
+struct Work {
+    program: Program,
+    job: Option<Job>,
+}
+
+impl Work {
+    /// Whether there is more to do.
+    fn take(&mut self, told: Told) -> bool {
+        match (told, &mut self.job) {
+            (Told::Program(update), _) => {
+                update.apply(&mut self.program);
+                return false;
+            }
+            (Told::Job(newer), Some(job)) => job.absorb(newer),
+            (Told::Job(newer), None) => self.job = Some(newer),
+        }
+        true
+    }
 }
 
 impl Walker {
@@ -157,9 +186,17 @@ impl Walker {
     /// Of the socket, or when no thread is to be had.
     pub fn start() -> io::Result<Self> {
         let conntrack = Conntrack::open()?;
-        let (jobs, waiting) = channel();
+        let (told, waiting) = channel();
         thread::Builder::new().name("conntrack".to_owned()).spawn(move || work(conntrack, &waiting))?;
-        Ok(Self { jobs })
+        Ok(Self { told })
+    }
+
+    /// Tells what has changed of the program that decides, which is empty at first.
+    ///
+    /// # Errors
+    /// The thread has gone, which it does not do by itself.
+    pub fn follow(&self, update: Update) -> io::Result<()> {
+        self.tell(Told::Program(Box::new(update)))
     }
 
     /// Hands a job in; it is done soon.
@@ -167,16 +204,24 @@ impl Walker {
     /// # Errors
     /// The thread has gone, which it does not do by itself.
     pub fn walk(&self, job: Job) -> io::Result<()> {
-        self.jobs.send(job).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.tell(Told::Job(job))
+    }
+
+    fn tell(&self, told: Told) -> io::Result<()> {
+        self.told.send(told).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-fn work(mut conntrack: Conntrack, waiting: &Receiver<Job>) {
-    while let Ok(mut job) = waiting.recv() {
-        loop {
-            waiting.try_iter().for_each(|newer| job.absorb(newer));
-            match walk(&mut conntrack, &mut job, waiting) {
-                Ok(Walked::Whole) => break,
+fn work(mut conntrack: Conntrack, waiting: &Receiver<Told>) {
+    let mut work = Work::default();
+    while let Ok(told) = waiting.recv() {
+        work.take(told);
+        while work.job.is_some() {
+            for told in waiting.try_iter() {
+                work.take(told);
+            }
+            match walk(&mut conntrack, &mut work, waiting) {
+                Ok(Walked::Whole) => work.job = None,
                 Ok(Walked::Interrupted) => {}
                 Err(error) => {
                     tracing::warn!(%error, "connections cannot be gone through; trying again");
@@ -194,7 +239,8 @@ enum Walked {
     Interrupted,
 }
 
-fn walk(conntrack: &mut Conntrack, job: &mut Job, waiting: &Receiver<Job>) -> io::Result<Walked> {
+fn walk(conntrack: &mut Conntrack, work: &mut Work, waiting: &Receiver<Told>) -> io::Result<Walked> {
+    let Some(job) = &work.job else { return Ok(Walked::Whole) };
     let entries = if job.is_about_revoked_ones() {
         let mut entries = conntrack.dump(Some(job.mark.bits(Direction::Egress, REVOKED)))?;
         entries.extend(conntrack.dump(Some(job.mark.bits(Direction::Ingress, REVOKED)))?);
@@ -204,11 +250,13 @@ fn walk(conntrack: &mut Conntrack, job: &mut Job, waiting: &Receiver<Job>) -> io
     };
     let mut changed = 0;
     for chunk in entries.chunks(CHUNK) {
-        if let Ok(newer) = waiting.try_recv() {
-            job.absorb(newer);
+        // All that waits: a program that is not the newest decides nothing.
+        let newer = waiting.try_iter().fold(false, |newer, told| work.take(told) || newer);
+        if newer {
             return Ok(Walked::Interrupted);
         }
-        let decided = chunk.iter().filter_map(|entry| Some((entry, decide(job, entry)?)));
+        let Work { program, job: Some(job) } = &*work else { return Ok(Walked::Whole) };
+        let decided = chunk.iter().filter_map(|entry| Some((entry, decide(job, program, entry)?)));
         changed += conntrack.change(decided)?;
     }
     if changed > 0 {

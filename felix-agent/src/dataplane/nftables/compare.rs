@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::lower::profile::DENY_PREFIX;
+use super::lower::shared::{Selector, selector_of_fields, selector_of_key};
 use super::table::{Chain, Elements, Rule, Set, Statement, Table, Value, Verdict};
 
 #[cfg(test)]
@@ -50,7 +51,8 @@ pub(super) type Lives<'a> = &'a dyn Fn(&IpAddr) -> bool;
 pub(super) struct Comparer<'a> {
     before: &'a Table,
     after: &'a Table,
-    changes: BTreeMap<&'a str, SetChange>,
+    /// What became of sets; where selectors share one, of each for itself.
+    changes: BTreeMap<(&'a str, Option<Selector>), SetChange>,
     known: BTreeMap<(&'a str, &'a str), Comparison>,
 }
 
@@ -66,7 +68,10 @@ impl<'a> Comparer<'a> {
     pub(super) fn new(before: &'a Table, after: &'a Table, lives: Lives<'_>) -> Self {
         let both = after.sets.iter().filter_map(|(name, new)| Some((name, before.sets.get(name)?, new)));
         let changed = both.filter(|(_, old, new)| old != new);
-        let changes = changed.map(|(name, old, new)| (name.as_str(), change(old, new, lives))).collect();
+        let mut changes = BTreeMap::new();
+        for (name, old, new) in changed {
+            change(name, old, new, lives, &mut changes);
+        }
         Self { before, after, changes, known: BTreeMap::new() }
     }
 
@@ -138,7 +143,12 @@ impl<'a> Comparer<'a> {
     }
 
     fn set(&self, condition: &Statement, end: End<'_>) -> Comparison {
-        let asks = condition.asks().and_then(|(set, negated)| Some((self.changes.get(set)?, negated)));
+        let (Statement::InSet(fields, _) | Statement::NotInSet(fields, _)) = condition else {
+            return Comparison::Same;
+        };
+        let asks = condition.asks().and_then(|(set, negated)| {
+            Some((self.changes.get(&(set, selector_of_fields(fields)))?, negated))
+        });
         let Some((&SetChange { gained, lost }, negated)) = asks else { return Comparison::Same };
         let (more, fewer) = if negated { (lost, gained) } else { (gained, lost) };
         let narrower = match end {
@@ -205,21 +215,32 @@ fn judged_rule(rule: &Rule) -> Option<Judged<'_>> {
 fn address(key: &[Value]) -> Option<&IpAddr> {
     key.iter().find_map(|value| match value {
         Value::Address(address) => Some(address),
-        Value::Protocol(_) | Value::Port(_) | Value::Interface(_) => None,
+        Value::Protocol(_) | Value::Port(_) | Value::Interface(_) | Value::Number(_) => None,
     })
 }
 
-fn change(old: &Set, new: &Set, lives: Lives<'_>) -> SetChange {
+fn change<'a>(
+    name: &'a str,
+    old: &Set,
+    new: &Set,
+    lives: Lives<'_>,
+    changes: &mut BTreeMap<(&'a str, Option<Selector>), SetChange>,
+) {
     match (&old.elements, &new.elements) {
-        (Elements::Keys(old), Elements::Keys(new)) => SetChange {
-            gained: new.difference(old).next().is_some(),
-            lost: old.difference(new).any(|key| address(key).is_none_or(lives)),
-        },
+        (Elements::Keys(old), Elements::Keys(new)) => {
+            let mut of = |key: &[Value], what: fn(&mut SetChange)| {
+                what(changes.entry((name, selector_of_key(key))).or_default());
+            };
+            new.difference(old).for_each(|key| of(key, |change| change.gained = true));
+            let lost = old.difference(new).filter(|key| address(key).is_none_or(lives));
+            lost.for_each(|key| of(key, |change| change.lost = true));
+        }
         (Elements::Ranges(old), Elements::Ranges(new)) => {
-            SetChange { gained: !covers(old, new), lost: !covers(new, old) }
+            let change = SetChange { gained: !covers(old, new), lost: !covers(new, old) };
+            changes.insert((name, None), change);
         }
         (Elements::Keys(_) | Elements::Ranges(_) | Elements::Verdicts(_), _) => {
-            SetChange { gained: true, lost: true }
+            changes.insert((name, None), SetChange { gained: true, lost: true });
         }
     }
 }

@@ -116,6 +116,7 @@ fn value(bytes: &[u8], datatype: Datatype) -> Option<Value> {
         (Datatype::Protocol, [protocol]) => Some(Value::Protocol(*protocol)),
         (Datatype::Port, &[high, low]) => Some(Value::Port(u16::from_be_bytes([high, low]))),
         (Datatype::Interface, bytes) => interface_name(bytes).map(Value::Interface),
+        (Datatype::Number, bytes) => bytes.try_into().ok().map(u32::from_ne_bytes).map(Value::Number),
         (Datatype::Protocol | Datatype::Port, _) => None,
     }
 }

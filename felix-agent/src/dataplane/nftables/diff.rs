@@ -109,7 +109,8 @@ pub fn replace(desired: &Table) -> Transaction {
     Transaction { changes }
 }
 
-fn changes_shape(actual: &Table, desired: &Table) -> bool {
+/// Whether more than elements and rules would have to change.
+pub(super) fn changes_shape(actual: &Table, desired: &Table) -> bool {
     let sets = kept(&actual.sets, &desired.sets).any(|(_, old, new)| old.emptied() != new.emptied());
     let chains = kept(&actual.chains, &desired.chains).any(|(_, old, new)| old.hook != new.hook);
     sets || chains

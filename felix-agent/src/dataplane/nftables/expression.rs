@@ -21,6 +21,8 @@ pub(super) use recognise::recognise;
 pub(super) enum Expression {
     /// Puts a value of the packet into a register.
     Load { source: Source, register: u32 },
+    /// Puts a constant into a register.
+    Constant { register: u32, data: Vec<u8> },
     /// `register = register & mask ^ flip`
     Bitwise { register: u32, mask: Vec<u8>, flip: Vec<u8> },
     /// Ends the rule unless the comparison holds.
@@ -187,7 +189,7 @@ fn outside(source: Source, first: u16, last: u16) -> Vec<Expression> {
 }
 
 fn address_in(side: Side, network: &IpNetwork) -> Vec<Expression> {
-    let source = field_source(Field::Address(side, Family::of(&network.ip())));
+    let source = address_source(side, Family::of(&network.ip()));
     let mask = address_bytes(network.mask());
     let address = address_bytes(network.network());
     if mask.iter().all(|byte| *byte == u8::MAX) {
@@ -201,7 +203,10 @@ fn lookup(fields: &[Field], set: &str, verdict: bool, negated: bool) -> Vec<Expr
     let mut expressions = Vec::with_capacity(fields.len() + 1);
     let mut register = 0;
     for field in fields {
-        expressions.push(Expression::Load { source: field_source(*field), register });
+        expressions.push(match field_source(*field) {
+            Ok(source) => Expression::Load { source, register },
+            Err(number) => Expression::Constant { register, data: number.to_ne_bytes().to_vec() },
+        });
         register += field_words(*field);
     }
     expressions.push(Expression::Lookup { set: set.to_owned(), verdict, negated });
@@ -211,19 +216,27 @@ fn lookup(fields: &[Field], set: &str, verdict: bool, negated: bool) -> Vec<Expr
 fn field_words(field: Field) -> u32 {
     match field {
         Field::Interface(_) | Field::Address(_, Family::V6) => 4,
-        Field::Address(_, Family::V4) | Field::Protocol | Field::Port(_) => 1,
+        Field::Address(_, Family::V4) | Field::Protocol | Field::Port(_) | Field::Number(_) => 1,
     }
 }
 
-fn field_source(field: Field) -> Source {
+/// Where a field comes from, or the number that it is.
+fn field_source(field: Field) -> Result<Source, u32> {
     match field {
-        Field::Interface(side) => interface(side),
-        Field::Address(Side::Source, Family::V4) => Source::Payload(NETWORK_HEADER, 12, 4),
-        Field::Address(Side::Destination, Family::V4) => Source::Payload(NETWORK_HEADER, 16, 4),
-        Field::Address(Side::Source, Family::V6) => Source::Payload(NETWORK_HEADER, 8, 16),
-        Field::Address(Side::Destination, Family::V6) => Source::Payload(NETWORK_HEADER, 24, 16),
-        Field::Protocol => PROTOCOL,
-        Field::Port(side) => port(side),
+        Field::Interface(side) => Ok(interface(side)),
+        Field::Address(side, family) => Ok(address_source(side, family)),
+        Field::Protocol => Ok(PROTOCOL),
+        Field::Port(side) => Ok(port(side)),
+        Field::Number(number) => Err(number),
+    }
+}
+
+fn address_source(side: Side, family: Family) -> Source {
+    match (side, family) {
+        (Side::Source, Family::V4) => Source::Payload(NETWORK_HEADER, 12, 4),
+        (Side::Destination, Family::V4) => Source::Payload(NETWORK_HEADER, 16, 4),
+        (Side::Source, Family::V6) => Source::Payload(NETWORK_HEADER, 8, 16),
+        (Side::Destination, Family::V6) => Source::Payload(NETWORK_HEADER, 24, 16),
     }
 }
 

@@ -26,6 +26,8 @@
 //! Output is not hooked: what the node itself sends to its pods always passes, and is recognised by where it comes
 //! from, never by its address.
 //!
+//! Of very many sets of addresses the members are in one ([`shared`]).
+//!
 //! Whatever the program does not define is closed: a missing set matches nothing where it would allow and everything
 //! where it would deny; an endpoint whose profile is missing, or cannot be expressed, is closed in that direction.
 
@@ -41,19 +43,29 @@ use super::table::{Datatype, Elements, Family, Limit, Rule, Set, Statement, Tabl
 
 mod condition;
 mod fixed;
+pub mod kept;
 pub(super) mod members;
 pub mod name;
 pub(super) mod profile;
+pub(super) mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use fixed::without_syn_rule;
+use shared::Homes;
 
 /// Host ends of pod links begin so, and nothing else on the node does.
 pub const INTERFACE_PREFIX: &str = "fab";
 
 const FROM_ENDPOINT_MAP: &str = "from_ep";
 const TO_ENDPOINT_MAP: &str = "to_ep";
+
+/// The maps that lead to the ends, and the direction of those.
+const MAPS: [(&str, Direction); 2] =
+    [(FROM_ENDPOINT_MAP, Direction::Egress), (TO_ENDPOINT_MAP, Direction::Ingress)];
+
+/// Why an end is refused a profile that the program lacks.
+const NOT_COMPILED: &str = "its policies were not compiled";
 
 /// What is the operator's to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +78,8 @@ pub struct Options {
     pub require_syn: bool,
     /// Who is told of packets.
     pub logging: Logging,
+    /// Sets of a program from which on those that consist of addresses share one of the kernel's.
+    pub shared_from: usize,
 }
 
 /// Who is told of packets, and of how many.
@@ -93,6 +107,7 @@ impl Default for Options {
                 snaplen: 96,
                 deny_limit: Limit { per_second: 10, burst: 20 },
             },
+            shared_from: 1_000,
         }
     }
 }
@@ -135,15 +150,22 @@ pub fn lower(
     interfaces: &BTreeMap<EndpointId, InterfaceName>,
     options: &Options,
 ) -> Lowered {
+    let homes = Homes::of(program, options);
     let (sets, ends) = dispatch(program, interfaces);
     let table = Table { sets, chains: fixed::chains(options) };
     let mut lowered = Lowered { table, ends, options: *options, ..Lowered::default() };
+    if homes.are_shared() {
+        lowered.table.sets.extend(shared::sets());
+    }
     for (id, set) in &program.sets {
-        lowered.table.sets.extend(members::lower(id, set));
+        for (name, set) in members::lower(id, set) {
+            homes.put(name, set, &mut lowered.table);
+        }
     }
     for (id, profile) in &program.profiles {
         match profile::lower(id, profile, program, options) {
             Ok(chains) => {
+                let chains = chains.into_iter().map(|(name, chain)| (name, homes.chain(chain)));
                 lowered.table.chains.extend(chains);
                 lowered.profiles.insert(id.clone());
             }
@@ -152,7 +174,7 @@ pub fn lower(
     }
     for id in lowered.ends.values().filter_map(|end| end.profile.as_ref()) {
         if !program.profiles.contains_key(id) {
-            lowered.refused.insert(id.clone(), "its policies were not compiled".to_owned());
+            lowered.refused.insert(id.clone(), NOT_COMPILED.to_owned());
         }
     }
     lowered
@@ -180,29 +202,25 @@ type Named<T> = BTreeMap<String, T>;
 
 /// The maps that lead to the ends, the sets of source addresses, and the ends.
 fn dispatch(program: &Program, interfaces: &BTreeMap<EndpointId, InterfaceName>) -> (Named<Set>, Named<End>) {
+    let mut maps = MAPS.map(|(name, _)| (name, BTreeMap::new()));
     let mut sources = [Family::V4, Family::V6].map(|family| (family, BTreeSet::new()));
-    let mut maps = [
-        (FROM_ENDPOINT_MAP, Direction::Egress, BTreeMap::new()),
-        (TO_ENDPOINT_MAP, Direction::Ingress, BTreeMap::new()),
-    ];
     let mut ends = BTreeMap::new();
     let local = interfaces.iter().filter(|(_, interface)| is_ours(interface));
     for (id, interface, endpoint) in
         local.filter_map(|(id, name)| Some((id, name, program.endpoints.get(id)?)))
     {
-        let name = Value::Interface(interface.clone());
-        for (_, direction, verdicts) in &mut maps {
-            let chain = end_chain(interface, *direction);
-            verdicts.insert(vec![name.clone()], Verdict::Goto(chain.clone()));
-            ends.insert(chain, end(id, endpoint, *direction));
+        let way = dispatch_to(interface, id, endpoint);
+        for (name, verdicts) in &mut maps {
+            let theirs = way.verdicts.iter().filter(|(map, ..)| map == name);
+            verdicts.extend(theirs.map(|(_, key, verdict)| (key.clone(), verdict.clone())));
         }
         for (family, keys) in &mut sources {
-            keys.extend(
-                addresses(endpoint, *family).map(|address| vec![name.clone(), Value::Address(address)]),
-            );
+            let theirs = way.sources.iter().filter(|(set, _)| *set == source_set(*family));
+            keys.extend(theirs.map(|(_, key)| key.clone()));
         }
+        ends.extend(way.ends);
     }
-    let maps = maps.into_iter().map(|(name, _, verdicts)| {
+    let maps = maps.into_iter().map(|(name, verdicts)| {
         let set = Set { key: vec![Datatype::Interface], elements: Elements::Verdicts(verdicts) };
         (name.to_owned(), set)
     });
@@ -211,6 +229,30 @@ fn dispatch(program: &Program, interfaces: &BTreeMap<EndpointId, InterfaceName>)
         (source_set(family).to_owned(), Set { key, elements: Elements::Keys(keys) })
     });
     (maps.chain(sources).collect(), ends)
+}
+
+/// What leads to the ends of one endpoint.
+struct Way {
+    /// Map, key and verdict.
+    verdicts: Vec<(&'static str, Vec<Value>, Verdict)>,
+    /// Set and key.
+    sources: Vec<(&'static str, Vec<Value>)>,
+    ends: Named<End>,
+}
+
+fn dispatch_to(interface: &str, id: &EndpointId, endpoint: &EndpointProgram) -> Way {
+    let name = Value::Interface(interface.to_owned());
+    let mut way = Way { verdicts: Vec::new(), sources: Vec::new(), ends: BTreeMap::new() };
+    for (map, direction) in MAPS {
+        let chain = end_chain(interface, direction);
+        way.verdicts.push((map, vec![name.clone()], Verdict::Goto(chain.clone())));
+        way.ends.insert(chain, end(id, endpoint, direction));
+    }
+    for family in [Family::V4, Family::V6] {
+        let keys = addresses(endpoint, family).map(|address| vec![name.clone(), Value::Address(address)]);
+        way.sources.extend(keys.map(|key| (source_set(family), key)));
+    }
+    way
 }
 
 fn end(id: &EndpointId, endpoint: &EndpointProgram, direction: Direction) -> End {

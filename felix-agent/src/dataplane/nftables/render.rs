@@ -96,8 +96,9 @@ fn fields_text(fields: &[Field]) -> String {
     joined(fields.iter().map(|field| field_text(*field)))
 }
 
-fn field_text(field: Field) -> &'static str {
-    match field {
+fn field_text(field: Field) -> String {
+    let text = match field {
+        Field::Number(number) => return number_text(number),
         Field::Interface(side) => interface_key(side),
         Field::Address(Side::Source, Family::V4) => "ip saddr",
         Field::Address(Side::Source, Family::V6) => "ip6 saddr",
@@ -106,7 +107,12 @@ fn field_text(field: Field) -> &'static str {
         Field::Protocol => "meta l4proto",
         Field::Port(Side::Source) => "th sport",
         Field::Port(Side::Destination) => "th dport",
-    }
+    };
+    text.to_owned()
+}
+
+fn number_text(number: u32) -> String {
+    format!("{number:#010x}")
 }
 
 fn interface_key(side: Side) -> &'static str {
@@ -123,6 +129,7 @@ fn datatype_name(datatype: Datatype) -> &'static str {
         Datatype::Protocol => "inet_proto",
         Datatype::Port => "inet_service",
         Datatype::Interface => "ifname",
+        Datatype::Number => "mark",
     }
 }
 
@@ -163,6 +170,7 @@ fn key_text(key: &[Value]) -> String {
         Value::Protocol(protocol) => protocol_name(*protocol),
         Value::Port(port) => port.to_string(),
         Value::Interface(name) => format!("\"{name}\""),
+        Value::Number(number) => number_text(*number),
     }))
 }
 

@@ -55,6 +55,8 @@ pub enum Datatype {
     Port,
     /// `ifname`
     Interface,
+    /// `mark`: any number, of which nft has no type of its own.
+    Number,
 }
 
 /// Value of a key's component.
@@ -68,6 +70,8 @@ pub enum Value {
     Port(u16),
     /// An interface name of 1 to 15 bytes.
     Interface(String),
+    /// Any number.
+    Number(u32),
 }
 
 /// What ends a rule, or what a verdict map answers.
@@ -244,6 +248,8 @@ pub enum Field {
     Protocol,
     /// `th sport`, `th dport`
     Port(Side),
+    /// No part of the packet: this number.
+    Number(u32),
 }
 
 /// Connection tracking states (`enum ip_conntrack_info` as nf_tables shows it).

@@ -15,10 +15,11 @@ use std::io;
 
 use thiserror::Error;
 
-use super::diff::{Change, Transaction, diff, replace};
+use super::diff::{Change, Transaction, changes_shape, diff, replace};
 use super::encode::{Handles, encode};
 use super::events::Events;
 use super::read::{Actual, Snapshot, is_transient, read, read_generation, read_handles};
+use super::scope::Part;
 use super::socket::{Answer, NetfilterSocket, Rejection, answer};
 use super::table::Table;
 
@@ -59,6 +60,12 @@ impl<'a> Former<'a> {
 pub trait Wanted {
     /// The table. Asked again whenever the kernel turns out to hold something else.
     fn table(&mut self, former: Former<'_>) -> Table;
+
+    /// A part of it, where the kernel holds what came of the last success and outside of the part that is what is wanted
+    /// still. `None`: not known, ask for the table.
+    fn part(&mut self, _held: &Table) -> Option<Part> {
+        None
+    }
 
     /// The table is about to be committed.
     fn before_commit(&mut self) {}
@@ -154,15 +161,17 @@ impl Nftables {
     pub fn apply(&mut self, wanted: &mut dyn Wanted) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         let (mut remedy, mut attempts) = (Remedy::None, 0);
+        // What is remembered is the last success.
+        let mut is_last_success = self.known.as_ref().is_some_and(|known| known.generation != STALE);
         while attempts < ATTEMPTS {
             let known = self.look(&mut applied)?;
-            let former = match (&known.actual, &self.last) {
-                (Actual::Table(table), _) => Former::Held(table),
-                (Actual::Absent | Actual::Unlike, Some(last)) => Former::Lost(last),
-                (Actual::Absent | Actual::Unlike, None) => Former::None,
+            let part = match &known.actual {
+                Actual::Table(held) if std::mem::take(&mut is_last_success) => wanted.part(held),
+                Actual::Table(_) | Actual::Absent | Actual::Unlike => None,
             };
-            let desired = wanted.table(former);
-            let (transaction, whole) = plan(&known.actual, &desired, remedy == Remedy::Replace);
+            let part = part.filter(|part| !changes_shape(&part.before, &part.after));
+            let goal = part.map_or_else(|| Goal::Whole(wanted.table(self.former(&known))), Goal::Part);
+            let (transaction, whole) = goal.plan(&known.actual, remedy);
             if transaction.changes.is_empty() {
                 let unchanged = read_generation(&mut self.socket).map_err(Error::Socket)? == known.generation;
                 let generation = if unchanged { known.generation } else { STALE };
@@ -176,7 +185,7 @@ impl Nftables {
             wanted.before_commit();
             match self.commit(&transaction, known.generation)? {
                 Outcome::Committed => {
-                    self.known = Some(successor(known, &desired));
+                    self.known = Some(successor(known, &goal));
                     return Ok(Applied { changes: transaction.changes.len(), replaced: whole, ..applied });
                 }
                 Outcome::Unknown => {
@@ -196,6 +205,14 @@ impl Nftables {
             }
         }
         Err(Error::Contended)
+    }
+
+    fn former<'a>(&'a self, known: &'a Snapshot) -> Former<'a> {
+        match (&known.actual, &self.last) {
+            (Actual::Table(table), _) => Former::Held(table),
+            (Actual::Absent | Actual::Unlike, Some(last)) => Former::Lost(last),
+            (Actual::Absent | Actual::Unlike, None) => Former::None,
+        }
     }
 
     /// What the kernel holds: remembered if that is still worth trying, else read.
@@ -292,22 +309,39 @@ impl Nftables {
 /// No generation ever is zero.
 const STALE: u32 = 0;
 
-fn plan(actual: &Actual, desired: &Table, whole: bool) -> (Transaction, bool) {
-    match actual {
-        Actual::Table(actual) if !whole => (diff(actual, desired), false),
-        Actual::Table(_) | Actual::Absent | Actual::Unlike => (replace(desired), true),
+/// What is to be true afterwards.
+enum Goal {
+    Whole(Table),
+    Part(Part),
+}
+
+impl Goal {
+    /// The transaction, and whether it replaces the whole table.
+    fn plan(&self, actual: &Actual, remedy: Remedy) -> (Transaction, bool) {
+        match (self, actual) {
+            (Goal::Part(part), _) => (diff(&part.before, &part.after), false),
+            (Goal::Whole(desired), Actual::Table(actual)) if remedy != Remedy::Replace => {
+                (diff(actual, desired), false)
+            }
+            (Goal::Whole(desired), _) => (replace(desired), true),
+        }
     }
 }
 
-/// What the kernel holds after our transaction: the desired table, one generation later. Only what changed is copied.
-fn successor(before: Snapshot, desired: &Table) -> Snapshot {
+/// What the kernel holds after our transaction: what was desired, one generation later. Only what changed is copied.
+fn successor(before: Snapshot, goal: &Goal) -> Snapshot {
     let generation = before.generation.checked_add(1).unwrap_or(1);
     let mut table = match before.actual {
         Actual::Table(table) => table,
         Actual::Absent | Actual::Unlike => Table::default(),
     };
-    follow(&mut table.sets, &desired.sets);
-    follow(&mut table.chains, &desired.chains);
+    match goal {
+        Goal::Part(part) => part.window.put(&part.after, &mut table),
+        Goal::Whole(desired) => {
+            follow(&mut table.sets, &desired.sets);
+            follow(&mut table.chains, &desired.chains);
+        }
+    }
     Snapshot { generation, actual: Actual::Table(table) }
 }
 

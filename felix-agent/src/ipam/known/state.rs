@@ -103,11 +103,8 @@ impl State {
             }
         }
         // What this agent wrote after the listing.
-        for key in next.floors.keys().filter_map(record_key).collect::<Vec<_>>() {
-            match self.record(&key) {
-                Some((record, revision)) => drop(next.index.put(record, revision)),
-                None => drop(next.index.remove(&key)),
-            }
+        for key in next.floors.keys().cloned().collect::<Vec<_>>() {
+            self.carry_over(&key, &mut next);
         }
         next.generation += 1;
         next.touched.clone_from(&self.touched);
@@ -117,11 +114,51 @@ impl State {
         next
     }
 
+    /// Gives another state what is known here of a record or setting.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "of all other kinds nothing is known before the watch tells it"
+    )]
+    fn carry_over(&self, key: &Key, next: &mut Self) {
+        if let Some(key) = record_key(key) {
+            match self.record(&key) {
+                Some((record, revision)) => drop(next.index.put(record, revision)),
+                None => drop(next.index.remove(&key)),
+            }
+            return;
+        }
+        match key.kind {
+            Kind::IpPool => {
+                self.index.pool(&key.name).cloned().into_iter().for_each(|pool| next.index.put_pool(pool))
+            }
+            Kind::IpReservation => {
+                let known = self.index.reservations().find(|reservation| reservation.name == key.name);
+                known.cloned().into_iter().for_each(|reservation| next.index.put_reservation(reservation));
+            }
+            Kind::IpamConfiguration => next.index.set_configuration(self.index.configuration().clone()),
+            Kind::Node => next.nodes.extend(self.nodes.get_key_value(&key.name).map(owned)),
+            Kind::Namespace => next.namespaces.extend(self.namespaces.get_key_value(&key.name).map(owned)),
+            _ => {}
+        }
+    }
+
+    /// Takes in a setting that was written by this agent.
+    pub(super) fn applied(&mut self, key: &Key, value: &Versioned) {
+        let is_setting = matches!(
+            key.kind,
+            Kind::IpPool | Kind::IpReservation | Kind::IpamConfiguration | Kind::Node | Kind::Namespace
+        );
+        // The watch may have been faster, and then knows better.
+        if is_setting && value.revision > self.revision && self.floors.raise(key.clone(), value.revision) {
+            self.set(key, Some(value));
+        }
+    }
+
     /// Takes in what the watch tells. Of a block, gives its former state back.
     pub(super) fn told(&mut self, change: &Change) -> Option<(IpNetwork, Option<Block>)> {
         let floors = &self.floors;
-        let is_news = !floors.is_above(&change.key, change.revision)
-            && !floors.is_at(&change.key, change.revision);
+        let is_news =
+            !floors.is_above(&change.key, change.revision) && !floors.is_at(&change.key, change.revision);
         let before = if is_news { self.set(&change.key, change.value.as_ref()) } else { None };
         self.revision = self.revision.max(change.resume);
         self.floors.advance(change.key.kind, change.revision);
@@ -284,6 +321,10 @@ impl State {
             self.touched.insert(key.clone());
         }
     }
+}
+
+fn owned((name, labels): (&String, &Labels)) -> (String, Labels) {
+    (name.clone(), labels.clone())
 }
 
 /// The blocks and claims of a node.

@@ -11,16 +11,9 @@ use crate::ipam::memory::Sight;
 impl Worker {
     /// Brings the memory up to date with what is known, and reads what is in doubt.
     pub(in crate::ipam) async fn refresh(&mut self, batch: &mut [Pending]) -> Result<(), Error> {
-        let touched = self.known.take_touched();
+        self.catch_up();
         {
             let state = self.known.read();
-            self.memory.take_settings(&state);
-            for key in &touched {
-                self.memory.take(key, &state);
-            }
-            if self.memory.sight() > Sight::Own {
-                self.memory.take_all(&state);
-            }
             for pending in batch.iter_mut() {
                 let key = Key::Handle(pending.handle().to_owned());
                 if self.memory.snapshot.handle(pending.handle()).is_none() && !pending.was_read {
@@ -44,6 +37,19 @@ impl Worker {
         self.fetch_named(batch).await
     }
 
+    /// Brings the memory up to date with what is known.
+    pub(in crate::ipam) fn catch_up(&mut self) {
+        let touched = self.known.take_touched();
+        let state = self.known.read();
+        self.memory.take_settings(&state);
+        for key in &touched {
+            self.memory.take(key, &state);
+        }
+        if self.memory.sight() > Sight::Own {
+            self.memory.take_all(&state);
+        }
+    }
+
     /// Sees to it that the blocks are here that the handles name: none may be taken for absent that is not known to be.
     async fn fetch_named(&mut self, batch: &[Pending]) -> Result<(), Error> {
         let snapshot = &self.memory.snapshot;
@@ -62,7 +68,7 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) async fn read(&mut self, key: &Key) -> Result<(), Error> {
+    pub(in crate::ipam) async fn read(&mut self, key: &Key) -> Result<(), Error> {
         let found = commit::read(self.store.as_ref(), key).await?;
         self.memory.read(key, found);
         Ok(())
@@ -78,6 +84,7 @@ impl Worker {
         let committed = commit::commit(self.store.as_ref(), writes).await;
         match committed {
             Committed::All(revisions) => {
+                self.known.answered();
                 for (write, revision) in writes.iter().zip(revisions) {
                     self.memory.wrote(write, revision);
                     self.known.wrote(&write.key, write.value.as_ref(), revision.into());
@@ -85,6 +92,7 @@ impl Worker {
                 Ok((Step::Forward, writes.len()))
             }
             Committed::UpTo { index, done, error } => {
+                self.known.answered();
                 self.meter.conflict();
                 let written = writes.get(..done).unwrap_or(writes);
                 self.doubt(written);
@@ -97,7 +105,7 @@ impl Worker {
                 self.meter.conflict();
                 tracing::warn!(%error, "reading again what became of a write");
                 self.doubt(writes);
-                Ok((Step::Conflict, 0))
+                Ok((Step::Unknown(error), 0))
             }
         }
     }

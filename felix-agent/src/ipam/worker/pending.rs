@@ -8,7 +8,7 @@ use ipam::plan::{Answer, Outcome, Refusal, ReleaseError, ReleaseItem};
 use tokio::sync::oneshot;
 
 use crate::ipam::memory::Sight;
-use crate::ipam::{Error, Request};
+use crate::ipam::{Entry, Error, Request};
 
 /// Wishes that share a commit, at most: each may write a handle and share a few blocks, and what every atomic store does
 /// all or none is [`datastore::ATOMIC_WRITES`].
@@ -26,6 +26,8 @@ pub(in crate::ipam) enum Wish {
     Release(String),
     /// That somebody does not hold this address any more.
     ReleaseAddress(ReleaseItem),
+    /// That what was promised is so.
+    Settle(Box<Entry>),
 }
 
 /// A wish, and who waits for the answer.
@@ -38,7 +40,7 @@ pub(in crate::ipam) struct Job {
 /// A wish that has not been answered yet.
 #[derive(Debug)]
 pub(in crate::ipam) struct Pending {
-    pub(super) job: Job,
+    pub(in crate::ipam) job: Job,
     /// Whether its handle was read from the datastore in this batch, rather than known or taken to be absent.
     pub(super) was_read: bool,
     /// Whether this batch wrote the handle, which had not been there.
@@ -53,6 +55,7 @@ impl Wish {
             Self::Assign(request) => &request.handle,
             Self::Release(handle) => handle,
             Self::ReleaseAddress(item) => &item.handle,
+            Self::Settle(entry) => &entry.handle,
         }
     }
 }
@@ -62,7 +65,7 @@ impl Pending {
         Self { job, was_read: false, has_created: false, released: BTreeSet::new() }
     }
 
-    pub(super) fn handle(&self) -> &str {
+    pub(in crate::ipam) fn handle(&self) -> &str {
         self.job.wish.handle()
     }
 
@@ -72,7 +75,7 @@ impl Pending {
         Some(request.attributes.namespace.as_str()).filter(|namespace| !namespace.is_empty())
     }
 
-    pub(super) fn answer(self, result: Result<Vec<IpAddr>, Error>) {
+    pub(in crate::ipam) fn answer(self, result: Result<Vec<IpAddr>, Error>) {
         // Who asked may have gone; then it is as after a crash: asked again, or released.
         let _ = self.job.reply.send(result);
     }

@@ -69,5 +69,5 @@ fn endpoints_of_nodes_that_are_gone_are_stranded() {
     let gathered = gather(items.into());
     assert_eq!(gathered.stranded, BTreeMap::from([(key, Revision(7))]));
     assert_eq!(gathered.facts.nodes, BTreeSet::from(["n1".to_owned()]));
-    assert_eq!(gathered.facts.holders, BTreeSet::from(["standby.n1".to_owned()]));
+    assert_eq!(gathered.facts.holders, BTreeSet::new());
 }

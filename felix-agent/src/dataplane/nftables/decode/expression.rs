@@ -100,9 +100,11 @@ fn log(data: Received<'_>) -> Option<Expression> {
 }
 
 fn immediate(data: Received<'_>) -> Option<Expression> {
-    let to_verdict = data.number(code::NFTA_IMMEDIATE_DREG)? == code::NFT_REG_VERDICT;
-    let verdict = verdict(data.nested(code::NFTA_IMMEDIATE_DATA)?)?;
-    to_verdict.then_some(Expression::Immediate(verdict))
+    if data.number(code::NFTA_IMMEDIATE_DREG)? == code::NFT_REG_VERDICT {
+        return verdict(data.nested(code::NFTA_IMMEDIATE_DATA)?).map(Expression::Immediate);
+    }
+    let register = register(data, code::NFTA_IMMEDIATE_DREG)?;
+    Some(Expression::Constant { register, data: value(data, code::NFTA_IMMEDIATE_DATA)? })
 }
 
 /// The verdict of an immediate or of a map's element.

@@ -89,5 +89,6 @@ fn value_bytes(value: &Value) -> Vec<u8> {
         Value::Protocol(protocol) => vec![*protocol],
         Value::Port(port) => port.to_be_bytes().to_vec(),
         Value::Interface(name) => interface_bytes(name),
+        Value::Number(number) => number.to_ne_bytes().to_vec(),
     }
 }

@@ -12,6 +12,10 @@ pub(super) fn encode(attributes: &mut Attributes, expression: &Expression) {
     attributes.text(code::NFTA_EXPR_NAME, name(expression));
     attributes.nested(code::NFTA_EXPR_DATA, |attributes| match expression {
         Expression::Load { source, register } => load(attributes, *source, *register),
+        Expression::Constant { register, data } => {
+            attributes.number(code::NFTA_IMMEDIATE_DREG, register_number(*register));
+            value(attributes, code::NFTA_IMMEDIATE_DATA, data);
+        }
         Expression::Bitwise { register, mask, flip } => bitwise(attributes, *register, mask, flip),
         Expression::Compare { register, comparison, data } => {
             attributes.number(code::NFTA_CMP_SREG, register_number(*register));
@@ -59,7 +63,7 @@ fn name(expression: &Expression) -> &'static str {
         Expression::Compare { .. } => "cmp",
         Expression::Outside { .. } => "range",
         Expression::Lookup { .. } => "lookup",
-        Expression::Immediate(_) => "immediate",
+        Expression::Immediate(_) | Expression::Constant { .. } => "immediate",
         Expression::Counter => "counter",
         Expression::Limit(_) => "limit",
         Expression::Log(_) => "log",

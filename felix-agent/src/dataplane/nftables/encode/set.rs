@@ -51,6 +51,7 @@ pub(in crate::dataplane::nftables) fn key_of_type(number: u32) -> Option<Vec<Dat
         Datatype::Protocol,
         Datatype::Port,
         Datatype::Interface,
+        Datatype::Number,
     ];
     let mut key = Vec::new();
     let mut rest = number;
@@ -70,6 +71,7 @@ fn datatype_number(datatype: Datatype) -> u32 {
         Datatype::Ipv6Address => 8,
         Datatype::Protocol => 12,
         Datatype::Port => 13,
+        Datatype::Number => 19,
         Datatype::Interface => 41,
     }
 }
@@ -77,7 +79,7 @@ fn datatype_number(datatype: Datatype) -> u32 {
 /// Length of a component without padding.
 pub(in crate::dataplane::nftables) fn datatype_bytes(datatype: Datatype) -> usize {
     match datatype {
-        Datatype::Ipv4Address => 4,
+        Datatype::Ipv4Address | Datatype::Number => 4,
         Datatype::Ipv6Address | Datatype::Interface => 16,
         Datatype::Protocol => 1,
         Datatype::Port => 2,
@@ -99,7 +101,7 @@ fn byte_order(key: &[Datatype]) -> u32 {
     const HOST_ENDIAN: u32 = 1;
     const BIG_ENDIAN: u32 = 2;
     match key {
-        [Datatype::Interface] => HOST_ENDIAN,
+        [Datatype::Interface | Datatype::Number] => HOST_ENDIAN,
         [Datatype::Ipv4Address | Datatype::Ipv6Address | Datatype::Protocol | Datatype::Port] => BIG_ENDIAN,
         _ => INVALID,
     }

@@ -63,7 +63,7 @@ fn first_statement(expressions: &[Expression]) -> Option<(Statement, &[Expressio
             Expression::SetConntrack(_),
             rest @ ..,
         ] => Some((Statement::SetMark(Bits { mask: !word(mask)?, value: word(flip)? }), rest)),
-        [Expression::Load { .. }, ..] => looked_up(expressions),
+        [Expression::Load { .. } | Expression::Constant { .. }, ..] => looked_up(expressions),
         _ => None,
     }
 }
@@ -150,8 +150,10 @@ fn word(bytes: &[u8]) -> Option<u32> {
 
 fn address_side(source: Source) -> Option<(Side, Family)> {
     all_fields().find_map(|field| match field {
-        Field::Address(side, family) if field_source(field) == source => Some((side, family)),
-        Field::Address(..) | Field::Interface(_) | Field::Protocol | Field::Port(_) => None,
+        Field::Address(side, family) if field_source(field) == Ok(source) => Some((side, family)),
+        Field::Address(..) | Field::Interface(_) | Field::Protocol | Field::Port(_) | Field::Number(_) => {
+            None
+        }
     })
 }
 
@@ -168,8 +170,9 @@ fn looked_up(expressions: &[Expression]) -> Option<(Statement, &[Expression])> {
     for (at, expression) in expressions.iter().enumerate() {
         match expression {
             Expression::Load { source, .. } => {
-                fields.push(all_fields().find(|f| field_source(*f) == *source)?)
+                fields.push(all_fields().find(|field| field_source(*field) == Ok(*source))?);
             }
+            Expression::Constant { data, .. } => fields.push(Field::Number(word(data)?)),
             Expression::Lookup { set, verdict, negated } => {
                 let statement = match (verdict, negated) {
                     (true, _) => Statement::VerdictMap(fields, set.clone()),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
+use policy::delta::Member;
 use policy::program::{self, Set as ProgramSet, SetId};
 
 use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Side, Value};
@@ -12,6 +13,23 @@ use crate::dataplane::nftables::table::{Datatype, Elements, Family, Set, Side, V
 /// coming must not change rules.
 pub(super) fn lower(id: &SetId, set: &ProgramSet) -> [(String, Set); 2] {
     [Family::V4, Family::V6].map(|family| (family_set(id, family), of_family(set, family)))
+}
+
+/// The names of those two.
+pub(super) fn names(id: &SetId) -> [String; 2] {
+    [Family::V4, Family::V6].map(|family| family_set(id, family))
+}
+
+/// Where a member of a program's set is: in which of the two, under which key. Networks have none: what touches is one range.
+pub(super) fn element(id: &SetId, member: Member) -> Option<(String, Vec<Value>)> {
+    let (address, key) = match member {
+        Member::Address(address) => (address, vec![Value::Address(address)]),
+        Member::AddressPort(address, protocol, port) => {
+            (address, vec![Value::Address(address), Value::Protocol(protocol.number()), Value::Port(port)])
+        }
+        Member::Network(_) => return None,
+    };
+    Some((family_set(id, Family::of(&address)), key))
 }
 
 /// Name of a program's set in one family.

@@ -114,7 +114,7 @@ fn protocol(before: &[Statement]) -> Option<u8> {
 fn port_key(field: Field, before: &[Statement]) -> String {
     match protocol(before) {
         Some(known @ (6 | 17 | 132)) => field_text(field).replace("th", &protocol_name(known)),
-        _ => field_text(field).to_owned(),
+        _ => field_text(field),
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) fn wish(handle: usize, now: Timestamp) -> Request {
     if handle.is_multiple_of(2) {
         request.namespace_labels = labels(&[("team", "x")]);
     }
+    // As of a pod that is not known to run.
+    request.rewrite = handle % 4 == 1;
     match handle {
         7 => request.pools = vec!["manual".into()],
         10 | 11 => request.usage = Use::LoadBalancer,
