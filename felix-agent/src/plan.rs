@@ -1,7 +1,8 @@
 //! What the node should look like, as a pure function of what it knows.
 //!
 //! ```text
-//! Inputs ─► routes links rules ─► Desired ─► (diff, dataplane) ─► what the kernel holds ─► bgp ─► prefixes to originate
+//! Inputs ─► routes links ─► Desired ─► (diff, dataplane) ─► what the kernel holds ─► bgp ─► prefixes to originate
+//!    └─ what became different ─► rules: the policy is kept, and follows
 //! ```
 //!
 //! The one exception to "inputs only" is deliberate: what is announced follows from what the kernel *carries*, so

@@ -2,13 +2,15 @@
 //! upstream's end-to-end tests, and from issues of other engines.
 //!
 //! - `network_policy`: `networking.k8s.io/v1` NetworkPolicy, 51 rows;
-//! - `cluster_network_policy`: `policy.networking.k8s.io/v1alpha2` ClusterNetworkPolicy, 16 rows.
+//! - `cluster_network_policy`: `policy.networking.k8s.io/v1alpha2` ClusterNetworkPolicy, 16 rows;
+//! - `own`: tiers and policies of `fabric.rs/v1`.
 //!
 //! Every packet is judged by the specification, by the program of the compiler, and by the engine's program and explanation,
 //! which must agree, before it is held against what the row says: see [`Scenario::check`](crate::scenario::Scenario::check).
 
 mod cluster_network_policy;
 mod network_policy;
+mod own;
 
 /// Every row has its test.
 #[test]

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::api::StagedNetworkPolicy;
 use crate::program::EndpointId;
 use crate::spec::Cluster;
 
@@ -24,6 +25,8 @@ pub(crate) use build::{endpoint_id, policy_id, yaml};
 #[derive(Clone, Default)]
 pub(crate) struct Scenario {
     pub(crate) cluster: Cluster,
+    /// What changes nothing.
+    pub(crate) staged: Vec<StagedNetworkPolicy>,
 }
 
 /// Two namespaces with two pods each; `shop/db` and `bank/vault` serve named ports.
@@ -83,6 +86,7 @@ impl fmt::Debug for Scenario {
         list(f, "Tier", tiers)?;
         list(f, "fabric NetworkPolicy", own_policies)?;
         list(f, "GlobalNetworkPolicy", global_policies)?;
+        list(f, "StagedNetworkPolicy", &self.staged)?;
         write!(f, "}}")
     }
 }

@@ -13,8 +13,8 @@
 //! function that makes it. Two of them are everywhere:
 //!
 //! - What cannot be used costs reachability, never protection. Of a NetworkPolicy, which only allows, the peer or the
-//!   port matches nothing. Elsewhere the whole rule *fails closed*, as ClusterNetworkPolicy defines it: one that allows
-//!   matches nothing, one that denies, passes or has an action of which nobody knows denies everything.
+//!   port matches nothing. Elsewhere a rule that allows matches nothing, and one that denies, passes or has an action of
+//!   which nobody knows denies whatever it might mean.
 //! - What is not known yet (a namespace's labels, a service account's) is selected only if any labels would do.
 
 use std::net::IpAddr;

@@ -150,7 +150,7 @@ outside 0.0.0.0/0                     shop/db-0   IPv4: everything   allowed   d
 }
 
 #[test]
-fn what_programs_see() {
+fn what_programs_see_of_policies() {
     let status = json!({"nodes": 1, "programmed": 1, "pending": []});
     let hits = json!([
         {"direction": "Ingress", "rule": 0, "name": "no-telnet", "action": "Deny", "packets": 1, "bytes": 60},
@@ -183,6 +183,10 @@ fn what_programs_see() {
         "tier": "default", "direction": "Ingress", "policies": ["shop/default-deny"], "packets": 3, "bytes": 180,
     }]);
     check_programs("policy list --hits", &json!({"policies": policies(true), "tiers": tiers}));
+}
+
+#[test]
+fn what_programs_see_of_explanations() {
     let rule = |kind: &str, namespace: &str, policy: &str, direction: &str, rule: u32, name: &str| {
         json!({
             "kind": kind, "namespace": namespace, "policy": policy, "direction": direction, "rule": rule,
@@ -220,6 +224,10 @@ fn what_programs_see() {
         "trace": null,
     });
     check_programs("policy explain shop/web-0 shop/db-0 5432/tcp", &explanation);
+}
+
+#[test]
+fn what_programs_see_of_differences() {
     let end = |endpoints: &[&str], networks: &[&str]| json!({"endpoints": endpoints, "networks": networks});
     let change = |sources, families: &[&str], traffic: &str| {
         json!({

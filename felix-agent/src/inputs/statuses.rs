@@ -85,12 +85,10 @@ impl Statuses {
                 None => drop(self.revisions.remove(key)),
             }
         }
-        match resource {
-            Some(Resource::PolicyStatus(status)) => {
-                drop(self.reported.insert(key.name.clone(), PolicyStatus::clone(status)));
-            }
-            _ if key.kind == Kind::PolicyStatus => drop(self.reported.remove(&key.name)),
-            _ => {}
+        if let Some(Resource::PolicyStatus(status)) = resource {
+            self.reported.insert(key.name.clone(), PolicyStatus::clone(status));
+        } else if key.kind == Kind::PolicyStatus {
+            self.reported.remove(&key.name);
         }
     }
 

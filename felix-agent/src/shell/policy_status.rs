@@ -1,4 +1,4 @@
-//! Tells the others which policies are in force on this node: one object, written when a pass has made that another.
+//! Tells the others which policies are in force on this node: one object, written when passes have made that another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,10 @@ use datastore::{Precondition, Resource, Store};
 
 use crate::agent::Handle;
 
-/// Between two writes, at least.
+/// Between two questions to the loop: many passes may go by.
+const LULL: Duration = Duration::from_millis(250);
+
+/// Between two writes, at least. By then the datastore has told of the first; else it is written once more, which does no harm.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until the loop has ended.
@@ -16,18 +19,18 @@ pub async fn keep(store: Arc<dyn Store>, agent: Handle) {
     loop {
         let enforcement = status.borrow_and_update().enforcement.clone();
         let Ok(wanted) = agent.ask(move |inputs| inputs.report(&enforcement)).await else { return };
-        if let Some(wanted) = wanted {
-            let resource = Resource::PolicyStatus(Box::new(wanted));
-            // Nobody else writes it.
-            if let Err(error) = store.put(resource, Precondition::None).await {
-                tracing::warn!(%error, "cannot write this node's PolicyStatus");
+        let Some(wanted) = wanted else {
+            tokio::time::sleep(LULL).await;
+            if status.changed().await.is_err() {
+                return;
             }
-            // By then the datastore has told of it; else it is written once more, which does no harm.
-            tokio::time::sleep(PAUSE).await;
             continue;
+        };
+        let resource = Resource::PolicyStatus(Box::new(wanted));
+        // Nobody else writes it.
+        if let Err(error) = store.put(resource, Precondition::None).await {
+            tracing::warn!(%error, "cannot write this node's PolicyStatus");
         }
-        if status.changed().await.is_err() {
-            return;
-        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

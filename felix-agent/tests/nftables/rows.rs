@@ -1,7 +1,7 @@
 //! Rows of the policies' tables of cases that are the kernel's affair: who is who on a packet that meets it.
 //!
 //! The other rows of the kernel are where its other behaviour is: what is established (40, 41) and what nobody knows yet
-//! (42) in `packets`, a pod's start and end with the attachments.
+//! (42) in `established` and `packets`, a pod's start and end with the attachments.
 
 use policy::program::{Direction, Protocol, Side};
 

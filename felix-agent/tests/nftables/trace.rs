@@ -77,6 +77,8 @@ fn policy() -> Builder {
 fn probes_fare_as_packets_of_every_protocol_would() {
     let mut fabric = fabric();
     fabric.enforce(&policy());
+    // A table that is new lets TCP begin in the middle; from now on it does not.
+    fabric.enforce(&policy());
     let origin = pod_a(&fabric);
     for family in 0..2 {
         let (a, b) = (POD_A[family], POD_B[family]);

@@ -99,7 +99,8 @@ pub struct EntityRule {
     /// `namespaceSelector`: of that namespace.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub selector: String,
-    /// Not one that is selected; what is none of ours is none that is selected.
+    /// Not one that is selected; what is none of ours is none that is selected. In a policy with a namespace, and without
+    /// `namespaceSelector`: another of that namespace.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub not_selector: String,
     /// In a namespace that is selected; `global()`: in none.

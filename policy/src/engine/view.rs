@@ -49,10 +49,7 @@ impl Engine {
     pub fn selected_by(&self, id: &PolicyId) -> impl Iterator<Item = &EndpointId> {
         let handle = self.subjects.get(id).copied();
         let members = handle.into_iter().flat_map(|handle| self.index.members(handle));
-        members.filter_map(|member| match member {
-            MemberId::Endpoint(id) => Some(id),
-            _ => None,
-        })
+        members.filter_map(|member| if let MemberId::Endpoint(id) = member { Some(id) } else { None })
     }
 
     /// All policies, sorted; then all that are staged to be set.

@@ -2,8 +2,8 @@
 //! slices of services to [`Backends`].
 //!
 //! What cannot be read narrows: a rule that allows or logs then matches nothing, a rule that denies matches without the
-//! condition that cannot be read, and a rule that passes on denies so. A policy of which not all is understood keeps
-//! only what it denies; if its subject cannot be read, it is for all that its namespaces have. (`apply` refuses all of
+//! condition that cannot be read, and a rule that passes on denies so. A policy of which not all is understood denies
+//! what it denies or passes on, and allows nothing; if its subject cannot be read, it is for all that its namespaces have. (`apply` refuses all of
 //! that; what comes here has been written past it.)
 //!
 //! Policies that judge before connections are tracked or destinations translated are for host endpoints only, which
@@ -136,13 +136,15 @@ pub fn backends(slice: &EndpointSlice) -> Option<(ServiceId, Backends)> {
     Some((ServiceId { namespace, name }, addresses.flat_map(of).collect()))
 }
 
-const ONLY_DENYING: &str = "only what the policy denies is used, and the end of its tier";
+const ONLY_DENYING: &str =
+    "only what the policy denies or passes is used, to deny it, and the end of its tier";
 
 /// Rules of a policy that is more than what is known of it, or is for more than was meant.
 fn only_denying(rules: Vec<PolicyRule>) -> Vec<PolicyRule> {
+    // What it would pass on, later tiers might have denied.
     let kept = |rule: PolicyRule| match rule.action {
-        Action::Deny => rule,
-        action @ (Action::Allow | Action::Pass | Action::Log) => PolicyRule::nothing(action),
+        Action::Deny | Action::Pass => PolicyRule { action: Action::Deny, ..rule },
+        action @ (Action::Allow | Action::Log) => PolicyRule::nothing(action),
     };
     rules.into_iter().map(kept).collect()
 }
@@ -214,13 +216,12 @@ impl Reader<'_> {
 
     /// Whether it is about ingress and about egress of pods.
     fn directions(&mut self, spec: &PolicySpec) -> (bool, bool) {
-        for (field, is_set) in [("doNotTrack", spec.do_not_track), ("preDNAT", spec.pre_dnat)] {
-            if is_set {
-                let what = "is for host endpoints, whose policies are not enforced";
-                self.complain(format!("spec.{field}"), what, "the policy says nothing about pods");
-            }
-        }
-        if spec.do_not_track || spec.pre_dnat {
+        let flags = [("doNotTrack", spec.do_not_track), ("preDNAT", spec.pre_dnat)];
+        // In a policy of a namespace they have no place, and do not take its protection away.
+        let mut of_hosts = flags.into_iter().filter(|(_, is_set)| *is_set && self.namespace.is_none());
+        if let Some((field, _)) = of_hosts.next() {
+            let what = "is for host endpoints, whose policies are not enforced";
+            self.complain(format!("spec.{field}"), what, "the policy says nothing about pods");
             return (false, false);
         }
         if spec.types.is_empty() {

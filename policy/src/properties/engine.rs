@@ -12,7 +12,7 @@ use crate::program::PolicyId;
 use crate::scenario::Scenario;
 use crate::scenario::feed::Key;
 use crate::scenario::random::changes::{Change, changes};
-use crate::scenario::random::{cases, cluster_scenarios};
+use crate::scenario::random::{cases, scenarios};
 
 /// A change of the cluster, and what an engine hears after it.
 #[derive(Debug, Clone)]
@@ -91,11 +91,11 @@ fn check_listings(engine: &Engine) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(cases(250))]
+    #![proptest_config(cases(120))]
 
     #[test]
     fn after_any_changes_it_is_what_compiling_from_scratch_gives(
-        scenario in cluster_scenarios(),
+        scenario in scenarios(),
         steps in vec(steps(), 1..50),
     ) {
         follow(scenario, steps)?;

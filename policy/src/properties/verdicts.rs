@@ -5,14 +5,14 @@ use proptest::prelude::*;
 
 use super::contract;
 use crate::evaluate::evaluate;
-use crate::scenario::random::{cases, cluster_scenarios, packets};
+use crate::scenario::random::{cases, packets, scenarios};
 
 proptest! {
     #![proptest_config(cases(1000))]
 
     #[test]
     fn programs_decide_as_the_specification(
-        scenario in cluster_scenarios(),
+        scenario in scenarios(),
         packets in vec(packets(), 40),
     ) {
         let program = scenario.program();
@@ -22,10 +22,14 @@ proptest! {
             prop_assert_eq!(disagreement, None, "program and specification, {:?}\n{}", packet, program);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
 
     #[test]
     fn explanations_say_what_the_program_decides(
-        scenario in cluster_scenarios(),
+        scenario in scenarios(),
         packets in vec(packets(), 10),
     ) {
         let engine = scenario.engine();

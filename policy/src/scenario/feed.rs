@@ -6,7 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Scenario;
 use crate::engine::Engine;
-use crate::model::{Endpoint, Model, Namespace, Node, Policy, PolicyId, PolicyKind, ServiceAccountId};
+use crate::model::{
+    Backends, Endpoint, Model, Namespace, NetworkSet, NetworkSetId, Node, Policy, PolicyId, PolicyKind,
+    ServiceAccountId, ServiceId, Staged, Tier, backends,
+};
 use crate::program::EndpointId;
 use crate::selector::Labels;
 
@@ -17,7 +20,11 @@ pub(crate) enum Key {
     Pod(EndpointId),
     Node(String),
     ServiceAccount(ServiceAccountId),
+    Service(ServiceId),
+    NetworkSet(NetworkSetId),
+    Tier(String),
     Policy(PolicyId),
+    Staged(PolicyId),
 }
 
 impl Scenario {
@@ -30,7 +37,12 @@ impl Scenario {
         keys.extend(cluster.nodes.iter().map(|object| Key::Node(name(&object.metadata))));
         let accounts = cluster.service_accounts.iter();
         keys.extend(accounts.map(|object| Key::ServiceAccount(account_id(&object.metadata))));
+        keys.extend(cluster.endpoint_slices.iter().map(|slice| Key::Service(backends(slice).unwrap().0)));
+        let sets = cluster.network_sets.iter().chain(&cluster.global_network_sets);
+        keys.extend(sets.map(|object| Key::NetworkSet(set_id(&object.metadata))));
+        keys.extend(cluster.tiers.iter().map(|object| Key::Tier(name(&object.metadata))));
         keys.extend(self.policies().map(|(id, _)| Key::Policy(id)));
+        keys.extend(self.staged.iter().map(|object| Key::Staged(own_id(&object.metadata))));
         keys
     }
 
@@ -41,7 +53,11 @@ impl Scenario {
             Key::Pod(id) => engine.set_endpoint(id, self.endpoint_called(id)),
             Key::Node(name) => engine.set_node(name, self.node_called(name)),
             Key::ServiceAccount(id) => engine.set_service_account(id, self.account_called(id)),
+            Key::Service(id) => engine.set_service(id, self.service_called(id)),
+            Key::NetworkSet(id) => engine.set_network_set(id, self.set_called(id)),
+            Key::Tier(name) => engine.set_tier(name, self.tier_called(name)),
             Key::Policy(id) => engine.set_policy(id, self.policy_called(id)),
+            Key::Staged(id) => engine.set_staged(id, self.staged_called(id)),
         }
     }
 
@@ -55,12 +71,21 @@ impl Scenario {
             Key::ServiceAccount(gone) => {
                 cluster.service_accounts.retain(|object| account_id(&object.metadata) != *gone);
             }
+            Key::Service(gone) => cluster.endpoint_slices.retain(|slice| backends(slice).unwrap().0 != *gone),
+            Key::NetworkSet(gone) => {
+                cluster.network_sets.retain(|object| set_id(&object.metadata) != *gone);
+                cluster.global_network_sets.retain(|object| set_id(&object.metadata) != *gone);
+            }
+            Key::Tier(gone) => cluster.tiers.retain(|object| name(&object.metadata) != *gone),
+            Key::Staged(gone) => self.staged.retain(|object| own_id(&object.metadata) != *gone),
             Key::Policy(gone) => {
                 let is_other = |kind, metadata: &ObjectMeta| policy_id(kind, metadata) != *gone;
+                let is_other_own = |metadata: &ObjectMeta| own_id(metadata) != *gone;
                 cluster.policies.retain(|object| is_other(PolicyKind::NetworkPolicy, &object.metadata));
-                cluster
-                    .cluster_policies
-                    .retain(|object| is_other(PolicyKind::ClusterNetworkPolicy, &object.metadata));
+                let kind = PolicyKind::ClusterNetworkPolicy;
+                cluster.cluster_policies.retain(|object| is_other(kind, &object.metadata));
+                cluster.own_policies.retain(|object| is_other_own(&object.metadata));
+                cluster.global_policies.retain(|object| is_other_own(&object.metadata));
             }
         }
     }
@@ -69,30 +94,31 @@ impl Scenario {
     pub(crate) fn model(&self) -> Model {
         let mut model = Model::default();
         for key in self.keys() {
-            match key {
-                Key::Namespace(name) => {
-                    let namespace = self.namespace_called(&name).unwrap();
-                    model.namespaces.insert(name, namespace);
-                }
-                Key::Pod(id) => {
-                    let endpoint = self.endpoint_called(&id).unwrap();
-                    model.endpoints.insert(id, endpoint);
-                }
-                Key::Node(name) => {
-                    let node = self.node_called(&name).unwrap();
-                    model.nodes.insert(name, node);
-                }
-                Key::ServiceAccount(id) => {
-                    let labels = self.account_called(&id).unwrap();
-                    model.service_accounts.insert(id, labels);
-                }
-                Key::Policy(id) => {
-                    let policy = self.policy_called(&id).unwrap();
-                    model.policies.insert(id, policy);
-                }
-            }
+            self.tell(&mut model, key).unwrap();
         }
         model
+    }
+
+    fn tell(&self, model: &mut Model, key: Key) -> Option<()> {
+        match key {
+            Key::Namespace(name) => {
+                drop(model.namespaces.insert(name.clone(), self.namespace_called(&name)?))
+            }
+            Key::Pod(id) => drop(model.endpoints.insert(id.clone(), self.endpoint_called(&id)?)),
+            Key::Node(name) => drop(model.nodes.insert(name.clone(), self.node_called(&name)?)),
+            Key::ServiceAccount(id) => {
+                drop(model.service_accounts.insert(id.clone(), self.account_called(&id)?));
+            }
+            Key::Service(id) => drop(model.services.insert(id.clone(), self.service_called(&id)?)),
+            Key::NetworkSet(id) => drop(model.network_sets.insert(id.clone(), self.set_called(&id)?)),
+            Key::Tier(name) => drop(model.tiers.insert(name.clone(), self.tier_called(&name)?)),
+            Key::Policy(id) => drop(model.policies.insert(id.clone(), self.policy_called(&id)?)),
+            // One that would change nothing is none.
+            Key::Staged(id) => {
+                model.staged.extend(self.staged_called(&id).map(|staged| (id, staged)));
+            }
+        }
+        Some(())
     }
 
     /// Of a node that has all pods.
@@ -133,6 +159,29 @@ impl Scenario {
         Some(object.metadata.labels.clone().unwrap_or_default())
     }
 
+    /// All slices of a service together.
+    fn service_called(&self, id: &ServiceId) -> Option<Backends> {
+        let slices = self.cluster.endpoint_slices.iter().filter_map(backends);
+        let parts: Vec<Backends> = slices.filter(|(of, _)| of == id).map(|(_, part)| part).collect();
+        (!parts.is_empty()).then(|| parts.into_iter().flatten().collect())
+    }
+
+    fn set_called(&self, id: &NetworkSetId) -> Option<NetworkSet> {
+        let mut objects = self.cluster.network_sets.iter().chain(&self.cluster.global_network_sets);
+        let object = objects.find(|object| set_id(&object.metadata) == *id)?;
+        Some(NetworkSet::from_own(object).0)
+    }
+
+    fn tier_called(&self, wanted: &str) -> Option<Tier> {
+        let object = self.cluster.tiers.iter().find(|object| name(&object.metadata) == wanted)?;
+        Some(Tier::from_own(object))
+    }
+
+    fn staged_called(&self, id: &PolicyId) -> Option<Staged> {
+        let object = self.staged.iter().find(|object| own_id(&object.metadata) == *id)?;
+        Staged::from_own(id.clone(), object)
+    }
+
     fn policy_called(&self, id: &PolicyId) -> Option<Policy> {
         self.policies().find(|(known, _)| known == id).map(|(_, policy)| policy())
     }
@@ -150,7 +199,15 @@ impl Scenario {
             let read = || Policy::from_cluster(&name(&object.metadata), object);
             (id, Box::new(read) as Box<dyn Fn() -> Policy>)
         });
-        kubernetes.chain(cluster)
+        let own = self.cluster.own_policies.iter().chain(&self.cluster.global_policies).map(|object| {
+            let id = own_id(&object.metadata);
+            let read = {
+                let id = id.clone();
+                move || Policy::from_own(id.clone(), object, false)
+            };
+            (id, Box::new(read) as Box<dyn Fn() -> Policy>)
+        });
+        kubernetes.chain(cluster).chain(own)
     }
 }
 
@@ -168,4 +225,15 @@ fn account_id(metadata: &ObjectMeta) -> ServiceAccountId {
 
 fn policy_id(kind: PolicyKind, metadata: &ObjectMeta) -> PolicyId {
     PolicyId { kind, namespace: metadata.namespace.clone(), name: name(metadata) }
+}
+
+fn set_id(metadata: &ObjectMeta) -> NetworkSetId {
+    NetworkSetId { namespace: metadata.namespace.clone(), name: name(metadata) }
+}
+
+/// Of a policy of ours.
+fn own_id(metadata: &ObjectMeta) -> PolicyId {
+    let is_global = metadata.namespace.is_none();
+    let kind = if is_global { PolicyKind::GlobalNetworkPolicy } else { PolicyKind::FabricNetworkPolicy };
+    policy_id(kind, metadata)
 }

@@ -83,26 +83,9 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
 pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
     let policies = (kubernetes::policies(), cluster::policies(), own::policies());
     (objects::clusters(), policies).prop_map(|(cluster, (policies, cluster_policies, own))| {
-        let own::Policies { tiers, own_policies, global_policies } = own;
+        let own::Policies { tiers, own_policies, global_policies, staged } = own;
         let cluster = Cluster { policies, cluster_policies, tiers, own_policies, global_policies, ..cluster };
-        Scenario { cluster }
-    })
-}
-
-/// A cluster without policies of ours.
-pub(crate) fn cluster_scenarios() -> impl Strategy<Value = Scenario> {
-    let policies = (kubernetes::policies(), cluster::policies());
-    (objects::clusters(), policies).prop_map(|(cluster, (policies, cluster_policies))| {
-        let cluster = Cluster { policies, cluster_policies, ..cluster };
-        Scenario { cluster }
-    })
-}
-
-/// A cluster whose policies are Kubernetes' own.
-pub(crate) fn kubernetes_scenarios() -> impl Strategy<Value = Scenario> {
-    (objects::clusters(), kubernetes::policies()).prop_map(|(cluster, policies)| {
-        let cluster = Cluster { policies, ..cluster };
-        Scenario { cluster }
+        Scenario { cluster, staged }
     })
 }
 

@@ -9,8 +9,9 @@ use super::expression::{self, Thing as About};
 use super::text::{Network, destination_of, is_port, protocol_number, source_of};
 use super::things::{Thing, serves};
 use super::{Cluster, Ruling};
+use crate::api::Rest;
 use crate::api::own::{NetworkPolicy, PolicySpec};
-use crate::api::rule::{EntityRule, Icmp, Rule, ServiceMatch};
+use crate::api::rule::{EntityRule, Icmp, Rule, ServiceAccountMatch, ServiceMatch};
 use crate::evaluate::{Packet, Transport};
 use crate::program::{Direction, Side};
 
@@ -67,11 +68,14 @@ fn is_namespace_selected(cluster: &Cluster, selector: &str, thing: &Thing) -> Op
     Some(selected && (!global || selector.contains("global(")))
 }
 
-/// `all()`: any service account. No text is no condition.
+/// Of what runs as a service account. No text is no condition.
 fn is_account_selected(cluster: &Cluster, selector: &str, thing: &Thing) -> Option<bool> {
-    let (all, global) = (thing.service_account.is_some(), thing.namespace.is_none());
-    let about = About { label: &|key| thing.account_label(cluster, key), all, global };
-    if selector.trim().is_empty() { Some(true) } else { expression::holds(selector, &about).ok() }
+    if selector.trim().is_empty() {
+        return Some(true);
+    }
+    let about = About { label: &|key| thing.account_label(cluster, key), all: true, global: false };
+    let selected = expression::holds(selector, &about).ok()?;
+    Some(selected && thing.service_account.is_some())
 }
 
 /// Rule after rule: "Log" goes on with the next.
@@ -85,25 +89,21 @@ pub(super) fn ruling(
         Direction::Ingress => &policy.spec.ingress,
         Direction::Egress => &policy.spec.egress,
     };
-    let sound = is_sound(policy);
-    for rule in rules {
-        if !sound || !is_valid(rule, is_global(policy)) {
-            match rule.action.as_str() {
-                "Allow" | "Log" => continue,
-                _ => return Some(Ruling::Deny),
-            }
+    rules.iter().find_map(|rule| {
+        let conditions = conditions(cluster, policy, rule, packet);
+        // What cannot be read may or may not hold.
+        if conditions.contains(&Some(false)) {
+            return None;
         }
-        if !matches(cluster, policy, rule, packet) {
-            continue;
-        }
+        let certain = is_sound(policy) && !conditions.contains(&None);
         match rule.action.as_str() {
-            "Allow" => return Some(Ruling::Allow),
-            "Pass" => return Some(Ruling::Pass),
-            "Log" => {}
-            _ => return Some(Ruling::Deny),
+            "Allow" => certain.then_some(Ruling::Allow),
+            "Log" => None,
+            "Pass" if certain => Some(Ruling::Pass),
+            // Deny, what is passed on to who knows whom, and what nobody knows (our choice).
+            _ => Some(Ruling::Deny),
         }
-    }
-    None
+    })
 }
 
 /// Whether it says only what its kind can say, and can be read.
@@ -115,68 +115,57 @@ fn is_sound(policy: &NetworkPolicy) -> bool {
         && spec.misplaced(is_global(policy), false).is_empty()
 }
 
-/// Whether the API would take it, and nothing is said which is not known here. HTTP is not (our choice).
-fn is_valid(rule: &Rule, is_global: bool) -> bool {
-    let protocols = [&rule.protocol, &rule.not_protocol];
-    let number = rule.protocol.as_ref().and_then(protocol_number);
-    let has_ports = matches!(number, Some(6 | 17 | 132));
-    let icmp = [&rule.icmp, &rule.not_icmp];
-    // "Protocol ICMP requires ipVersion 4", and ICMPv6 6.
-    let families_fit = protocols.into_iter().flatten().all(|protocol| {
-        let version = match protocol_number(protocol) {
-            Some(1) => Some(4),
-            Some(58) => Some(6),
-            Some(_) | None => None,
-        };
-        rule.ip_version.is_none() || version.is_none() || rule.ip_version == version
-    });
-    matches!(rule.action.as_str(), "Allow" | "Deny" | "Pass" | "Log")
-        && rule.rest.is_empty()
-        && rule.http.is_none()
-        && matches!(rule.ip_version, None | Some(4 | 6))
-        && protocols.into_iter().flatten().all(|protocol| protocol_number(protocol).is_some())
-        && families_fit
-        && icmp.into_iter().flatten().all(is_icmp_valid)
-        // "ICMP fields require protocol to be ICMP or ICMPv6."
-        && (icmp.into_iter().flatten().next().is_none() || matches!(number, Some(1 | 58)))
-        && is_entity_valid(&rule.source, has_ports, true, is_global)
-        && is_entity_valid(&rule.destination, has_ports, false, is_global)
+/// Whether a condition holds; `None`: it cannot be read, or the API would not take it.
+type Condition = Option<bool>;
+
+/// That there is nothing of which nobody knows.
+fn nothing_more(rest: &Rest) -> Condition {
+    rest.is_empty().then_some(true)
 }
 
-/// "ICMP code specified without an ICMP type."
-fn is_icmp_valid(icmp: &Icmp) -> bool {
-    icmp.kind.is_none_or(|kind| (0..=254).contains(&kind))
-        && icmp.code.is_none_or(|code| (0..=255).contains(&code))
-        && (icmp.code.is_none() || icmp.kind.is_some())
-        && icmp.rest.is_empty()
+/// "All the match criteria within a rule must be satisfied for a packet to match."
+fn conditions(cluster: &Cluster, policy: &NetworkPolicy, rule: &Rule, packet: &Packet) -> Vec<Condition> {
+    let version = if packet.source.is_ipv4() { 4 } else { 6 };
+    let is_protocol =
+        |wanted: &IntOrString| protocol_number(wanted).map(|wanted| wanted == packet.protocol());
+    let mut conditions = vec![
+        nothing_more(&rule.rest),
+        // Nobody reads requests (our choice).
+        rule.http.is_none().then_some(true),
+        rule.ip_version.map_or(Some(true), |wanted| [4, 6].contains(&wanted).then_some(wanted == version)),
+        rule.protocol.as_ref().map_or(Some(true), is_protocol),
+        rule.not_protocol.as_ref().map_or(Some(true), |other| is_protocol(other).map(|is| !is)),
+    ];
+    let protocol = rule.protocol.as_ref().and_then(protocol_number);
+    for (icmp, negated) in [(&rule.icmp, false), (&rule.not_icmp, true)] {
+        if let Some(icmp) = icmp {
+            conditions.push(nothing_more(&icmp.rest));
+            conditions.push(is_icmp(icmp, negated, protocol, packet));
+        }
+    }
+    for (entity, side) in [(&rule.source, Side::Source), (&rule.destination, Side::Destination)] {
+        conditions.extend(entity_conditions(cluster, policy, entity, side, protocol, packet));
+    }
+    conditions
 }
 
-fn is_entity_valid(entity: &EntityRule, has_ports: bool, is_source: bool, is_global: bool) -> bool {
-    let EntityRule { nets, not_nets, selector, not_selector, namespace_selector, .. } = entity;
-    let accounts = entity.service_accounts.as_ref();
-    let selectors = [selector, not_selector, namespace_selector];
-    let mut ports = entity.ports.iter().chain(&entity.not_ports);
-    let no_ports = entity.ports.is_empty() && entity.not_ports.is_empty();
-    let only_services = nets.is_empty()
-        && not_nets.is_empty()
-        && selectors.into_iter().all(String::is_empty)
-        && accounts.is_none()
-        && (no_ports || is_source);
-    entity.rest.is_empty()
-        && nets.iter().chain(not_nets).all(|text| Network::read_or_address(text).is_some())
-        && selectors.into_iter().all(|text| expression::is_readable(text))
-        && accounts.is_none_or(|accounts| {
-            accounts.rest.is_empty() && expression::is_readable(&accounts.selector)
-        })
-        // "If any ports are specified it requires the Protocol match in the Rule to be set to TCP, UDP, or SCTP."
-        && (no_ports || has_ports)
-        && ports.all(|port| read_port(port).is_some())
-        && entity.services.as_ref().is_none_or(|services| {
-            only_services
-                && services.rest.is_empty()
-                && !services.name.is_empty()
-                && !(is_global && services.namespace.is_empty())
-        })
+/// "ICMP fields require protocol to be ICMP or ICMPv6." "ICMP code specified without an ICMP type."
+fn is_icmp(icmp: &Icmp, negated: bool, protocol: Option<u8>, packet: &Packet) -> Condition {
+    if !matches!(protocol, Some(1 | 58)) {
+        return None;
+    }
+    let (wanted_kind, wanted_code) = match (icmp.kind, icmp.code) {
+        // Any, and that is no condition; that it is none of any makes no sense.
+        (None, None) => return (!negated).then_some(true),
+        (None, Some(_)) => return None,
+        (Some(kind), code) => (kind, code),
+    };
+    if !(0..=255).contains(&wanted_kind) || !wanted_code.is_none_or(|code| (0..=255).contains(&code)) {
+        return None;
+    }
+    let Transport::Icmp { kind, code } = packet.transport else { return Some(false) };
+    let is = i32::from(kind) == wanted_kind && wanted_code.is_none_or(|wanted| wanted == i32::from(code));
+    Some(is != negated)
 }
 
 enum Ports {
@@ -198,63 +187,58 @@ fn read_port(port: &IntOrString) -> Option<Ports> {
     }
 }
 
-/// "All the match criteria within a rule must be satisfied for a packet to match."
-fn matches(cluster: &Cluster, policy: &NetworkPolicy, rule: &Rule, packet: &Packet) -> bool {
-    let version = if packet.source.is_ipv4() { 4 } else { 6 };
-    let protocol = i32::from(packet.protocol());
-    let is_protocol = |wanted: &IntOrString| protocol_number(wanted).map(i32::from) == Some(protocol);
-    rule.ip_version.is_none_or(|wanted| wanted == version)
-        && rule.protocol.as_ref().is_none_or(is_protocol)
-        && !rule.not_protocol.as_ref().is_some_and(is_protocol)
-        && rule.icmp.as_ref().is_none_or(|icmp| is_icmp(icmp, packet))
-        && !rule.not_icmp.as_ref().is_some_and(|icmp| is_icmp(icmp, packet))
-        && is_entity(cluster, policy, &rule.source, Side::Source, packet)
-        && is_entity(cluster, policy, &rule.destination, Side::Destination, packet)
-}
-
-fn is_icmp(icmp: &Icmp, packet: &Packet) -> bool {
-    let Transport::Icmp { kind, code } = packet.transport else { return false };
-    icmp.kind.is_none_or(|wanted| wanted == i32::from(kind))
-        && icmp.code.is_none_or(|wanted| wanted == i32::from(code))
-}
-
-fn is_entity(
+/// Those of one end.
+fn entity_conditions(
     cluster: &Cluster,
     policy: &NetworkPolicy,
     entity: &EntityRule,
     side: Side,
+    protocol: Option<u8>,
     packet: &Packet,
-) -> bool {
+) -> Vec<Condition> {
     let (address, port) = match side {
         Side::Source => (packet.source, source_of(packet.transport)),
         Side::Destination => (packet.destination, destination_of(packet.transport)),
     };
-    let in_any = |texts: &[String]| {
-        texts
-            .iter()
-            .filter_map(|text| Network::read_or_address(text))
-            .any(|network| network.contains(address))
-    };
-    let is_one_of = |ports: &[IntOrString]| {
-        let Some((protocol, number)) = port else { return false };
-        ports.iter().filter_map(read_port).any(|port| match port {
-            Ports::Range(first, last) => (first..=last).contains(&number),
-            Ports::Named(name) => serves(cluster, address, &name, protocol, number),
-        })
-    };
     let things = Thing::at(cluster, address);
-    let not_selected = entity.not_selector.trim().is_empty()
-        || !things.iter().any(|thing| is_selected(&entity.not_selector, thing) == Some(true));
-    (entity.nets.is_empty() || in_any(&entity.nets))
-        && !in_any(&entity.not_nets)
-        && (entity.ports.is_empty() || is_one_of(&entity.ports))
-        && (entity.not_ports.is_empty() || !is_one_of(&entity.not_ports))
-        && is_selected_entity(cluster, policy, entity, &things)
-        && not_selected
-        && entity
-            .services
-            .as_ref()
-            .is_none_or(|services| is_behind(cluster, policy, services, side, address, port))
+    let mut conditions = vec![nothing_more(&entity.rest)];
+    let contains = |text: &String| Network::read_or_address(text).map(|network| network.contains(address));
+    if !entity.nets.is_empty() {
+        let all: Option<Vec<bool>> = entity.nets.iter().map(contains).collect();
+        conditions.push(all.map(|all| all.contains(&true)));
+    }
+    conditions.extend(entity.not_nets.iter().map(|text| contains(text).map(|is_in| !is_in)));
+    // "If any ports are specified it requires the Protocol match in the Rule to be set to TCP, UDP, or SCTP."
+    let has_ports = matches!(protocol, Some(6 | 17 | 132));
+    let is_port = |listed: &IntOrString| match (read_port(listed)?, port) {
+        _ if !has_ports => None,
+        (_, None) => Some(false),
+        (Ports::Range(first, last), Some((_, number))) => Some((first..=last).contains(&number)),
+        (Ports::Named(name), Some((protocol, number))) => {
+            Some(serves(cluster, address, &name, protocol, number))
+        }
+    };
+    for (ports, negated) in [(&entity.ports, false), (&entity.not_ports, true)] {
+        if !ports.is_empty() {
+            let all: Option<Vec<bool>> = ports.iter().map(is_port).collect();
+            conditions.push(all.map(|all| all.contains(&true) != negated));
+        }
+    }
+    conditions.push(is_selected_entity(cluster, policy, entity, &things));
+    if !entity.not_selector.trim().is_empty() {
+        let all: Option<Vec<bool>> =
+            things.iter().map(|thing| is_selected(&entity.not_selector, thing)).collect();
+        let readable = expression::is_readable(&entity.not_selector);
+        conditions.push(all.filter(|_| readable).map(|all| !all.contains(&true)));
+    }
+    if let Some(service) = &entity.services {
+        conditions.push(nothing_more(&service.rest));
+        conditions.push(is_behind(cluster, policy, service, side, address, port));
+    }
+    if let Some(accounts) = &entity.service_accounts {
+        conditions.push(nothing_more(&accounts.rest));
+    }
+    conditions
 }
 
 /// "Only traffic that originates from (terminates at) endpoints matching the selector will be matched." Endpoints (and
@@ -264,28 +248,32 @@ fn is_selected_entity(
     policy: &NetworkPolicy,
     entity: &EntityRule,
     things: &[Thing],
-) -> bool {
-    let accounts = entity.service_accounts.as_ref();
-    let accounts_asked =
-        accounts.is_some_and(|accounts| !accounts.names.is_empty() || !accounts.selector.trim().is_empty());
-    let namespaces_asked = !entity.namespace_selector.trim().is_empty();
-    let in_own_namespace = !is_global(policy) && !namespaces_asked;
-    let selector_asked = !entity.selector.trim().is_empty();
-    let negation_asked = in_own_namespace && !entity.not_selector.trim().is_empty();
-    if !(accounts_asked || namespaces_asked || selector_asked || negation_asked) {
-        return true;
+) -> Condition {
+    let EntityRule { selector, not_selector, namespace_selector, service_accounts, .. } = entity;
+    let accounts = service_accounts.as_ref();
+    let in_own_namespace = !is_global(policy) && namespace_selector.trim().is_empty();
+    let asked = [selector, namespace_selector].into_iter().any(|text| !text.trim().is_empty())
+        || accounts.is_some()
+        || (in_own_namespace && !not_selector.trim().is_empty());
+    if !asked {
+        return Some(true);
     }
-    things.iter().any(|thing| {
-        let is_account = accounts.is_none_or(|accounts| {
-            let named = |name: &String| accounts.names.contains(name);
-            (accounts.names.is_empty() || thing.service_account.as_ref().is_some_and(named))
+    let texts = [Some(selector), Some(namespace_selector), accounts.map(|accounts| &accounts.selector)];
+    if !texts.into_iter().flatten().all(|text| expression::is_readable(text)) {
+        return None;
+    }
+    let is_account = |thing: &Thing, accounts: &ServiceAccountMatch| {
+        thing.service_account.as_ref().is_some_and(|name| {
+            (accounts.names.is_empty() || accounts.names.contains(name))
                 && is_account_selected(cluster, &accounts.selector, thing) == Some(true)
-        });
+        })
+    };
+    Some(things.iter().any(|thing| {
         (!in_own_namespace || thing.namespace == policy.metadata.namespace)
-            && is_namespace_selected(cluster, &entity.namespace_selector, thing) == Some(true)
-            && is_selected(&entity.selector, thing) == Some(true)
-            && is_account
-    })
+            && is_namespace_selected(cluster, namespace_selector, thing) == Some(true)
+            && is_selected(selector, thing) == Some(true)
+            && accounts.is_none_or(|accounts| is_account(thing, accounts))
+    }))
 }
 
 /// "Only traffic that originates from or terminates at endpoints within the selected service will be matched, and only
@@ -297,18 +285,18 @@ fn is_behind(
     side: Side,
     address: IpAddr,
     port: Option<(&str, i32)>,
-) -> bool {
-    let namespace = if service.namespace.is_empty() {
-        policy.metadata.namespace.as_ref()
-    } else {
-        Some(&service.namespace)
-    };
-    cluster.endpoint_slices.iter().any(|slice| {
+) -> Condition {
+    let own = policy.metadata.namespace.as_ref();
+    let namespace = Some(&service.namespace).filter(|namespace| !namespace.is_empty()).or(own)?;
+    if service.name.is_empty() {
+        return None;
+    }
+    Some(cluster.endpoint_slices.iter().any(|slice| {
         let labels = slice.metadata.labels.as_ref();
         let of = labels.and_then(|labels| labels.get("kubernetes.io/service-name"));
         let mut addresses = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
         let mut ports = slice.ports.iter().flatten();
-        slice.metadata.namespace.as_ref() == namespace
+        slice.metadata.namespace.as_ref() == Some(namespace)
             && of == Some(&service.name)
             && addresses.any(|listed| listed.parse() == Ok(address))
             && (side == Side::Source
@@ -317,5 +305,5 @@ fn is_behind(
                         listed.protocol.as_deref().unwrap_or("TCP") == protocol && listed.port == Some(number)
                     })
                 }))
-    })
+    }))
 }

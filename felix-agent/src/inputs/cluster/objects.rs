@@ -148,7 +148,21 @@ pub fn imagine(model: &mut Model, key: &Key, resource: Option<&Resource>) -> boo
             let id = NetworkSetId { namespace, name: key.name.clone() };
             put(&mut model.network_sets, id, resource.and_then(to_set));
         }
-        _ => return false,
+        Kind::Namespace
+        | Kind::Node
+        | Kind::ServiceAccount
+        | Kind::EndpointSlice
+        | Kind::Pod
+        | Kind::Lease
+        | Kind::HostEndpoint
+        | Kind::IpPool
+        | Kind::IpReservation
+        | Kind::IpamConfiguration
+        | Kind::IpamBlock
+        | Kind::BlockAffinity
+        | Kind::IpamHandle
+        | Kind::WorkloadEndpoint
+        | Kind::PolicyStatus => return false,
     }
     true
 }

@@ -188,9 +188,13 @@ impl<'a, 'b> RuleReader<'a, 'b> {
     }
 
     /// Whom the selector, that of the namespaces and the service accounts select together; `None` if there is none.
+    ///
+    /// A policy of a namespace is about its namespace as soon as it selects, or takes out, anything by labels.
     fn selector(&mut self, end: &str, entity: &EntityRule) -> Option<EndpointSelector> {
-        let EntityRule { selector, namespace_selector, service_accounts, .. } = entity;
-        if selector.is_empty() && namespace_selector.is_empty() && service_accounts.is_none() {
+        let EntityRule { selector, not_selector, namespace_selector, service_accounts, .. } = entity;
+        let takes_out = !not_selector.is_empty() && self.policy.namespace.is_some();
+        let selects = !selector.is_empty() || !namespace_selector.is_empty() || service_accounts.is_some();
+        if !selects && !takes_out {
             return None;
         }
         let namespaces = match (namespace_selector.as_str(), self.policy.namespace) {

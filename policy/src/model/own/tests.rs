@@ -205,11 +205,11 @@ fn a_policy_that_is_not_understood_keeps_what_it_denies() {
     for (broken, problem) in [
         (
             "newer: 1",
-            "spec.newer: no such field is known; only what the policy denies is used, and the end of its tier",
+            "spec.newer: no such field is known; only what the policy denies or passes is used, to deny it, and the end of its tier",
         ),
         (
             "namespaceSelector: all()",
-            "spec.namespaceSelector: has no place in an object of this kind; only what the policy denies is used, and the end of its tier",
+            "spec.namespaceSelector: has no place in an object of this kind; only what the policy denies or passes is used, to deny it, and the end of its tier",
         ),
         ("selector: '(('", "spec.selector: \"((\" is no selector: "),
         ("serviceAccountSelector: '(('", "spec.serviceAccountSelector: \"((\" is no selector: "),
@@ -219,12 +219,8 @@ fn a_policy_that_is_not_understood_keeps_what_it_denies() {
         assert!(said.len() == 1 && said[0].starts_with(problem), "{said:?}");
         let denied =
             PolicyRule { services: Some(vec![Service::Protocol(6)]), ..PolicyRule::everything(Action::Deny) };
-        let nothing = PolicyRule::nothing;
-        assert_eq!(
-            policy.ingress,
-            Some(vec![nothing(Action::Allow), denied, nothing(Action::Pass)]),
-            "{broken}"
-        );
+        let rules = vec![PolicyRule::nothing(Action::Allow), denied, PolicyRule::everything(Action::Deny)];
+        assert_eq!(policy.ingress, Some(rules), "{broken}");
         // It is for all that it could be for.
         assert_eq!(policy.subject, named("{}").subject);
     }

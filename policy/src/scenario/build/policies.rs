@@ -14,4 +14,27 @@ impl Scenario {
         put(&mut self.cluster.cluster_policies, object(name, spec), |known| &known.metadata);
         self
     }
+
+    pub(crate) fn tier(mut self, name: &str, spec: &str) -> Self {
+        put(&mut self.cluster.tiers, object(name, spec), |known| &known.metadata);
+        self
+    }
+
+    /// A NetworkPolicy of ours.
+    pub(crate) fn own(mut self, id: &str, spec: &str) -> Self {
+        put(&mut self.cluster.own_policies, object(id, spec), |known| &known.metadata);
+        self
+    }
+
+    /// A StagedNetworkPolicy.
+    pub(crate) fn staged(mut self, id: &str, spec: &str) -> Self {
+        put(&mut self.staged, object(id, spec), |known| &known.metadata);
+        self
+    }
+
+    /// A GlobalNetworkPolicy.
+    pub(crate) fn global(mut self, name: &str, spec: &str) -> Self {
+        put(&mut self.cluster.global_policies, object(name, spec), |known| &known.metadata);
+        self
+    }
 }

@@ -1,12 +1,14 @@
 //! What may become of a cluster: one object comes, changes or goes.
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{NAMESPACES, cluster, kubernetes, objects};
-use crate::api::ClusterNetworkPolicy;
+use super::{NAMESPACES, cluster, kubernetes, objects, own};
+use crate::api;
+use crate::api::{ClusterNetworkPolicy, GlobalNetworkPolicy, NetworkSet, Tier};
 use crate::scenario::Scenario;
 use crate::scenario::build::put;
 use crate::scenario::feed::Key;
@@ -22,6 +24,13 @@ pub(crate) enum Change {
     ServiceAccount(Box<ServiceAccount>),
     Policy(Box<NetworkPolicy>),
     ClusterPolicy(Box<ClusterNetworkPolicy>),
+    EndpointSlice(Box<EndpointSlice>),
+    NetworkSet(Box<NetworkSet>),
+    GlobalNetworkSet(Box<NetworkSet>),
+    Tier(Box<Tier>),
+    OwnPolicy(Box<api::NetworkPolicy>),
+    GlobalPolicy(Box<GlobalNetworkPolicy>),
+    Staged(Box<api::NetworkPolicy>),
 }
 
 pub(crate) fn changes() -> impl Strategy<Value = Change> {
@@ -31,6 +40,12 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
         (0..6usize, kubernetes::policy_spec()).prop_map(|(index, spec)| kubernetes::policy(index, spec));
     let cluster_policy = (0..4usize, cluster::spec()).prop_map(|(index, spec)| cluster::policy(index, spec));
     let node = (0..2usize).prop_flat_map(objects::node);
+    let slice = (0..4usize).prop_flat_map(objects::endpoint_slice);
+    let set = |is_global| (0..3usize).prop_flat_map(move |index| objects::network_set(index, is_global));
+    let tier = select(vec![0usize, 3, 4]).prop_flat_map(own::tier);
+    let policy_of_ours = |is_global| {
+        (0..4usize, own::spec(is_global)).prop_map(move |(index, spec)| own::policy(index, is_global, spec))
+    };
     let account = (0..6usize).prop_flat_map(objects::service_account);
     prop_oneof![
         6 => gone,
@@ -40,6 +55,13 @@ pub(crate) fn changes() -> impl Strategy<Value = Change> {
         1 => account.prop_map(|object| Change::ServiceAccount(Box::new(object))),
         4 => policy.prop_map(|object| Change::Policy(Box::new(object))),
         3 => cluster_policy.prop_map(|object| Change::ClusterPolicy(Box::new(object))),
+        1 => slice.prop_map(|object| Change::EndpointSlice(Box::new(object))),
+        1 => set(false).prop_map(|object| Change::NetworkSet(Box::new(object))),
+        1 => set(true).prop_map(|object| Change::GlobalNetworkSet(Box::new(object))),
+        2 => tier.prop_map(|object| Change::Tier(Box::new(object))),
+        4 => policy_of_ours(false).prop_map(|object| Change::OwnPolicy(Box::new(object))),
+        2 => policy_of_ours(true).prop_map(|object| Change::GlobalPolicy(Box::new(object))),
+        1 => policy_of_ours(false).prop_map(|object| Change::Staged(Box::new(object))),
     ]
 }
 
@@ -56,6 +78,17 @@ impl Change {
             Self::ServiceAccount(object) => {
                 put(&mut cluster.service_accounts, *object, |known| &known.metadata);
             }
+            Self::EndpointSlice(object) => {
+                put(&mut cluster.endpoint_slices, *object, |known| &known.metadata);
+            }
+            Self::NetworkSet(object) => put(&mut cluster.network_sets, *object, |known| &known.metadata),
+            Self::GlobalNetworkSet(object) => {
+                put(&mut cluster.global_network_sets, *object, |known| &known.metadata);
+            }
+            Self::Tier(object) => put(&mut cluster.tiers, *object, |known| &known.metadata),
+            Self::OwnPolicy(object) => put(&mut cluster.own_policies, *object, |known| &known.metadata),
+            Self::GlobalPolicy(object) => put(&mut cluster.global_policies, *object, |known| &known.metadata),
+            Self::Staged(object) => put(&mut scenario.staged, *object, |known| &known.metadata),
             Self::ClusterPolicy(object) => {
                 put(&mut cluster.cluster_policies, *object, |known| &known.metadata);
             }

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::cluster::unknown;
 use super::{HOLES, ICMP_TYPES, NAMESPACES, NETWORKS, PORT_NAMES, PORTS, metadata};
 use crate::api::Tier;
-use crate::api::own::{GlobalNetworkPolicy, NetworkPolicy, PolicySpec, TierSpec};
+use crate::api::own::{GlobalNetworkPolicy, NetworkPolicy, PolicySpec, StagedNetworkPolicy, TierSpec};
 use crate::api::rule::{EntityRule, Icmp, Rule, ServiceAccountMatch, ServiceMatch};
 
 /// Those that objects may be about; the first is always there, the last never.
@@ -21,21 +21,31 @@ pub(super) struct Policies {
     pub(super) tiers: Vec<Tier>,
     pub(super) own_policies: Vec<NetworkPolicy>,
     pub(super) global_policies: Vec<GlobalNetworkPolicy>,
+    pub(super) staged: Vec<StagedNetworkPolicy>,
 }
 
 pub(super) fn policies() -> impl Strategy<Value = Policies> {
     let tiers =
         (option::weighted(0.7, tier(3)), option::weighted(0.7, tier(4)), option::weighted(0.1, tier(0)));
-    (tiers, vec(spec(false), 0..4), vec(spec(true), 0..3)).prop_map(|((a, b, c), own, global)| {
-        let numbered = |specs: Vec<PolicySpec>, is_global| {
-            specs.into_iter().enumerate().map(move |(index, spec)| policy(index, is_global, spec)).collect()
-        };
-        Policies {
-            tiers: [a, b, c].into_iter().flatten().collect(),
-            own_policies: numbered(own, false),
-            global_policies: numbered(global, true),
-        }
-    })
+    let staged = vec((0..4usize, spec(false)), 0..2);
+    (tiers, vec(spec(false), 0..4), vec(spec(true), 0..3), staged).prop_map(
+        |((a, b, c), own, global, staged)| {
+            let numbered = |specs: Vec<PolicySpec>, is_global| {
+                specs
+                    .into_iter()
+                    .enumerate()
+                    .map(move |(index, spec)| policy(index, is_global, spec))
+                    .collect()
+            };
+            let staged = staged.into_iter().map(|(index, spec)| policy(index, false, spec)).take(1).collect();
+            Policies {
+                tiers: [a, b, c].into_iter().flatten().collect(),
+                own_policies: numbered(own, false),
+                global_policies: numbered(global, true),
+                staged,
+            }
+        },
+    )
 }
 
 /// The policy with this number: `o<number>` or `g<number>`.
@@ -124,7 +134,9 @@ pub(crate) fn expression(keys: &'static [&'static str]) -> impl Strategy<Value =
     let listed = (select(keys), select(vec!["in", "not in"]), values)
         .prop_map(|(key, operator, values)| format!("{key} {operator} {values}"));
     let has = select(keys).prop_map(|key| format!("has({key})"));
-    let whole = select(vec!["all()", "global()"]).prop_map(str::to_owned);
+    // Of a service account, `global()` says nothing.
+    let wholes = if keys == ACCOUNT_LABELS { vec!["all()"] } else { vec!["all()", "global()"] };
+    let whole = select(wholes).prop_map(str::to_owned);
     let broken = select(vec!["app ==", "has(", "app = 'a'", "!"]).prop_map(str::to_owned);
     let leaf = prop_oneof![40 => compared, 20 => listed, 20 => has, 8 => whole, 1 => broken];
     leaf.prop_recursive(2, 6, 3, |inner| {
@@ -190,7 +202,7 @@ fn protocol() -> impl Strategy<Value = Protocols> {
         .prop_map(|protocol| Protocols { protocol: Some(protocol), ..Protocols::default() });
     let none_of = select(numbers)
         .prop_map(|protocol| Protocols { not_protocol: Some(protocol), ..Protocols::default() });
-    let with_ports = (select(vec!["TCP", "TCP", "UDP", "SCTP"]), port_lists(0.2), port_lists(0.9)).prop_map(
+    let with_ports = (select(vec!["TCP", "TCP", "UDP", "SCTP"]), port_lists(0.3), port_lists(0.6)).prop_map(
         move |(protocol, source_ports, destination_ports)| Protocols {
             protocol: Some(IntOrString::String(protocol.to_owned())),
             source_ports,
@@ -212,7 +224,7 @@ fn protocol() -> impl Strategy<Value = Protocols> {
         destination_ports,
         ..icmp
     });
-    prop_oneof![30 => none, 8 => one_of, 8 => none_of, 30 => with_ports, 12 => icmp, 1 => broken]
+    prop_oneof![40 => none, 15 => one_of, 15 => none_of, 60 => with_ports, 50 => icmp, 1 => broken]
 }
 
 fn icmp() -> impl Strategy<Value = Icmp> + Clone {
@@ -230,54 +242,50 @@ fn port_lists(weight: f64) -> impl Strategy<Value = (Vec<IntOrString>, Vec<IntOr
     let odd = select(vec![IntOrString::Int(0), IntOrString::String("9:1".to_owned())]);
     let port = prop_oneof![20 => single, 15 => range, 25 => named, 1 => odd];
     let list = vec(port, 1..4);
-    (option::weighted(weight, list.clone()), option::weighted(weight / 4.0, list))
+    (option::weighted(weight, list.clone()), option::weighted(weight / 2.0, list))
         .prop_map(|(ports, not_ports)| (ports.unwrap_or_default(), not_ports.unwrap_or_default()))
 }
 
+/// Mostly without a condition or with one.
 fn entity() -> impl Strategy<Value = EntityRule> {
     let net = select([&NETWORKS[..], &HOLES[..], &["10.0.0.1", "192.0.2.1"][..]].concat());
-    let net = prop_oneof![60 => net, 1 => Just("10.0.0.0/40")];
-    let nets = |weight| {
-        let list = vec(net.clone().prop_map(str::to_owned), 1..4);
-        option::weighted(weight, list).prop_map(Option::unwrap_or_default)
-    };
-    let selectors = (
-        sometimes(0.4, expression(LABELS)),
-        sometimes(0.15, expression(LABELS)),
-        sometimes(0.25, expression(NAMESPACE_LABELS)),
-    );
+    let net = prop_oneof![100 => net, 1 => Just("10.0.0.0/40")];
+    let nets = vec(net.prop_map(str::to_owned), 1..4);
     let accounts =
-        (vec(select(vec!["bot", "cat", "default"]), 0..3), sometimes(0.5, expression(ACCOUNT_LABELS)))
-            .prop_map(|(names, selector)| ServiceAccountMatch {
-                names: names.into_iter().map(str::to_owned).collect(),
-                selector,
-                ..ServiceAccountMatch::default()
-            });
-    let accounts = option::weighted(0.15, accounts);
-    let entity = (nets(0.25), nets(0.15), selectors, accounts).prop_map(
-        |(nets, not_nets, selectors, service_accounts)| {
-            let (selector, not_selector, namespace_selector) = selectors;
+        (vec(select(vec!["bot", "cat", "default"]), 0..3), sometimes(0.5, expression(ACCOUNT_LABELS)));
+    let accounts = accounts.prop_map(|(names, selector)| ServiceAccountMatch {
+        names: names.into_iter().map(str::to_owned).collect(),
+        selector,
+        ..ServiceAccountMatch::default()
+    });
+    let service = (select(vec!["", "red", "green"]), prop::bool::weighted(0.9));
+    let service = service.prop_map(|(namespace, known)| ServiceMatch {
+        name: if known { "web" } else { "other" }.to_owned(),
+        namespace: namespace.to_owned(),
+        ..ServiceMatch::default()
+    });
+    let selectors = (expression(LABELS), expression(LABELS), expression(NAMESPACE_LABELS));
+    let asked = (0..7usize, 0..100u8).prop_map(|(one, chance)| {
+        let mut asked = [false; 7];
+        asked[one] = chance < 60;
+        asked[(one + usize::from(chance)) % 7] |= chance < 10;
+        asked
+    });
+    (nets.clone(), nets, selectors, accounts, service, asked).prop_map(
+        |(nets, not_nets, (selector, not_selector, namespace_selector), accounts, service, asked)| {
+            fn if_asked<T: Default>(asked: bool, condition: T) -> T {
+                if asked { condition } else { T::default() }
+            }
             EntityRule {
-                nets,
-                not_nets,
-                selector,
-                not_selector,
-                namespace_selector,
-                service_accounts,
+                nets: if_asked(asked[0], nets),
+                not_nets: if_asked(asked[1], not_nets),
+                selector: if_asked(asked[2], selector),
+                not_selector: if_asked(asked[3], not_selector),
+                namespace_selector: if_asked(asked[4], namespace_selector),
+                service_accounts: if_asked(asked[5], Some(accounts)),
+                services: if_asked(asked[6], Some(service)),
                 ..EntityRule::default()
             }
         },
-    );
-    let service =
-        (select(vec!["", "red", "green"]), prop::bool::weighted(0.9)).prop_map(|(namespace, known)| {
-            EntityRule {
-                services: Some(ServiceMatch {
-                    name: if known { "web" } else { "other" }.to_owned(),
-                    namespace: namespace.to_owned(),
-                    ..ServiceMatch::default()
-                }),
-                ..EntityRule::default()
-            }
-        });
-    prop_oneof![10 => Just(EntityRule::default()), 12 => entity, 1 => service]
+    )
 }
