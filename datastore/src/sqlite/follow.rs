@@ -92,7 +92,7 @@ struct Watch {
     reader: Reader,
     head: watch::Receiver<Revision>,
     position: Revision,
-    pending: VecDeque<Change>,
+    pending: VecDeque<Result<Change, Error>>,
     failed: bool,
 }
 
@@ -113,7 +113,11 @@ impl Watch {
     async fn read(&mut self) -> Result<(), Error> {
         let from = self.position;
         self.pending.extend(self.reader.run(move |connection| read::changes(connection, from)).await?);
-        self.position = self.pending.back().map_or(self.position, |change| change.revision);
+        self.position = match self.pending.back() {
+            Some(Ok(change)) => change.revision,
+            Some(Err(Error::Unreadable { revision, .. })) => *revision,
+            Some(Err(_)) | None => self.position,
+        };
         Ok(())
     }
 }
@@ -132,7 +136,7 @@ pub(super) async fn watch(
             return None;
         }
         match watch.fill().await {
-            Ok(true) => watch.pending.pop_front().map(|change| (Ok(change), watch)),
+            Ok(true) => watch.pending.pop_front().map(|change| (change, watch)),
             Ok(false) => None,
             Err(error) => {
                 watch.failed = true;
