@@ -23,6 +23,16 @@ pub enum Error {
         /// The oldest revision from which one can watch.
         oldest: Revision,
     },
+    /// A human must act: this one resource is there, and nobody knows what it says. All others can be used.
+    #[error("{key} in the datastore cannot be understood: {why}; delete or repair it")]
+    Unreadable {
+        /// The resource.
+        key: Key,
+        /// The revision of its last write.
+        revision: Revision,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A human must act: the data is damaged, of a newer version, or not ours. It was left untouched.
     #[error("{0}")]
     Refused(String),

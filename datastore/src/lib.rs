@@ -44,5 +44,5 @@ pub use resource::{PolicyStatus, Resource, WorkloadEndpoint};
 pub use sqlite::SqliteStore;
 pub use store::{
     ATOMIC_WRITES, Change, CommitError, Continue, Listing, Page, Precondition, Query, Revision, Store,
-    Versioned, Write,
+    Unreadable, Versioned, Write,
 };

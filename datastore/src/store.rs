@@ -46,6 +46,9 @@ pub struct Versioned {
     pub resource: Resource,
 }
 
+/// Resources that are there and cannot be understood, and why. Never to be taken for absent.
+pub type Unreadable = BTreeMap<Key, String>;
+
 /// What a watcher is told: this key now has this value, or none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -68,6 +71,8 @@ pub struct Listing {
     pub revision: Revision,
     /// The resources.
     pub items: BTreeMap<Key, Versioned>,
+    /// Those that cannot be understood.
+    pub unreadable: Unreadable,
 }
 
 /// How often [`Store::snapshot`] looks whether the store stands still.
@@ -78,7 +83,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Reads one resource, as the last completed write of anyone left it.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] and [`Error::Refused`].
+    /// [`Error::Unavailable`], [`Error::Unreadable`] and [`Error::Refused`].
     fn get(&self, key: &Key) -> BoxFuture<'_, Result<Option<Versioned>, Error>>;
 
     /// Reads the resources of a kind that the query selects: all of them as they were at one moment, or with a limit
@@ -109,7 +114,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn is_atomic(&self) -> bool;
 
     /// Every change after `from`, those of each kind in the order of their revisions, without end. Changes of one resource
-    /// may be merged into the last. An error ends the stream; watch again from where the last change says ([`Change::resume`]).
+    /// may be merged into the last. [`Error::Unreadable`] is such a change, of a resource that nobody can understand. Any
+    /// other error ends the stream; watch again from where the last change says ([`Change::resume`]).
     ///
     /// # Errors
     /// [`Error::Compacted`] if `from` lies too far back, then or later in the stream; [`Error::Unavailable`] and
@@ -125,7 +131,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Unavailable`] and [`Error::Refused`].
     fn list(&self, kind: Kind) -> BoxFuture<'_, Result<Listing, Error>> {
         let page = self.list_page(kind, &Query::default());
-        async move { page.await.map(|Page { revision, items, .. }| Listing { revision, items }) }.boxed()
+        async move {
+            page.await.map(|Page { revision, items, unreadable, .. }| Listing { revision, items, unreadable })
+        }
+        .boxed()
     }
 
     /// Reads all resources of these kinds, as they were at one moment.
@@ -140,14 +149,18 @@ pub trait Store: Send + Sync + fmt::Debug {
         async move {
             let mut last: Option<Listing> = None;
             for _ in 0..LOOKS {
-                let mut found = Listing { revision: Revision(0), items: BTreeMap::new() };
+                let mut found =
+                    Listing { revision: Revision(0), items: BTreeMap::new(), unreadable: Unreadable::new() };
                 for (index, kind) in kinds.iter().enumerate() {
-                    let Listing { revision, items } = self.list(*kind).await?;
+                    let Listing { revision, items, unreadable } = self.list(*kind).await?;
                     found.revision = if index == 0 { revision } else { revision.min(found.revision) };
                     found.items.extend(items);
+                    found.unreadable.extend(unreadable);
                 }
                 match last {
-                    Some(last) if last.items == found.items => return Ok(found),
+                    Some(last) if last.items == found.items && last.unreadable == found.unreadable => {
+                        return Ok(found);
+                    }
                     Some(_) | None => last = Some(found),
                 }
             }

@@ -185,8 +185,8 @@ impl Agent {
     /// Takes one event in; the kernel and the datastore are left for the pass.
     async fn take(&mut self, event: Event) {
         match event {
-            Event::Listed(revision, items) => {
-                self.inputs.reset(revision, items);
+            Event::Listed(revision, items, unreadable) => {
+                self.inputs.reset(revision, items, &unreadable);
                 self.listed = true;
                 self.datastore_problem = None;
                 self.dirty = true;

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
+use datastore::{Change, Key, Kind, Resource, Revision, Unreadable, Versioned, WorkloadEndpoint};
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 
@@ -101,10 +101,13 @@ impl Inputs {
         }
     }
 
-    /// Takes the datastore's whole content in: what is not in it is gone.
-    pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>) {
+    /// Takes the datastore's whole content in: what is not in it is gone. What is in it and cannot be understood is as it was.
+    pub fn reset(&mut self, revision: Revision, items: BTreeMap<Key, Versioned>, unreadable: &Unreadable) {
         for key in self.known_keys() {
-            if !items.contains_key(&key) && !self.is_older_than_known(&key, revision) {
+            if !items.contains_key(&key)
+                && !unreadable.contains_key(&key)
+                && !self.is_older_than_known(&key, revision)
+            {
                 self.statuses.take(&key, revision, None);
                 self.set(&key, None, revision);
             }

@@ -186,6 +186,16 @@ impl Allocator {
         standby::Status::read(&self.known, &self.journal)
     }
 
+    /// What is in the datastore and cannot be understood, in words.
+    #[must_use]
+    pub fn misunderstood(&self) -> Vec<String> {
+        let state = self.known.read();
+        let said = |(key, why): (&datastore::Key, &String)| {
+            format!("{key} in the datastore cannot be understood: {why}; delete or repair it")
+        };
+        state.unreadable.iter().map(said).collect()
+    }
+
     /// What has been done since this was started.
     #[must_use]
     pub fn counts(&self) -> Counts {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datastore::lease::{Elector, Timing};
-use datastore::{Error, Key, Kind, Precondition, Resource, Revision, Store, Versioned};
+use datastore::{Error, Key, Kind, Precondition, Resource, Revision, Store, Unreadable, Versioned};
 use ipam::audit::{self, Report};
 use ipam::{Collector, Index, collector};
 use tokio::sync::{oneshot, watch};
@@ -213,6 +213,13 @@ impl<'a> Term<'a> {
         let looking = tokio::task::spawn_blocking(move || look(listing)).await;
         let Look { gathered, report } = looking.map_err(|error| Error::Unavailable(error.to_string()))?;
         let now = self.began.elapsed();
+        if gathered.is_blind {
+            tracing::warn!(
+                "an endpoint cannot be understood; nothing is collected, as whatever looks unused may be its"
+            );
+            self.publish(report, &[]);
+            return Ok(());
+        }
         let due = self.collector.observe(&gathered.index, &gathered.facts, now);
         self.publish(report, &due);
         self.collect(due, &gathered.facts).await?;
@@ -299,16 +306,18 @@ impl<'a> Term<'a> {
 }
 
 /// Lists these kinds, one after another.
-async fn list(store: &dyn Store, kinds: &[Kind]) -> Result<BTreeMap<Key, Versioned>, Error> {
-    let mut items = BTreeMap::new();
+async fn list(store: &dyn Store, kinds: &[Kind]) -> Result<(BTreeMap<Key, Versioned>, Unreadable), Error> {
+    let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
     for kind in kinds {
-        items.extend(store.list(*kind).await?.items);
+        let listing = store.list(*kind).await?;
+        items.extend(listing.items);
+        unreadable.extend(listing.unreadable);
     }
-    Ok(items)
+    Ok((items, unreadable))
 }
 
-fn look(listing: BTreeMap<Key, Versioned>) -> Look {
-    let gathered = facts::gather(listing);
+fn look((listing, unreadable): (BTreeMap<Key, Versioned>, Unreadable)) -> Look {
+    let gathered = facts::gather(listing, &unreadable);
     let report = audit::check(&gathered.index, &gathered.facts, |_| {});
     Look { gathered, report }
 }

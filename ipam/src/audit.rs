@@ -76,14 +76,21 @@ impl<P: FnMut(Progress)> Audit<'_, P> {
 
     fn corrupt(&mut self) {
         for corrupt in &self.judge.facts().corrupt {
+            let is_block = !corrupt.record.contains(' ');
+            let (whose, remedy) = if is_block {
+                (
+                    "the record of block ",
+                    "restore the record from an export, or delete the pods with addresses of the block, and \
+                 then the record",
+                )
+            } else {
+                ("the record ", "restore it from an export, or delete it")
+            };
             self.report.problems.push(Problem {
                 kind: Kind::CorruptBlock,
                 subject: corrupt.record.clone(),
-                what: format!("the record of block {} cannot be read: {}", corrupt.record, corrupt.why),
-                remedy:
-                    "restore the record from an export, or delete the pods with addresses of the block, and \
-                         then the record"
-                        .to_owned(),
+                what: format!("{whose}{} cannot be read: {}", corrupt.record, corrupt.why),
+                remedy: remedy.to_owned(),
                 release: None,
             });
         }

@@ -1,6 +1,6 @@
 //! What a planner knows of the store, and what it wants written there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ipnetwork::IpNetwork;
@@ -8,6 +8,7 @@ use ipnetwork::IpNetwork;
 use crate::affinity::Affinity;
 use crate::block::Block;
 use crate::configuration::Configuration;
+use crate::family;
 use crate::handle::Handle;
 use crate::pool::{self, Pool};
 use crate::purpose::LOAD_BALANCER_NODE;
@@ -141,6 +142,8 @@ pub struct Snapshot {
     reserved: Reserved,
     configuration: Configuration,
     blocks: BTreeMap<IpNetwork, Versioned<Block>>,
+    /// Blocks that are there, or claimed, and of which nobody knows more.
+    unreadable: BTreeSet<IpNetwork>,
     affinities: BTreeMap<String, BTreeMap<IpNetwork, Versioned<Affinity>>>,
     handles: BTreeMap<String, Versioned<Handle>>,
 }
@@ -182,6 +185,29 @@ impl Snapshot {
                 self.handles.insert(value.id.clone(), Versioned { revision, value });
             }
         }
+    }
+
+    /// Replaces the blocks whose records, or claims, are in the store and cannot be understood: they are taken, and no plan
+    /// touches them.
+    pub fn set_unreadable(&mut self, blocks: impl IntoIterator<Item = IpNetwork>) {
+        self.unreadable = blocks.into_iter().collect();
+        let unreadable = &self.unreadable;
+        self.blocks.retain(|cidr, _| !unreadable.contains(cidr));
+        for claims in self.affinities.values_mut() {
+            claims.retain(|cidr, _| !unreadable.contains(cidr));
+        }
+    }
+
+    /// Whether this block is one of those.
+    #[must_use]
+    pub fn is_unreadable(&self, cidr: &IpNetwork) -> bool {
+        self.unreadable.contains(cidr)
+    }
+
+    /// One of those that shares addresses with this prefix.
+    #[must_use]
+    pub fn unreadable_in(&self, cidr: &IpNetwork) -> Option<IpNetwork> {
+        self.unreadable.iter().copied().find(|other| family::overlap(other, cidr))
     }
 
     /// Removes a record that is not in the store.

@@ -13,6 +13,7 @@ use crate::store::{ATOMIC_WRITES, Precondition, Revision, Store, Versioned, Writ
 /// [`Error::Unavailable`], and [`Error::Refused`] if something in it is damaged.
 pub async fn export(store: &dyn Store, kinds: &[Kind]) -> Result<Archive, Error> {
     let listing = store.snapshot(&exported(kinds)).await?;
+    demand_readable(&listing)?;
     Ok(Archive::new(listing.revision, listing.items.into_values().map(|item| item.resource)))
 }
 
@@ -68,7 +69,9 @@ pub enum ImportError {
 /// # Errors
 /// [`Error::Unavailable`], and [`Error::Refused`] if something in the store is damaged.
 pub async fn compare(store: &dyn Store, archive: &Archive, kinds: &[Kind]) -> Result<Difference, Error> {
-    let mut there = store.snapshot(&exported(kinds)).await?.items;
+    let listing = store.snapshot(&exported(kinds)).await?;
+    demand_readable(&listing)?;
+    let mut there = listing.items;
     let mut difference = Difference::default();
     for resource in archive.resources() {
         let key = resource.key();
@@ -138,4 +141,15 @@ fn writes(archive: &Archive, difference: &Difference) -> Vec<Write> {
         }
     }
     writes
+}
+
+/// What cannot be understood can be neither exported nor compared, and must not be passed over.
+fn demand_readable(listing: &crate::store::Listing) -> Result<(), Error> {
+    match listing.unreadable.iter().next() {
+        Some((key, why)) => {
+            let (key, why) = (key.clone(), why.clone());
+            Err(Error::Unreadable { key, revision: listing.revision, why })
+        }
+        None => Ok(()),
+    }
 }

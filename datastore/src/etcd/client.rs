@@ -225,7 +225,9 @@ fn merge(failures: Vec<Failure>) -> Failure {
     let is_refused = !errors.is_empty() && errors.iter().all(|error| matches!(error, Error::Refused(_)));
     let said = |error: Error| match error {
         Error::Unavailable(why) | Error::Refused(why) => why,
-        other @ (Error::Conflict { .. } | Error::Compacted { .. }) => other.to_string(),
+        other @ (Error::Conflict { .. } | Error::Compacted { .. } | Error::Unreadable { .. }) => {
+            other.to_string()
+        }
     };
     let all = errors.into_iter().map(said).collect::<Vec<_>>().join("; ");
     match (is_refused, is_lost) {

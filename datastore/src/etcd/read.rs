@@ -12,7 +12,7 @@ use super::{Etcd, kv, number, revision, revision_of};
 use crate::error::Error;
 use crate::key::{Key, Kind};
 use crate::resource::Resource;
-use crate::store::{Continue, Listing, Page, Query, Revision, Versioned};
+use crate::store::{Continue, Listing, Page, Query, Revision, Unreadable, Versioned};
 
 /// Keys read at once.
 const PIECE: usize = 1000;
@@ -36,12 +36,26 @@ pub(super) async fn get(etcd: &Etcd, key: &Key) -> Result<Option<Versioned>, Err
 }
 
 pub(super) fn decode(key: &Key, found: &KeyValue) -> Result<Versioned, Error> {
-    let broken = |error| {
-        Error::Refused(format!("{key} in the datastore cannot be understood: {error}; delete or repair it"))
+    let broken = |error: serde_json::Error| Error::Unreadable {
+        key: key.clone(),
+        revision: revision(found.mod_revision),
+        why: error.to_string(),
     };
     let value = serde_json::from_slice(&found.value).map_err(broken)?;
     let resource = Resource::decode(key.kind, value).map_err(broken)?;
     Ok(Versioned { revision: revision(found.mod_revision), resource })
+}
+
+/// The resource; `None` if it cannot be understood, which is noted.
+fn readable(key: &Key, found: &KeyValue, unreadable: &mut Unreadable) -> Result<Option<Versioned>, Error> {
+    match decode(key, found) {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Unreadable { key, why, .. }) => {
+            unreadable.insert(key, why);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Keys from one on, read in pieces at one revision, that of the first piece.
@@ -108,25 +122,25 @@ async fn selected(mut scan: Scan<'_>, all: &[u8], query: &Query) -> Result<Optio
     let limit = query.limit().unwrap_or(usize::MAX);
     // One more than is asked for: there is a next page.
     let size = if query.labels.is_empty() { limit.saturating_add(1).min(PIECE) } else { PIECE };
-    let mut items = BTreeMap::new();
+    let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
     let mut last: Option<Vec<u8>> = None;
     loop {
         let Some((found, more)) = scan.piece(size).await? else { return Ok(None) };
         for item in found {
             let key = scan.etcd.root.decode(&item.key)?;
-            let value = decode(&key, &item)?;
+            let Some(value) = readable(&key, &item, &mut unreadable)? else { continue };
             if !query.selects(&value.resource) {
                 continue;
             }
             if items.len() == limit {
                 let next = last.map(|last| encode_place(all, &last));
-                return Ok(Some(Page { revision: scan.revision, items, next }));
+                return Ok(Some(Page { revision: scan.revision, items, unreadable, next }));
             }
             items.insert(key, value);
             last = Some(item.key);
         }
         if !more {
-            return Ok(Some(Page { revision: scan.revision, items, next: None }));
+            return Ok(Some(Page { revision: scan.revision, items, unreadable, next: None }));
         }
     }
 }
@@ -158,18 +172,18 @@ pub(super) async fn snapshot(etcd: &Etcd, kinds: &[Kind]) -> Result<Listing, Err
 async fn everything(etcd: &Etcd, kinds: &[Kind]) -> Result<Option<Listing>, Error> {
     let prefix = etcd.root.prefix();
     let mut scan = Scan::new(etcd, prefix.clone(), end_of(&prefix));
-    let mut items = BTreeMap::new();
+    let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
     loop {
         let Some((found, more)) = scan.piece(PIECE).await? else { return Ok(None) };
         for item in found.iter().filter(|item| item.key != etcd.root.marker()) {
             let key = etcd.root.decode(&item.key)?;
             if kinds.contains(&key.kind) {
-                let value = decode(&key, item)?;
-                items.insert(key, value);
+                let value = readable(&key, item, &mut unreadable)?;
+                items.extend(value.map(|value| (key, value)));
             }
         }
         if !more {
-            return Ok(Some(Listing { revision: scan.revision, items }));
+            return Ok(Some(Listing { revision: scan.revision, items, unreadable }));
         }
     }
 }

@@ -105,7 +105,7 @@ impl Watch {
     async fn next(&mut self) -> Option<Result<Change, Error>> {
         loop {
             if let Some(next) = self.pending.pop_front() {
-                self.failed |= next.is_err();
+                self.failed |= matches!(&next, Err(error) if !matches!(error, Error::Unreadable { .. }));
                 return Some(next);
             }
             if self.failed {

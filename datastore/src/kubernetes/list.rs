@@ -8,7 +8,7 @@ use super::names;
 use super::object;
 use crate::error::Error;
 use crate::key::Kind;
-use crate::store::{Continue, Page, Query};
+use crate::store::{Continue, Page, Query, Unreadable};
 
 /// Objects asked for at once where the caller wants all: a listing of 50,000 pods as one text is 300 MB.
 const CHUNK: u32 = 500;
@@ -23,7 +23,7 @@ pub(super) async fn list(api: &Api, kind: Kind, query: &Query) -> Result<Page, E
     if nowhere {
         // Still the moment has to be said, at which there is nothing.
         let revision = api.head(kind).await.map_err(|outcome| failed(call(kind), outcome))?;
-        return Ok(Page { revision, items: BTreeMap::new(), next: None });
+        return Ok(Page { revision, items: BTreeMap::new(), unreadable: Unreadable::new(), next: None });
     }
     let listing = Listing { api, kind, namespace, selector: selector(kind, query), query };
     match query.limit().and_then(|limit| u32::try_from(limit).ok()) {
@@ -51,16 +51,16 @@ impl Listing<'_> {
         let objects = objects.map_err(|outcome| self.failed(outcome))?;
         let revision = objects.revision()?;
         let next = objects.next().map(Continue::new);
-        let mut items = BTreeMap::new();
-        self.take(objects, &mut items)?;
-        Ok(Page { revision, items, next })
+        let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
+        self.take(objects, &mut items, &mut unreadable)?;
+        Ok(Page { revision, items, unreadable, next })
     }
 
     /// All pages, of one moment.
     async fn whole(&self) -> Result<Page, Error> {
         let start = self.query.after.as_ref().map(|after| after.as_str().to_owned());
         for _ in 0..ATTEMPTS {
-            let (mut first, mut items) = (None, BTreeMap::new());
+            let (mut first, mut items, mut unreadable) = (None, BTreeMap::new(), Unreadable::new());
             let mut after = start.clone();
             loop {
                 let objects = match self.ask(CHUNK, after.as_deref()).await {
@@ -70,9 +70,9 @@ impl Listing<'_> {
                 };
                 let revision = *first.get_or_insert(objects.revision()?);
                 after = objects.next().map(ToOwned::to_owned);
-                self.take(objects, &mut items)?;
+                self.take(objects, &mut items, &mut unreadable)?;
                 if after.is_none() {
-                    return Ok(Page { revision, items, next: None });
+                    return Ok(Page { revision, items, unreadable, next: None });
                 }
             }
         }
@@ -88,12 +88,15 @@ impl Listing<'_> {
         &self,
         objects: Objects,
         items: &mut BTreeMap<crate::Key, crate::Versioned>,
+        unreadable: &mut Unreadable,
     ) -> Result<(), Error> {
         for object in objects.items {
-            let (key, item) = object::decode(self.kind, object)?;
-            // Labels that Kubernetes cannot take are not in the selector.
-            if self.query.selects(&item.resource) {
-                items.insert(key, item);
+            match object::decode(self.kind, object) {
+                // Labels that Kubernetes cannot take are not in the selector.
+                Ok((key, item)) if self.query.selects(&item.resource) => drop(items.insert(key, item)),
+                Ok(_) => {}
+                Err(Error::Unreadable { key, why, .. }) => drop(unreadable.insert(key, why)),
+                Err(error) => return Err(error),
             }
         }
         Ok(())

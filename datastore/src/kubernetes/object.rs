@@ -36,11 +36,8 @@ pub(super) fn is_ours(kind: Kind) -> bool {
 pub(super) fn decode(kind: Kind, mut object: Value) -> Result<(Key, Versioned), Error> {
     let revision = revision(&object)?;
     let name = name(&object);
-    let broken = |what: String| {
-        Error::Refused(format!(
-            "{kind} {name} in Kubernetes cannot be understood: {what}; delete or repair it"
-        ))
-    };
+    let known_as = key(kind, &object);
+    let broken = |why: String| Error::Unreadable { key: known_as.clone(), revision, why };
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         // The one is said by `revision`. The other is bulky, and about who wrote, not about what is.
         metadata.remove("resourceVersion");
@@ -57,6 +54,12 @@ pub(super) fn decode(kind: Kind, mut object: Value) -> Result<(Key, Versioned), 
         Err(what) => return Err(broken(what)),
     }
     Ok((key, Versioned { revision, resource }))
+}
+
+/// What to call an object that cannot be understood: as its metadata do.
+fn key(kind: Kind, object: &Value) -> Key {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    Key::namespaced(kind, text("/metadata/namespace"), text("/metadata/name"))
 }
 
 /// When the object was last written.

@@ -168,7 +168,15 @@ async fn a_page_goes_on_after_its_moment_is_forgotten() {
         after: Some(crate::Continue::new("then")),
     };
     let found = store.list_page(Kind::Pod, &query).await;
-    assert_eq!(found, Ok(Page { revision: Revision(9), items: BTreeMap::new(), next: None }));
+    assert_eq!(
+        found,
+        Ok(Page {
+            revision: Revision(9),
+            items: BTreeMap::new(),
+            unreadable: crate::Unreadable::new(),
+            next: None
+        })
+    );
 }
 
 #[tokio::test]

@@ -93,6 +93,7 @@ fn merge(
                 let resume = positions.advance(kind, revision);
                 Some(Some(Ok(Change { key, value, revision, resume })))
             }
+            Err(unreadable @ Error::Unreadable { .. }) => Some(Some(Err(unreadable))),
             Err(error) => {
                 *failed = true;
                 Some(Some(Err(error)))
@@ -123,6 +124,7 @@ impl Follower {
             let mut follower = follower?;
             match follower.next().await {
                 Ok(told) => Some((Ok(told), Some(follower))),
+                Err(unreadable @ Error::Unreadable { .. }) => Some((Err(unreadable), Some(follower))),
                 Err(error) => Some((Err(error), None)),
             }
         })
@@ -150,12 +152,20 @@ impl Follower {
     fn take(&mut self, event: WatchEvent<Value>) -> Result<Option<Told>, Error> {
         let told = match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                let (key, value) = object::decode(self.kind, object)?;
+                let decoded = object::decode(self.kind, object);
+                if let Err(Error::Unreadable { revision, .. }) = &decoded {
+                    self.position = self.position.max(*revision);
+                }
+                let (key, value) = decoded?;
                 Told::Change { key, revision: value.revision, value: Some(value) }
             }
             WatchEvent::Deleted(object) => {
-                let (key, last) = object::decode(self.kind, object)?;
-                Told::Change { key, value: None, revision: last.revision }
+                let (key, revision) = match object::decode(self.kind, object) {
+                    Ok((key, last)) => (key, last.revision),
+                    Err(Error::Unreadable { key, revision, .. }) => (key, revision),
+                    Err(error) => return Err(error),
+                };
+                Told::Change { key, value: None, revision }
             }
             WatchEvent::Bookmark(bookmark) => {
                 Told::Position(object::parse_revision(&bookmark.metadata.resource_version)?)

@@ -94,7 +94,7 @@ struct Watch {
     recent: Arc<Recent>,
     head: watch::Receiver<Revision>,
     position: Revision,
-    pending: VecDeque<Change>,
+    pending: VecDeque<Result<Change, Error>>,
     failed: bool,
 }
 
@@ -105,7 +105,7 @@ impl Watch {
             // Marked as seen before reading: what comes while reading wakes again.
             let head = *self.head.borrow_and_update();
             if let Some(changes) = self.recent.after(self.position) {
-                self.take(changes);
+                self.take(changes.into_iter().map(Ok));
             } else if self.position < head {
                 self.read().await?;
             }
@@ -123,9 +123,13 @@ impl Watch {
         Ok(())
     }
 
-    fn take(&mut self, changes: Vec<Change>) {
+    fn take(&mut self, changes: impl IntoIterator<Item = Result<Change, Error>>) {
         self.pending.extend(changes);
-        self.position = self.pending.back().map_or(self.position, |change| change.revision);
+        self.position = match self.pending.back() {
+            Some(Ok(change)) => change.revision,
+            Some(Err(Error::Unreadable { revision, .. })) => *revision,
+            Some(Err(_)) | None => self.position,
+        };
     }
 }
 
@@ -144,7 +148,7 @@ pub(super) async fn watch(
             return None;
         }
         match watch.fill().await {
-            Ok(true) => watch.pending.pop_front().map(|change| (Ok(change), watch)),
+            Ok(true) => watch.pending.pop_front().map(|change| (change, watch)),
             Ok(false) => None,
             Err(error) => {
                 watch.failed = true;

@@ -10,7 +10,7 @@ use super::{blocking, failure};
 use crate::error::Error;
 use crate::key::{Key, Kind};
 use crate::resource::Resource;
-use crate::store::{Change, Continue, Listing, Page, Query, Revision, Versioned};
+use crate::store::{Change, Continue, Listing, Page, Query, Revision, Unreadable, Versioned};
 
 /// Changes read at once.
 const PAGE: u32 = 500;
@@ -59,19 +59,21 @@ pub(super) fn page(connection: &mut Connection, kind: Kind, query: &Query) -> Re
     let after = query.after.as_ref().map(decode_place).transpose()?;
     let transaction = connection.transaction().map_err(|error| failure(&error))?;
     let revision = revision(&transaction).map_err(|error| failure(&error))?;
-    let (items, next) = selected(&transaction, kind, query, after.as_ref())?;
-    Ok(Page { revision, items, next })
+    let Selected { items, unreadable, next } = selected(&transaction, kind, query, after.as_ref())?;
+    Ok(Page { revision, items, unreadable, next })
 }
 
 /// All resources of these kinds, and the revision at that moment.
 pub(super) fn snapshot(connection: &mut Connection, kinds: &[Kind]) -> Result<Listing, Error> {
     let transaction = connection.transaction().map_err(|error| failure(&error))?;
     let revision = revision(&transaction).map_err(|error| failure(&error))?;
-    let mut items = BTreeMap::new();
+    let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
     for kind in kinds {
-        items.extend(selected(&transaction, *kind, &Query::default(), None)?.0);
+        let found = selected(&transaction, *kind, &Query::default(), None)?;
+        items.extend(found.items);
+        unreadable.extend(found.unreadable);
     }
-    Ok(Listing { revision, items })
+    Ok(Listing { revision, items, unreadable })
 }
 
 /// Namespace and name of the last of a page.
@@ -89,13 +91,21 @@ fn decode_place(text: &Continue) -> Result<Place, Error> {
     })
 }
 
+/// What a query selects.
+#[derive(Default)]
+struct Selected {
+    items: BTreeMap<Key, Versioned>,
+    unreadable: Unreadable,
+    next: Option<Continue>,
+}
+
 /// What the query selects, by namespace and name, and where to go on if the limit cuts it off.
 fn selected(
     transaction: &Transaction<'_>,
     kind: Kind,
     query: &Query,
     after: Option<&Place>,
-) -> Result<(BTreeMap<Key, Versioned>, Option<Continue>), Error> {
+) -> Result<Selected, Error> {
     let sql = format!(
         "SELECT namespace, name, revision, value FROM resources WHERE kind = ?1 AND value IS NOT NULL{}{} \
          ORDER BY namespace, name",
@@ -106,27 +116,37 @@ fn selected(
     let failed = |error| failure(&error);
     let mut statement = transaction.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params![kind.name(), query.namespace, namespace, name]).map_err(failed)?;
-    let mut items = BTreeMap::new();
+    let mut found = Selected::default();
     while let Some(row) = rows.next().map_err(failed)? {
         let (namespace, name) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
         let (key, revision) = (Key { kind, namespace, name }, Revision(row.get(2).map_err(failed)?));
-        let item =
-            decode(&key, revision, row.get_ref(3).and_then(|value| Ok(value.as_str()?)).map_err(failed)?)?;
+        let text = row.get_ref(3).and_then(|value| Ok(value.as_str()?)).map_err(failed)?;
+        let item = match decode(&key, revision, text) {
+            Ok(item) => item,
+            Err(Error::Unreadable { key, why, .. }) => {
+                found.unreadable.insert(key, why);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if !query.selects(&item.resource) {
             continue;
         }
         // One more than the limit: there is a next page.
-        if query.limit() == Some(items.len()) {
-            let next = items.last_key_value().map(|(last, _)| encode_place(last));
-            return Ok((items, next));
+        if query.limit() == Some(found.items.len()) {
+            found.next = found.items.last_key_value().map(|(last, _)| encode_place(last));
+            return Ok(found);
         }
-        items.insert(key, item);
+        found.items.insert(key, item);
     }
-    Ok((items, None))
+    Ok(found)
 }
 
 /// The next changes after `from`, in order; empty if there are none.
-pub(super) fn changes(connection: &mut Connection, from: Revision) -> Result<Vec<Change>, Error> {
+pub(super) fn changes(
+    connection: &mut Connection,
+    from: Revision,
+) -> Result<Vec<Result<Change, Error>>, Error> {
     let (head, compacted, rows) = change_rows(connection, from).map_err(|error| failure(&error))?;
     // Ahead of the head: the revision is of a store that was here before.
     if from < compacted || from > head {
@@ -141,8 +161,11 @@ pub(super) fn changes(connection: &mut Connection, from: Revision) -> Result<Vec
             };
             let key = Key { kind: Kind::from_name(&kind).ok_or_else(unknown)?, namespace, name };
             let revision = Revision(revision);
-            let value = value.map(|value| decode(&key, revision, &value)).transpose()?;
-            Ok(Change { key, value, revision, resume: revision })
+            match value.map(|value| decode(&key, revision, &value)).transpose() {
+                Ok(value) => Ok(Ok(Change { key, value, revision, resume: revision })),
+                Err(unreadable @ Error::Unreadable { .. }) => Ok(Err(unreadable)),
+                Err(error) => Err(error),
+            }
         })
         .collect()
 }
@@ -169,9 +192,8 @@ fn change_rows(
 }
 
 fn decode(key: &Key, revision: Revision, value: &str) -> Result<Versioned, Error> {
-    let broken = |error| {
-        Error::Refused(format!("{key} in the datastore cannot be understood: {error}; delete or repair it"))
-    };
+    let broken =
+        |error: serde_json::Error| Error::Unreadable { key: key.clone(), revision, why: error.to_string() };
     let value = serde_json::from_str(value).map_err(broken)?;
     let resource = Resource::decode(key.kind, value).map_err(broken)?;
     Ok(Versioned { revision, resource })

@@ -1,6 +1,7 @@
 use std::fs;
 use std::process::Command;
 
+use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use tempfile::TempDir;
 
@@ -143,6 +144,48 @@ async fn a_newer_version_still_in_the_log_is_refused() {
     let refused = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(&refused, Error::Refused(message) if message.contains("schema version 7")), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// One that nobody can understand hinders nobody from reading the others, and is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_value_is_told_and_the_others_are_read() {
+    let directory = InFile::new();
+    let path = directory.path();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let named = |name: &str| {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        Resource::Namespace(Box::new(namespace))
+    };
+    for name in ["bad", "good", "last"] {
+        store.put(named(name), Precondition::Absent).await.unwrap();
+    }
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("UPDATE resources SET value = '{ not json' WHERE name = 'bad'", []).unwrap();
+    connection.close().unwrap();
+
+    let key = |name: &str| Key::global(Kind::Namespace, name);
+    let error = store.get(&key("bad")).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Unreadable { key, revision: Revision(1), .. } if key.name == "bad"),
+        "{error}"
+    );
+    for listing in [store.list(Kind::Namespace).await.unwrap(), store.snapshot(&Kind::ALL).await.unwrap()] {
+        assert_eq!(listing.items.into_keys().collect::<Vec<_>>(), [key("good"), key("last")]);
+        assert_eq!(listing.unreadable.into_keys().collect::<Vec<_>>(), [key("bad")]);
+    }
+    let mut changes = store.watch(Revision(0)).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(changes.next().await.unwrap().map(|change| change.key.name));
+    }
+    assert_eq!(told[0].as_ref(), Err(&error));
+    assert_eq!(told[1..], [Ok("good".to_owned()), Ok("last".to_owned())]);
+    let taken = store.put(named("bad"), Precondition::Absent).await.unwrap_err();
+    assert!(matches!(taken, Error::Conflict { found: Some(Revision(1)), .. }), "{taken}");
+    assert!(crate::archive::export(&store, &Kind::ALL).await.is_err(), "no backup without it");
+    store.put(named("bad"), Precondition::None).await.unwrap();
+    assert!(store.list(Kind::Namespace).await.unwrap().unreadable.is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::key::Key;
 use crate::resource::Resource;
-use crate::store::{Revision, Versioned};
+use crate::store::{Revision, Unreadable, Versioned};
 
 /// Which resources of a kind are asked for, and how many at once. The default: all of them at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,6 +73,8 @@ pub struct Page {
     pub revision: Revision,
     /// The resources. Pages follow one another in an order of the backend's.
     pub items: BTreeMap<Key, Versioned>,
+    /// Those that cannot be understood. Whether a query would select them by their labels is not known.
+    pub unreadable: Unreadable,
     /// Where to go on; `None` if this is the end.
     pub next: Option<Continue>,
 }

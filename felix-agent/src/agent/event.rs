@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::bgp::rib::Hops;
-use datastore::{Change, Key, Revision, Versioned, WorkloadEndpoint};
+use datastore::{Change, Key, Revision, Unreadable, Versioned, WorkloadEndpoint};
 use ipnetwork::IpNetwork;
 use policy::program::EndpointId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,8 +22,8 @@ pub type Question = Box<dyn FnOnce(&Inputs) + Send>;
 
 /// What can happen to an agent.
 pub enum Event {
-    /// Everything that the datastore holds, as of a revision: replaces what was known of it.
-    Listed(Revision, BTreeMap<Key, Versioned>),
+    /// Everything that the datastore holds, as of a revision: replaces what was known of it, but of what cannot be understood.
+    Listed(Revision, BTreeMap<Key, Versioned>, Unreadable),
     /// The datastore cannot be read, and why: what is known of it may be outdated.
     DatastoreLost(String),
     /// One key of the datastore has this value now.

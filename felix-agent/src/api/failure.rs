@@ -105,6 +105,7 @@ pub(super) fn datastore(error: &datastore::Error) -> Status {
     match error {
         datastore::Error::Conflict { .. } | datastore::Error::Compacted { .. } => aborted(text),
         datastore::Error::Unavailable(_) => unavailable(text),
+        datastore::Error::Unreadable { key, .. } => precondition("DATASTORE", &key.to_string(), text),
         datastore::Error::Refused(_) => precondition("DATASTORE", "datastore", text),
     }
 }
@@ -132,7 +133,8 @@ fn impossible(error: &AssignError) -> Status {
         | AssignError::Reserved { .. }
         | AssignError::OthersBlock { .. }
         | AssignError::BlockRefused { refused: ClaimRefused::Off, .. }
-        | AssignError::Misfit { .. } => field("addresses", text),
+        | AssignError::Misfit { .. }
+        | AssignError::Unreadable { .. } => field("addresses", text),
         AssignError::NoPool { passed_over, .. } => exhausted(text, passed_over.iter().map(passed)),
         AssignError::Full { pools, passed_over, .. } => {
             exhausted(text, pools.iter().map(full).chain(passed_over.iter().map(passed)))

@@ -37,7 +37,9 @@ impl Node for Service {
         };
         let established = peers.iter().filter(|peer| peer.state == bgp::session::State::Established).count();
         let standby = self.allocator.standby();
-        let problems = standby.problems().into_iter().chain(status.problems.iter().cloned());
+        let misunderstood = self.allocator.misunderstood();
+        let problems =
+            standby.problems().into_iter().chain(status.problems.iter().cloned()).chain(misunderstood);
         Ok(Response::new(v1::NodeStatus {
             node: status.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bgp::rib::Hop;
-use datastore::{Change, Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
+use datastore::{Change, Key, Kind, Resource, Revision, Unreadable, Versioned, WorkloadEndpoint};
 use ipam::{Affinity, AffinityState};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -108,7 +108,7 @@ fn what_the_datastore_says_late_does_not_undo_what_this_node_did_since() {
     inputs.attach(endpoint("a", "node1", "new", "10.42.0.2"), Some(Revision(7)));
     // The deletion of the one before, and a listing from before the attachment.
     inputs.change(Change { key: key.clone(), value: None, revision: Revision(6), resume: Revision(6) });
-    inputs.reset(Revision(6), BTreeMap::new());
+    inputs.reset(Revision(6), BTreeMap::new(), &Unreadable::new());
     assert!(inputs.workloads.contains_key(&id("a")));
     // The write itself, after the pod has gone.
     inputs.detach(&id("a"), "new");
@@ -144,7 +144,7 @@ fn what_was_attached_without_the_datastore_stays_until_that_knows() {
         Change { key: key.clone(), value, revision, resume: revision }
     };
     inputs.attach(own.clone(), None);
-    inputs.reset(Revision(40), BTreeMap::new());
+    inputs.reset(Revision(40), BTreeMap::new(), &Unreadable::new());
     assert!(!inputs.change(told(41, None)), "it changes nothing");
     inputs.change(told(42, Some(endpoint("a", "node1", "old", "10.42.0.9"))));
     assert_eq!(inputs.workloads[&id("a")], own);
@@ -170,7 +170,11 @@ fn what_was_attached_without_the_datastore_stays_until_that_knows() {
     inputs.attach(own.clone(), None);
     inputs.change(told(71, Some(own.clone())));
     assert!(inputs.detach(&id("a"), "new"));
-    inputs.reset(Revision(72), [(key.clone(), told(72, Some(own.clone())).value.unwrap())].into());
+    inputs.reset(
+        Revision(72),
+        [(key.clone(), told(72, Some(own.clone())).value.unwrap())].into(),
+        &Unreadable::new(),
+    );
     assert!(inputs.workloads.is_empty(), "its end is not undone");
     inputs.attach(own, None);
     assert!(inputs.workloads.contains_key(&id("a")), "but by itself");
@@ -234,7 +238,7 @@ fn a_service_is_all_of_its_slices() {
     assert_eq!(addresses(&inputs, "web"), some(&["10.0.0.2"]));
     inputs.change(gone(Key::namespaced(Kind::EndpointSlice, "shop", "two")));
     assert_eq!((addresses(&inputs, "web"), addresses(&inputs, "db")), (None, some(&["10.0.0.1"])));
-    inputs.reset(Revision(9), BTreeMap::new());
+    inputs.reset(Revision(9), BTreeMap::new(), &BTreeMap::new());
     assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
 }
 
@@ -277,7 +281,7 @@ fn policies_of_every_kind_reach_the_engine() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].starts_with("spec.preDNAT: is for host endpoints"), "{problems:?}");
     // What is no longer listed is gone.
-    inputs.reset(Revision(9), BTreeMap::new());
+    inputs.reset(Revision(9), BTreeMap::new(), &BTreeMap::new());
     assert_eq!(inputs.cluster.engine().model(), &policy::model::Model::default());
 }
 
@@ -354,7 +358,7 @@ proptest! {
         for resource in before {
             listed.change(value(resource));
         }
-        listed.reset(Revision(3), content);
+        listed.reset(Revision(3), content, &Unreadable::new());
         prop_assert_eq!(picture(&mut told), picture(&mut listed));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datastore::{CommitError, Error, Key, Kind, Precondition, Resource, Store, Versioned};
+use datastore::{CommitError, Error, Key, Kind, Precondition, Resource, Store, Unreadable, Versioned};
 use ipam::{Record, Revision};
 
 use super::known::Found;
@@ -42,12 +42,14 @@ pub(crate) async fn read(store: &dyn Store, key: &ipam::Key) -> Result<Option<(R
 }
 
 /// Reads all claims and then all blocks: see [`ipam::Snapshot`] for why in this order.
-pub(crate) async fn list(store: &dyn Store) -> Result<Vec<(Record, Revision)>, Error> {
-    let mut records = Vec::new();
+pub(crate) async fn list(store: &dyn Store) -> Result<(Vec<(Record, Revision)>, Unreadable), Error> {
+    let (mut records, mut unreadable) = (Vec::new(), Unreadable::new());
     for kind in [Kind::BlockAffinity, Kind::IpamBlock] {
-        records.extend(store.list(kind).await?.items.into_values().filter_map(into_record));
+        let listing = store.list(kind).await?;
+        records.extend(listing.items.into_values().filter_map(into_record));
+        unreadable.extend(listing.unreadable);
     }
-    Ok(records)
+    Ok((records, unreadable))
 }
 
 /// Reads all that decides whom pools serve: pools, reservations, the configuration, and this node and these namespaces.
@@ -58,7 +60,8 @@ pub(super) async fn settings(
 ) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     for kind in [Kind::IpPool, Kind::IpReservation] {
-        found.push(Found::All(kind, store.list(kind).await?.items));
+        let listing = store.list(kind).await?;
+        found.push(Found::All(kind, listing.items, listing.unreadable));
     }
     let configuration = Key::global(Kind::IpamConfiguration, ipam::configuration::NAME);
     let namespaces = namespaces.into_iter().map(|name| Key::global(Kind::Namespace, name));

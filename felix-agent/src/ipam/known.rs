@@ -19,7 +19,7 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use datastore::{Change, Key, Revision, Versioned};
+use datastore::{Change, Key, Revision, Unreadable, Versioned};
 use ipam::{Block, Record};
 use presence::Presence;
 use tokio::sync::{broadcast, watch};
@@ -99,10 +99,10 @@ impl Known {
         self.0.settings.subscribe()
     }
 
-    /// Takes the datastore's whole content in: what is not in it is gone.
-    pub fn reset(&self, revision: Revision, items: &BTreeMap<Key, Versioned>) {
+    /// Takes the datastore's whole content in: what is not in it is gone. What is in it and cannot be understood is as it was.
+    pub fn reset(&self, revision: Revision, items: &BTreeMap<Key, Versioned>, unreadable: &Unreadable) {
         let mut state = self.write();
-        let next = state.listed(revision, items);
+        let next = state.listed(revision, items, unreadable);
         let before = std::mem::replace(&mut *state, next);
         if self.0.blocks.receiver_count() > 0 {
             for (before, after) in state.blocks_since(&before) {
@@ -139,6 +139,13 @@ impl Known {
         if let ipam::Key::Block(cidr) = key {
             self.tell(before, state.index.block(cidr).map(|block| &block.value));
         }
+    }
+
+    /// This is in the datastore, and cannot be understood.
+    pub fn misunderstood(&self, key: &Key, why: &str) {
+        let mut state = self.write();
+        state.misunderstood(key, why);
+        self.0.settings.send_replace(state.generation);
     }
 
     /// Takes in what somebody wrote by this agent: whoever then asks it is not told of the time before.

@@ -57,10 +57,22 @@ impl Memory {
         self.snapshot.set_pools(state.index.pools().cloned());
         self.snapshot.set_reservations(state.index.reservations().cloned());
         self.snapshot.set_configuration(state.index.configuration().clone());
+        self.snapshot.set_unreadable(state.unreadable_blocks());
+        let snapshot = &self.snapshot;
+        self.doubtful.retain(|key| !is_unreadable(snapshot, key));
+    }
+
+    /// Nobody can read this record: what is here of it is forgotten, and not asked for again.
+    pub(super) fn misunderstood(&mut self, key: &Key) {
+        self.doubtful.remove(key);
+        self.generation = None;
     }
 
     /// Takes over a record as it is known, if that is newer; one that is here and not known has to be read.
     pub(super) fn take(&mut self, key: &Key, state: &State) {
+        if is_unreadable(&self.snapshot, key) {
+            return;
+        }
         match state.record(key) {
             Some((record, revision)) => self.put_newer(record, revision),
             None if self.revision(key).is_some() => self.doubt(key.clone()),
@@ -71,11 +83,17 @@ impl Memory {
     /// Sees all that is known.
     pub(super) fn take_all(&mut self, state: &State) {
         for block in state.index.blocks(None, None, None) {
+            if self.snapshot.is_unreadable(&block.value.cidr()) {
+                continue;
+            }
             if is_news(self.snapshot.block(&block.value.cidr()).map(|own| own.revision), block.revision) {
                 self.snapshot.put(Record::Block(block.value.clone()), block.revision);
             }
         }
         for claim in state.index.affinities() {
+            if self.snapshot.is_unreadable(&claim.value.cidr) {
+                continue;
+            }
             self.put_newer(Record::Affinity(claim.value.clone()), claim.revision);
         }
         self.see(Sight::Known);
@@ -161,6 +179,13 @@ impl Memory {
         if is_news(self.revision(&record.key()), revision) {
             self.snapshot.put(record, revision);
         }
+    }
+}
+
+fn is_unreadable(snapshot: &Snapshot, key: &Key) -> bool {
+    match key {
+        Key::Block(cidr) | Key::Affinity(_, cidr) => snapshot.is_unreadable(cidr),
+        Key::Handle(_) => false,
     }
 }
 

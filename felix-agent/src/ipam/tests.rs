@@ -162,7 +162,7 @@ async fn nobody_is_denied_what_the_datastore_has_by_now() {
     let store = open(&directory).await;
     // One that hears nothing: it was told once that there is nothing.
     let known = Known::new("n1");
-    known.reset(datastore::Revision(0), &std::collections::BTreeMap::new());
+    known.reset(datastore::Revision(0), &std::collections::BTreeMap::new(), &Default::default());
     let allocator = Allocator::start(Arc::clone(&store), known);
     let denied = allocator.assign(request("a", &BOTH[..1])).await.unwrap_err();
     assert!(denied.to_string().contains("there is none of that family"), "{denied}");

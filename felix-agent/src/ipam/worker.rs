@@ -42,6 +42,9 @@ pub(super) use pending::{Job, Pending, Wish};
 /// How often to plan anew after a conflict.
 pub(super) const CONFLICTS: u32 = 40;
 
+/// Records that nobody can read, and that a batch finds out about: more, and whoever needs them is told.
+const UNREADABLE: u32 = 8;
+
 /// Steps of a batch that meet no conflict: each block that is claimed takes three.
 const STEPS: u32 = 256;
 
@@ -121,7 +124,7 @@ impl Worker {
         if let Some(away) = self.known.away() {
             batch = self.promise(batch, &away.reason).await;
         }
-        let (mut conflicts, mut unknown) = (0, 0);
+        let (mut conflicts, mut unknown, mut unreadable) = (0, 0, 0);
         for _ in 0..STEPS {
             if batch.is_empty() || conflicts > CONFLICTS {
                 break;
@@ -142,7 +145,16 @@ impl Worker {
                     pause(conflicts).await;
                 }
                 // Somebody's trouble must not be everybody's.
-                Err(Error::Store(error @ datastore::Error::Refused(_))) if batch.len() > 1 => {
+                // It is known now, and planned around.
+                Err(Error::Store(datastore::Error::Unreadable { key, .. }))
+                    if key.kind != datastore::Kind::IpamHandle && unreadable < UNREADABLE =>
+                {
+                    unreadable += 1;
+                    self.memory.settle();
+                }
+                Err(Error::Store(
+                    error @ (datastore::Error::Refused(_) | datastore::Error::Unreadable { .. }),
+                )) if batch.len() > 1 => {
                     tracing::warn!(%error, "assigning one by one");
                     self.memory.settle();
                     for one in batch {

@@ -35,7 +35,13 @@ impl Term<'_> {
             if !self.elector.is_leader() {
                 return Ok(());
             }
-            if !users.want(&collect) && carry_out(self.store, self.known, &collect).await? {
+            let is_collected =
+                match carry_out_unless(users.want(&collect), self.store, self.known, &collect).await {
+                    // Of what nobody can read, nobody knows whether it is garbage.
+                    Err(Error::Unreadable { .. }) => false,
+                    carried_out => carried_out?,
+                };
+            if is_collected {
                 tracing::info!("collected {}", describe(&collect));
                 self.note(|summary| match &collect {
                     Collect::Handle { addresses, .. } => {
@@ -63,11 +69,16 @@ struct Users {
 
 impl Users {
     async fn read(store: &dyn Store) -> Result<Self, Error> {
-        let items = list(store, &[Kind::WorkloadEndpoint, Kind::Node]).await?;
+        let (items, unreadable) = list(store, &[Kind::WorkloadEndpoint, Kind::Node]).await?;
+        if let Some((key, why)) = unreadable.iter().find(|(key, _)| key.kind == Kind::WorkloadEndpoint) {
+            let (key, why) = (key.clone(), why.clone());
+            return Err(Error::Unreadable { key, revision: datastore::Revision::default(), why });
+        }
         let mut users = Self::default();
         let is_node = |resource: &Resource| matches!(resource, Resource::Node(_));
         let nodes = items.iter().filter(|(_, item)| is_node(&item.resource));
         users.nodes = nodes.map(|(key, _)| key.name.clone()).collect();
+        users.nodes.extend(unreadable.into_keys().map(|key| key.name));
         for Versioned { resource, .. } in items.into_values() {
             if let Resource::WorkloadEndpoint(endpoint) = resource
                 && users.nodes.contains(&endpoint.node)
@@ -108,6 +119,15 @@ fn blocks_of(known: &Known, collect: &Collect) -> BTreeSet<IpNetwork> {
         Collect::Address { block, .. } => [*block].into(),
         Collect::Unclaim(claim) | Collect::Finish(claim) => [claim.cidr].into(),
     }
+}
+
+async fn carry_out_unless(
+    is_wanted: bool,
+    store: &dyn Store,
+    known: &Known,
+    collect: &Collect,
+) -> Result<bool, Error> {
+    if is_wanted { Ok(false) } else { carry_out(store, known, collect).await }
 }
 
 /// Does it; false if it is not what was observed any more.

@@ -1,15 +1,16 @@
 //! From a listing of the datastore to what checks and the garbage collection go by: everything about addresses, and who
 //! exists. Pure.
 //!
-//! - A node exists as long as it has a Node object.
+//! - A node exists as long as it has a Node object, which need not be understood. What cannot be understood is told, and is
+//!   never taken for absent.
 //! - An endpoint's addresses are held by a handle that ends with its container and interface. What stands before that is
 //!   the network that it was attached by, which an endpoint does not know: the holder of its addresses tells.
 
 use std::collections::BTreeMap;
 
-use datastore::{Key, Kind, Resource, Revision, Versioned, WorkloadEndpoint};
+use datastore::{Key, Kind, Resource, Revision, Unreadable, Versioned, WorkloadEndpoint};
 use ipam::Index;
-use ipam::audit::{Endpoint, Facts};
+use ipam::audit::{Corrupt, Endpoint, Facts};
 
 #[cfg(test)]
 mod tests;
@@ -38,12 +39,25 @@ pub struct Gathered {
     pub facts: Facts,
     /// Endpoints of nodes that do not exist, and when they were last written.
     pub stranded: BTreeMap<Key, Revision>,
+    /// An endpoint cannot be understood: whatever looks unused may be its.
+    pub is_blind: bool,
 }
 
 /// Sorts a listing of [`KINDS`].
 #[must_use]
-pub fn gather(items: BTreeMap<Key, Versioned>) -> Gathered {
+pub fn gather(items: BTreeMap<Key, Versioned>, unreadable: &Unreadable) -> Gathered {
     let mut gathered = Gathered::default();
+    for (key, why) in unreadable {
+        let record = if key.kind == Kind::IpamBlock { key.name.clone() } else { key.to_string() };
+        gathered.facts.corrupt.push(Corrupt { record, why: why.clone() });
+        if key.kind == Kind::Node {
+            gathered.facts.nodes.insert(key.name.clone());
+        }
+        if key.kind == Kind::IpamHandle {
+            gathered.facts.holders.insert(key.name.clone());
+        }
+        gathered.is_blind |= key.kind == Kind::WorkloadEndpoint;
+    }
     let mut endpoints: Vec<(Key, Revision, Box<WorkloadEndpoint>)> = Vec::new();
     for (key, Versioned { revision, resource }) in items {
         match resource {

@@ -116,7 +116,13 @@ fn to_pool(resource: &Resource) -> Option<&Pool> {
 /// Pools, the configuration, claims and blocks.
 async fn list(store: &dyn Store) -> Result<Index, Error> {
     let kinds = [Kind::IpPool, Kind::IpamConfiguration, Kind::BlockAffinity, Kind::IpamBlock];
-    Ok(facts::gather(super::list(store, &kinds).await?).index)
+    let (items, unreadable) = super::list(store, &kinds).await?;
+    // Whether it is of the pool that is to go is not asked: it does not go before a human has looked.
+    if let Some((key, why)) = unreadable.iter().next() {
+        let (key, why) = (key.clone(), why.clone());
+        return Err(Error::Unreadable { key, revision: Revision::default(), why });
+    }
+    Ok(facts::gather(items, &unreadable).index)
 }
 
 /// Whether a block of this prefix goes with the pool.

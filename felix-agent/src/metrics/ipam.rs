@@ -32,6 +32,8 @@ pub struct View<'a> {
     pub counts: &'a Counts,
     /// What is kept ready for when the datastore is away.
     pub standby: &'a standby::Status,
+    /// Records that are in the datastore and cannot be understood.
+    pub unreadable: usize,
     /// What the leader found and collected.
     pub upkeep: &'a Summary,
     /// This moment.
@@ -44,7 +46,14 @@ impl Sources {
         let upkeep = Arc::clone(&self.upkeep.borrow());
         let (counts, standby) = (self.allocator.counts(), self.allocator.standby());
         let state = self.known.read();
-        look(&View { index: &state.index, counts: &counts, standby: &standby, upkeep: &upkeep, now: now() })
+        look(&View {
+            index: &state.index,
+            counts: &counts,
+            standby: &standby,
+            unreadable: state.unreadable.len(),
+            upkeep: &upkeep,
+            now: now(),
+        })
     }
 }
 
@@ -54,6 +63,12 @@ pub(super) fn render(out: &mut Exposition, view: &View<'_>) {
     allocator(out, view.counts);
     latency(out, view.counts);
     kept_ready(out, view.standby);
+    out.family(
+        "fabric_datastore_unreadable",
+        Kind::Gauge,
+        "Records that are there and cannot be understood.",
+    );
+    out.sample("", &[], view.unreadable);
     upkeep(out, view.upkeep);
 }
 

@@ -25,6 +25,7 @@ fn render(status: &Status, running: Option<&(View, net::Counters)>) -> String {
         index: &index,
         counts: &counts,
         standby: &standby,
+        unreadable: 0,
         upkeep: &upkeep,
         now: ::ipam::Timestamp(0),
     };
@@ -262,7 +263,8 @@ fn pools_the_allocator_and_the_leader_are_there() {
         ..standby::Status::default()
     };
     let now = ::ipam::Timestamp(0);
-    let view = Addresses { index: &index, counts: &counts, standby: &standby, upkeep: &upkeep, now };
+    let view =
+        Addresses { index: &index, counts: &counts, standby: &standby, unreadable: 0, upkeep: &upkeep, now };
     let text = super::render(&status(), None, &view);
     let samples = scrape(&text);
     for (series, value) in [

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datastore::{
-    Change, Error, EtcdStore, Key, Kind, KubernetesStore, Revision, SqliteStore, Store, Versioned, etcd,
+    Change, Error, EtcdStore, Key, Kind, KubernetesStore, Listing, Revision, SqliteStore, Store, Unreadable,
+    etcd,
 };
 use futures_util::StreamExt;
 
@@ -28,9 +29,18 @@ pub struct Audience {
 struct Gone;
 
 impl Audience {
-    async fn listed(&self, revision: Revision, items: BTreeMap<Key, Versioned>) -> Result<(), Gone> {
-        self.known.reset(revision, &items);
-        self.send(|| Event::Listed(revision, items)).await
+    async fn listed(&self, listing: Listing) -> Result<(), Gone> {
+        let Listing { revision, items, unreadable } = listing;
+        self.known.reset(revision, &items, &unreadable);
+        for (key, why) in &unreadable {
+            tracing::error!("{key} in the datastore cannot be understood: {why}; delete or repair it");
+        }
+        self.send(|| Event::Listed(revision, items, unreadable)).await
+    }
+
+    fn misunderstood(&self, key: &Key, why: &str) {
+        tracing::error!("{key} in the datastore cannot be understood: {why}; delete or repair it");
+        self.known.misunderstood(key, why);
     }
 
     async fn changed(&self, change: Change) -> Result<(), Gone> {
@@ -96,8 +106,9 @@ pub async fn follow(store: Arc<dyn Store>, audience: Audience) {
 /// Lists and watches until the datastore cannot go on.
 async fn follow_once(store: &dyn Store, audience: &Audience) -> Result<(), Gone> {
     match list(store).await {
-        Ok((revision, items)) => {
-            audience.listed(revision, items).await?;
+        Ok(listing) => {
+            let revision = listing.revision;
+            audience.listed(listing).await?;
             let error = watch(store, revision, audience).await?;
             tracing::warn!(%error, "the datastore's watch ended; listing again");
             Ok(())
@@ -108,15 +119,16 @@ async fn follow_once(store: &dyn Store, audience: &Audience) -> Result<(), Gone>
 
 /// Everything, and the oldest revision of the listings: what changed between them is told again by the watch, which
 /// does no harm.
-async fn list(store: &dyn Store) -> Result<(Revision, BTreeMap<Key, Versioned>), Error> {
-    let mut items = BTreeMap::new();
+async fn list(store: &dyn Store) -> Result<Listing, Error> {
+    let (mut items, mut unreadable) = (BTreeMap::new(), Unreadable::new());
     let mut oldest = None;
     for kind in Kind::ALL {
         let listing = store.list(kind).await?;
         oldest = Some(oldest.map_or(listing.revision, |revision: Revision| revision.min(listing.revision)));
         items.extend(listing.items);
+        unreadable.extend(listing.unreadable);
     }
-    Ok((oldest.unwrap_or_default(), items))
+    Ok(Listing { revision: oldest.unwrap_or_default(), items, unreadable })
 }
 
 /// Passes changes on; ends well with what ended the watch.
@@ -128,6 +140,8 @@ async fn watch(store: &dyn Store, from: Revision, audience: &Audience) -> Result
     while let Some(change) = changes.next().await {
         match change {
             Ok(change) => audience.changed(change).await?,
+            // What was known of it is known still.
+            Err(Error::Unreadable { key, why, .. }) => audience.misunderstood(&key, &why),
             Err(error) => return Ok(error),
         }
     }

@@ -74,7 +74,7 @@ fn set_client(engine: &mut Engine, number: u32, exists: bool) {
 }
 
 fn spec(number: u32) -> serde_json::Value {
-    let peer = if number % 10 == 0 {
+    let peer = if number.is_multiple_of(10) {
         let matching = json!({ "matchLabels": { "name": CLIENTS } });
         json!({ "namespaceSelector": matching, "podSelector": { "matchLabels": { "role": "client" } } })
     } else {

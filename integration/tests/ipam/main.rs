@@ -7,6 +7,7 @@
 
 mod chaos;
 mod client;
+mod damage;
 mod history;
 mod migration;
 mod operator;

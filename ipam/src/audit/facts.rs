@@ -15,7 +15,7 @@ pub struct Facts {
     /// Handles that are in use although no endpoint has them: of pods whose endpoint is about to be written,
     /// of services.
     pub holders: BTreeSet<String>,
-    /// Records of blocks that cannot be decoded.
+    /// Records that cannot be decoded.
     pub corrupt: Vec<Corrupt>,
 }
 
@@ -30,10 +30,10 @@ pub struct Endpoint {
     pub addresses: Vec<IpAddr>,
 }
 
-/// A record of a block that cannot be decoded.
+/// A record that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corrupt {
-    /// Its name in the store.
+    /// Its name in the store: a block's alone, another's with its kind.
     pub record: String,
     /// What is wrong with it.
     pub why: String,

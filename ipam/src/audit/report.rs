@@ -86,7 +86,7 @@ pub enum Kind {
     OutsidePools,
     /// Two blocks overlap.
     DuplicateAddress,
-    /// A block's record contradicts itself.
+    /// A block's record contradicts itself, or another record cannot be read.
     CorruptBlock,
 }
 

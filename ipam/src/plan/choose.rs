@@ -191,6 +191,9 @@ impl<'d, 'a> Chooser<'d, 'a> {
         if let Some(reservation) = self.snapshot().reserved().by(address) {
             return Err(AssignError::Reserved { address, reservation: reservation.name.clone() });
         }
+        if let Some(block) = self.snapshot().unreadable_in(&IpNetwork::from(address)) {
+            return Err(AssignError::Unreadable { address, block });
+        }
         let Some(block) = self.draft.block_with(address) else { return self.unowned(pool, address) };
         let (owner, cidr) = (self.request.owner(), block.cidr());
         if self.draft.is_founding(&cidr) || self.draft.has_touched_affinity(owner, &cidr) {

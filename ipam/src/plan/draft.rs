@@ -92,9 +92,11 @@ impl<'a> Draft<'a> {
         self.blocks_in(&IpNetwork::from(address)).next()
     }
 
-    /// Whether this prefix cannot be claimed: a block is there, or one has only just been given back by this draft.
+    /// Whether this prefix cannot be claimed: a block is there, readable or not, or one has only just been given back by this draft.
     pub(super) fn is_occupied(&self, cidr: &IpNetwork) -> bool {
-        self.snapshot.blocks_in(cidr).next().is_some() || self.created_in(*cidr).next().is_some()
+        self.snapshot.blocks_in(cidr).next().is_some()
+            || self.created_in(*cidr).next().is_some()
+            || self.snapshot.unreadable_in(cidr).is_some()
     }
 
     /// Whether this draft creates the block, or gives it back.

@@ -151,6 +151,17 @@ pub enum AssignError {
         /// The block.
         block: IpNetwork,
     },
+    /// A requested address lies in a block of which nobody knows what is in use.
+    #[error(
+        "{address} lies in block {block}, whose record cannot be understood; repair that (`fabricctl ipam check` says what is \
+             wrong with it), or ask for another"
+    )]
+    Unreadable {
+        /// The address.
+        address: IpAddr,
+        /// The block.
+        block: IpNetwork,
+    },
     /// The handle holds other addresses than were asked for.
     #[error("{asked} was asked for, but {handle} holds {held} already; release that first")]
     HoldsOther {

@@ -8,6 +8,9 @@ use crate::program::{Family, Match, Profile, Protocol, Set, Side};
 use crate::ranges::merge as merge_ranges;
 use crate::words;
 
+/// First to last port, inclusive.
+type Range = (u16, u16);
+
 /// What is above IP, as far as it changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Traffic {
@@ -174,19 +177,18 @@ pub(super) fn merge(classes: &[&Class], all: usize) -> Vec<Traffic> {
         return vec![Traffic::Everything];
     }
     // First the sources of each range of destinations, then the destinations with the same sources.
-    let mut sources: BTreeMap<(Protocol, (u16, u16)), Vec<(u16, u16)>> = BTreeMap::new();
+    let mut sources: BTreeMap<(Protocol, Range), Vec<Range>> = BTreeMap::new();
     let mut rest = BTreeSet::new();
     for class in classes {
-        match &class.traffic {
-            Traffic::Ports { protocol, sources: from, destinations } => {
-                for destination in destinations {
-                    sources.entry((*protocol, *destination)).or_default().extend(from);
-                }
-            }
-            other => drop(rest.insert(other.clone())),
+        let Traffic::Ports { protocol, sources: from, destinations } = &class.traffic else {
+            rest.insert(class.traffic.clone());
+            continue;
+        };
+        for destination in destinations {
+            sources.entry((*protocol, *destination)).or_default().extend(from);
         }
     }
-    let mut destinations: BTreeMap<(Protocol, Vec<(u16, u16)>), Vec<(u16, u16)>> = BTreeMap::new();
+    let mut destinations: BTreeMap<(Protocol, Vec<Range>), Vec<Range>> = BTreeMap::new();
     for ((protocol, destination), from) in sources {
         destinations.entry((protocol, merge_ranges(from))).or_default().push(destination);
     }

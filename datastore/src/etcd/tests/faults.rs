@@ -12,13 +12,26 @@ async fn damaged_and_foreign_values_are_named() {
     let refused = |error: Error, complaint: &str| {
         assert!(matches!(&error, Error::Refused(message) if message.contains(complaint)), "{error}");
     };
-    refused(store.get(&key("bad")).await.unwrap_err(), "Namespace bad in the datastore cannot be understood");
-    refused(store.list(Kind::Namespace).await.unwrap_err(), "Namespace bad");
-    refused(store.snapshot(&Kind::ALL).await.unwrap_err(), "Namespace bad");
+    let unreadable = |error: Error| {
+        assert!(matches!(&error, Error::Unreadable { key, .. } if key.name == "bad"), "{error}");
+        assert!(
+            error.to_string().starts_with("Namespace bad in the datastore cannot be understood: "),
+            "{error}"
+        );
+    };
+    unreadable(store.get(&key("bad")).await.unwrap_err());
+    for listing in [store.list(Kind::Namespace).await.unwrap(), store.snapshot(&Kind::ALL).await.unwrap()] {
+        assert_eq!(listing.items.into_keys().collect::<Vec<_>>(), [key("good")]);
+        assert_eq!(listing.unreadable.into_keys().collect::<Vec<_>>(), [key("bad")]);
+    }
     let mut changes = store.watch(good).await.unwrap();
-    refused(changes.next().await.unwrap().unwrap_err(), "Namespace bad");
-    assert!(changes.next().await.is_none());
-    // Others are read, and the damaged one can be removed.
+    unreadable(changes.next().await.unwrap().unwrap_err());
+    // Others are told and read, and the damaged one can be removed; nobody takes it for absent before.
+    store.put(namespace("later"), Precondition::Absent).await.unwrap();
+    assert_eq!(changes.next().await.unwrap().unwrap().key, key("later"));
+    store.delete(&key("later"), Precondition::None).await.unwrap();
+    let taken = store.put(namespace("bad"), Precondition::Absent).await.unwrap_err();
+    assert!(matches!(taken, Error::Conflict { found: Some(_), .. }), "{taken}");
     assert!(store.get(&key("good")).await.unwrap().is_some());
     assert!(store.list(Kind::Pod).await.unwrap().items.is_empty());
     store.delete(&key("bad"), Precondition::None).await.unwrap();

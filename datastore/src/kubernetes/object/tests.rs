@@ -64,12 +64,15 @@ fn objects_that_contradict_themselves_are_refused() {
     let error = decode(Kind::WorkloadEndpoint, other).unwrap_err().to_string();
     assert_eq!(
         error,
-        "WorkloadEndpoint shop/db in Kubernetes cannot be understood: its spec is that of shop/web; delete or repair it"
+        "WorkloadEndpoint shop/db in the datastore cannot be understood: its spec is that of shop/web; delete or repair it"
     );
     let mut unknown = stored(&endpoint("web", "node-1", &[]));
     unknown["spec"]["colour"] = json!("red");
     let error = decode(Kind::WorkloadEndpoint, unknown).unwrap_err().to_string();
-    assert!(error.contains("shop/web in Kubernetes cannot be understood: unknown field `colour`"), "{error}");
+    assert!(
+        error.contains("shop/web in the datastore cannot be understood: unknown field `colour`"),
+        "{error}"
+    );
     let error = parse_revision("abc").unwrap_err().to_string();
     assert!(error.starts_with("the API server numbers its writes as \"abc\""), "{error}");
 }

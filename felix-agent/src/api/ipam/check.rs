@@ -33,7 +33,7 @@ impl Service {
             let progress = sender.clone();
             let checking = tokio::task::spawn_blocking(move || {
                 let revision = listing.revision;
-                let Gathered { index, facts, .. } = facts::gather(listing.items);
+                let Gathered { index, facts, .. } = facts::gather(listing.items, &listing.unreadable);
                 let report = audit::check(&index, &facts, |at| {
                     let _ = progress.try_send(Ok(step(Step::Progress(describe_progress(at)))));
                 });

@@ -115,7 +115,9 @@ fn code(error: &ipam::Error) -> v1::ReleaseRefusalCode {
         ipam::Error::Refused(Refusal::Release(ReleaseError::NotInUse { .. })) => Code::NotInUse,
         ipam::Error::Refused(Refusal::Release(ReleaseError::OtherHolder { .. })) => Code::OtherHolder,
         ipam::Error::Refused(Refusal::Release(ReleaseError::GivenOutAgain { .. })) => Code::GivenOutAgain,
-        ipam::Error::Store(datastore::Error::Refused(_)) => Code::Datastore,
+        ipam::Error::Store(datastore::Error::Refused(_) | datastore::Error::Unreadable { .. }) => {
+            Code::Datastore
+        }
         ipam::Error::Store(datastore::Error::Unavailable(_))
         | ipam::Error::Away { .. }
         | ipam::Error::Unsettled(_)

@@ -13,12 +13,15 @@ use crate::dataplane::nftables::lower::name;
 use crate::inputs::Inputs;
 use crate::inputs::statuses::Reach;
 
+/// Tier, direction and policies.
+type End = (String, Direction, Vec<PolicyId>);
+
 /// Policies, and what their rules are called in the kernel.
 pub(super) struct Found {
     policies: Vec<(PolicyId, v1::PolicySummary)>,
     rules: BTreeMap<(PolicyId, Direction, u32), Known>,
-    /// What denies at the end of a tier: tier, direction and policies, and where that is counted.
-    ends: BTreeMap<(String, Direction, Vec<PolicyId>), BTreeSet<(String, String)>>,
+    /// What denies at the end of a tier, and where that is counted.
+    ends: BTreeMap<End, BTreeSet<(String, String)>>,
 }
 
 /// A rule of a policy that is in force here.

@@ -30,8 +30,8 @@ fn the_kernel_agrees_if_the_packet_fares_as_the_engine_says() {
     let denied = [begin.clone(), step("fabric", "deny_1", StepVerdict::Drop)];
     let foreign = [begin.clone(), step("filter", "FORWARD", StepVerdict::Drop)];
     let (allow, deny) = (end(Verdict::Allow), end(Verdict::Deny));
-    assert_eq!(differences(&[allow.clone()], &passed), ("passed".to_owned(), Vec::new()));
-    assert_eq!(differences(&[deny.clone()], &denied), ("denied".to_owned(), Vec::new()));
+    assert_eq!(differences(std::slice::from_ref(&allow), &passed), ("passed".to_owned(), Vec::new()));
+    assert_eq!(differences(std::slice::from_ref(&deny), &denied), ("denied".to_owned(), Vec::new()));
     let told = |ends: &[KernelEnd], steps: &[Step]| {
         let (outcome, differences) = differences(ends, steps);
         assert_eq!(differences.len(), 1, "{differences:?}");
@@ -42,11 +42,11 @@ fn the_kernel_agrees_if_the_packet_fares_as_the_engine_says() {
         "passed: the engine says that ingress of shop/db denies it, and the kernel lets it pass"
     );
     assert_eq!(
-        told(&[allow.clone()], &denied),
+        told(std::slice::from_ref(&allow), &denied),
         "denied: the engine says that it passes here, and the kernel denies it"
     );
     assert_eq!(
-        told(&[allow.clone()], &foreign),
+        told(std::slice::from_ref(&allow), &foreign),
         "dropped: table inet filter, which is not ours, drops it in chain FORWARD"
     );
     assert!(told(&[allow], &[begin]).starts_with("lost: the kernel threw it away"));

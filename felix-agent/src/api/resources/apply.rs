@@ -33,6 +33,12 @@ impl Service {
 
     pub(super) async fn pools(&self) -> Result<Vec<Pool>, Status> {
         let listing = self.store.list(Kind::IpPool).await.map_err(|error| failure::datastore(&error))?;
+        // Whether another overlaps it, nobody can say.
+        if let Some((key, why)) = listing.unreadable.iter().next() {
+            let message =
+                format!("{key} cannot be understood: {why}; delete or repair it before you apply pools");
+            return Err(failure::precondition("DATASTORE", &key.to_string(), message));
+        }
         let pools = listing.items.into_values().filter_map(|item| into_pool(item.resource));
         Ok(pools.collect())
     }

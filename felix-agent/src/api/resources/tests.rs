@@ -45,6 +45,30 @@ fn pool(name: &str, cidr: &str) -> String {
 
 const POLICY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: deny }\nspec: { podSelector: {} }\n";
 
+/// Nobody need wait for the watch; and what that tells late does not undo it.
+#[tokio::test]
+async fn what_is_applied_here_is_known_here() {
+    let directory = TempDir::new().unwrap();
+    let service = service(&directory).await;
+    let known = service.known.clone();
+    let disabled = || known.read().index.pool("default").map(|pool| pool.disabled);
+    service.apply_text(&pool("default", "10.0.0.0/16")).await.unwrap();
+    assert_eq!(disabled(), Some(false));
+    let first = service.store.get(&Key::global(Kind::IpPool, "default")).await.unwrap().unwrap();
+    let text = pool("default", "10.0.0.0/16").replace("/16 }", "/16, disabled: true }");
+    service.apply_text(&text).await.unwrap();
+    assert_eq!(disabled(), Some(true));
+    let (revision, resume) = (first.revision, first.revision);
+    let key = Key::global(Kind::IpPool, "default");
+    known.change(&datastore::Change { key: key.clone(), value: Some(first), revision, resume });
+    assert_eq!(disabled(), Some(true));
+    known.reset(revision, &Default::default(), &Default::default());
+    assert_eq!(disabled(), Some(true));
+    let later = datastore::Revision(revision.0 + 9);
+    known.change(&datastore::Change { key, value: None, revision: later, resume: later });
+    assert_eq!(disabled(), None);
+}
+
 #[tokio::test]
 async fn applied_twice_nothing_changes() {
     let directory = TempDir::new().unwrap();

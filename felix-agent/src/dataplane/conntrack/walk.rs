@@ -254,8 +254,11 @@ fn walk(conntrack: &mut Conntrack, work: &mut Work, waiting: &Receiver<Told>) ->
     let mut changed = 0;
     for chunk in entries.chunks(CHUNK) {
         // All that waits: a program that is not the newest decides nothing.
-        let newer = waiting.try_iter().fold(false, |newer, told| work.take(told) || newer);
-        if newer {
+        let mut is_outdated = false;
+        for told in waiting.try_iter() {
+            is_outdated |= work.take(told);
+        }
+        if is_outdated {
             return Ok(Walked::Interrupted);
         }
         let Work { program, job: Some(job) } = &*work else { return Ok(Walked::Whole) };

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datastore::{Change, Key, Kind, Resource, Revision, Versioned};
+use datastore::{Change, Key, Kind, Resource, Revision, Unreadable, Versioned};
 use ipam::{Block, Configuration, Index, Record};
 use ipnetwork::IpNetwork;
 
@@ -19,8 +19,8 @@ pub type Labels = BTreeMap<String, String>;
 /// What was read apart from the watch.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// All of a kind.
-    All(Kind, BTreeMap<Key, Versioned>),
+    /// All of a kind, and those that cannot be understood.
+    All(Kind, BTreeMap<Key, Versioned>, Unreadable),
     /// One, or that there is none.
     One(Key, Option<Versioned>),
 }
@@ -40,6 +40,8 @@ pub struct State {
     pub endpoints: BTreeMap<Key, String>,
     /// Counts changes of what people write: of pools, reservations, the configuration and labels.
     pub generation: u64,
+    /// What is in the datastore and cannot be understood, and why. Of it, what was known before is known still.
+    pub unreadable: Unreadable,
     node: String,
     /// Blocks and claims of this node that others may have changed since somebody last asked.
     touched: BTreeSet<ipam::Key>,
@@ -55,6 +57,7 @@ impl State {
             namespaces: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             generation: 0,
+            unreadable: Unreadable::new(),
             node,
             touched: BTreeSet::new(),
             floors: Floors::default(),
@@ -89,7 +92,12 @@ impl State {
     }
 
     /// What is known after the datastore was listed.
-    pub(super) fn listed(&self, revision: Revision, items: &BTreeMap<Key, Versioned>) -> Self {
+    pub(super) fn listed(
+        &self,
+        revision: Revision,
+        items: &BTreeMap<Key, Versioned>,
+        unreadable: &Unreadable,
+    ) -> Self {
         let mut next = Self::new(self.node.clone());
         next.revision = revision;
         next.generation = self.generation;
@@ -101,6 +109,10 @@ impl State {
             if !next.floors.is_above(key, item.revision) {
                 next.set(key, Some(item));
             }
+        }
+        for (key, why) in unreadable {
+            self.carry_over(key, &mut next);
+            next.unreadable.insert(key.clone(), why.clone());
         }
         // What this agent wrote after the listing.
         for key in next.floors.keys().cloned().collect::<Vec<_>>() {
@@ -142,6 +154,21 @@ impl State {
         }
     }
 
+    /// Notes that a record or setting cannot be understood.
+    pub(super) fn misunderstood(&mut self, key: &Key, why: &str) {
+        if self.unreadable.insert(key.clone(), why.to_owned()).is_none() {
+            self.generation += 1;
+        }
+    }
+
+    /// The blocks of which nobody knows what is in use, or who claims them.
+    pub fn unreadable_blocks(&self) -> impl Iterator<Item = IpNetwork> {
+        self.unreadable.keys().filter_map(|key| match record_key(key)? {
+            ipam::Key::Block(cidr) | ipam::Key::Affinity(_, cidr) => Some(cidr),
+            ipam::Key::Handle(_) => None,
+        })
+    }
+
     /// Takes in a setting that was written by this agent.
     pub(super) fn applied(&mut self, key: &Key, value: &Versioned) {
         let is_setting = matches!(
@@ -170,8 +197,9 @@ impl State {
     /// tells some of it again.
     pub(super) fn read(&mut self, found: &Found) {
         match found {
-            Found::All(kind, items) => {
-                let gone: Vec<Key> = self.settings_of(*kind).filter(|key| !items.contains_key(key)).collect();
+            Found::All(kind, items, unreadable) => {
+                let is_gone = |key: &Key| !items.contains_key(key) && !unreadable.contains_key(key);
+                let gone: Vec<Key> = self.settings_of(*kind).filter(is_gone).collect();
                 for key in gone {
                     self.set(&key, None);
                 }
@@ -236,6 +264,9 @@ impl State {
 
     /// Sets what a key stands for. Of a block, gives its former state back.
     fn set(&mut self, key: &Key, value: Option<&Versioned>) -> Option<Block> {
+        if self.unreadable.remove(key).is_some() {
+            self.generation += 1;
+        }
         if let Some(key) = record_key(key) {
             self.touch(&key);
             let record = value.and_then(|value| {

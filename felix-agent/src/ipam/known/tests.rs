@@ -92,9 +92,13 @@ fn what_this_agent_deleted_stays_so() {
     known.change(&Change { revision: Revision(7), resume: Revision(7), ..written.clone() });
     assert!(known.read().index.handle("a").is_none());
     // A listing from before the deletion does not bring it back, one from after it does.
-    known.reset(Revision(7), &listing(std::slice::from_ref(&written)));
+    known.reset(Revision(7), &listing(std::slice::from_ref(&written)), &Default::default());
     assert!(known.read().index.handle("a").is_none());
-    known.reset(Revision(9), &listing(&[Change { ..told(written.value.unwrap().resource, 9) }]));
+    known.reset(
+        Revision(9),
+        &listing(&[Change { ..told(written.value.unwrap().resource, 9) }]),
+        &Default::default(),
+    );
     assert!(known.read().index.handle("a").is_some());
 }
 
@@ -104,13 +108,13 @@ fn a_listing_is_all_there_is_but_what_was_written_after_it() {
     known.change(&told_of_block(&block("n1"), 3));
     known.change(&told(Resource::IpPool(Box::new(Pool::new("p", "10.0.0.0/16".parse().unwrap()))), 4));
     assert_eq!(known.read().index.pools().count(), 1);
-    known.reset(Revision(6), &BTreeMap::new());
+    known.reset(Revision(6), &BTreeMap::new(), &Default::default());
     assert_eq!((used(&known), known.read().index.pools().count()), (None, 0));
     assert!(*known.watch_listed().borrow());
     known.wrote(&ipam::Key::Block(cidr()), Some(&Record::Block(block("n1"))), Revision(8));
-    known.reset(Revision(7), &BTreeMap::new());
+    known.reset(Revision(7), &BTreeMap::new(), &Default::default());
     assert_eq!(used(&known), Some(0));
-    known.reset(Revision(8), &BTreeMap::new());
+    known.reset(Revision(8), &BTreeMap::new(), &Default::default());
     assert_eq!(used(&known), None);
 }
 
@@ -135,7 +139,7 @@ fn what_others_do_to_this_nodes_records_is_noted_once() {
     known.change(&gone(Key::from(&own[1]), 7));
     assert_eq!(known.take_touched(), [own[1].clone()].into());
     known.change(&told_of_block(&block("n1"), 8));
-    known.reset(Revision(9), &BTreeMap::new());
+    known.reset(Revision(9), &BTreeMap::new(), &Default::default());
     assert_eq!(known.take_touched(), [own[0].clone()].into());
 }
 
@@ -147,7 +151,7 @@ fn changes_of_blocks_are_told_from_a_look_on() {
     assert_eq!(state.index.blocks(None, None, None).count(), 1);
     drop(state);
     known.change(&told_of_block(&taken(&block("n1"), "a"), 2));
-    known.reset(Revision(3), &BTreeMap::new());
+    known.reset(Revision(3), &BTreeMap::new(), &Default::default());
     let counts = |block: Option<Arc<Block>>| block.map(|block| block.used());
     let BlockChange { before, after } = changes.try_recv().unwrap();
     assert_eq!((counts(before), counts(after)), (Some(0), Some(1)));
@@ -175,4 +179,27 @@ fn labels_are_those_of_the_objects() {
     known.change(&gone(Key::global(Kind::Node, "n1"), 3));
     assert!(known.read().labels_of_node("n1").is_empty());
     assert!(known.read().generation > before);
+}
+
+#[test]
+fn what_cannot_be_understood_is_known_as_it_was() {
+    let known = Known::new("n1");
+    let pool = Pool::new("pods", "10.0.0.0/16".parse().unwrap());
+    let written = told(Resource::IpPool(Box::new(pool)), 3);
+    let block = Block::new("10.0.0.0/26".parse().unwrap(), "n1", ipam::Timestamp(0)).unwrap();
+    let of_block = told_of_block(&block, 4);
+    known.change(&written);
+    known.change(&of_block);
+    let unreadable: datastore::Unreadable =
+        [(written.key.clone(), "x".to_owned()), (of_block.key.clone(), "y".to_owned())].into();
+    known.reset(Revision(5), &BTreeMap::new(), &unreadable);
+    assert!(known.read().index.pool("pods").is_some());
+    assert!(known.read().index.block(&block.cidr()).is_some());
+    assert_eq!(known.read().unreadable_blocks().collect::<Vec<_>>(), [block.cidr()]);
+    // Understood again, or gone.
+    known.change(&told_of_block(&block, 6));
+    known.change(&gone(written.key, 7));
+    assert!(known.read().unreadable.is_empty() && known.read().index.pool("pods").is_none());
+    known.misunderstood(&of_block.key, "z");
+    assert_eq!(known.read().unreadable.len(), 1);
 }

@@ -69,8 +69,12 @@ impl Worker {
     }
 
     pub(in crate::ipam) async fn read(&mut self, key: &Key) -> Result<(), Error> {
-        let found = commit::read(self.store.as_ref(), key).await?;
-        self.memory.read(key, found);
+        let read = commit::read(self.store.as_ref(), key).await;
+        if let Err(datastore::Error::Unreadable { key: unreadable, why, .. }) = &read {
+            self.known.misunderstood(unreadable, why);
+            self.memory.misunderstood(key);
+        }
+        self.memory.read(key, read?);
         Ok(())
     }
 
@@ -132,7 +136,10 @@ impl Worker {
             self.read(&Key::Handle(pending.handle().to_owned())).await?;
             pending.was_read = true;
         }
-        let records = commit::list(self.store.as_ref()).await?;
+        let (records, unreadable) = commit::list(self.store.as_ref()).await?;
+        for (key, why) in &unreadable {
+            self.known.misunderstood(key, why);
+        }
         self.meter.listing();
         self.memory.take_listing(records, &self.known.read());
         Ok(())

@@ -53,7 +53,7 @@ fn an_endpoints_handle_is_that_of_who_holds_its_addresses() {
         endpoint("odd", "n1", "10.0.0.3"),
         endpoint("lost", "n1", "10.0.0.9"),
     ];
-    let gathered = gather(items.into());
+    let gathered = gather(items.into(), &Unreadable::new());
     let handles: BTreeSet<&str> = gathered.facts.endpoints.keys().map(String::as_str).collect();
     let expected = ["net.c-web.eth0", "c-db.eth0", "c-robbed.eth0", "c-odd.eth0", "c-lost.eth0"];
     assert_eq!(handles, expected.into());
@@ -66,7 +66,7 @@ fn an_endpoints_handle_is_that_of_who_holds_its_addresses() {
 fn endpoints_of_nodes_that_are_gone_are_stranded() {
     let (key, stranded) = endpoint("web", "n2", "10.0.0.1");
     let items = [node("n1"), endpoint("db", "n1", "10.0.0.2"), (key.clone(), stranded)];
-    let gathered = gather(items.into());
+    let gathered = gather(items.into(), &Unreadable::new());
     assert_eq!(gathered.stranded, BTreeMap::from([(key, Revision(7))]));
     assert_eq!(gathered.facts.nodes, BTreeSet::from(["n1".to_owned()]));
     assert_eq!(gathered.facts.holders, BTreeSet::new());

@@ -82,7 +82,8 @@ impl Store for Line {
             content.items.iter().filter(|(key, item)| key.kind == kind && query.selects(&item.resource));
         let items = selected.map(|(key, item)| (key.clone(), item.clone())).collect();
         let revision = Revision(content.log.len() as u64);
-        ready(self.check().map(|()| Page { revision, items, next: None })).boxed()
+        ready(self.check().map(|()| Page { revision, items, unreadable: Default::default(), next: None }))
+            .boxed()
     }
 
     fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<Vec<Revision>, CommitError>> {

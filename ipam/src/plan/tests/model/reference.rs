@@ -388,7 +388,8 @@ pub(super) fn check_refusal(store: &Store, lessened: &BTreeSet<String>, wish: &R
         AssignError::Repeated { .. }
         | AssignError::UnknownPool { .. }
         | AssignError::OutsidePools { .. }
-        | AssignError::Misfit { .. } => panic!("{}: {error}", wish.handle),
+        | AssignError::Misfit { .. }
+        | AssignError::Unreadable { .. } => panic!("{}: {error}", wish.handle),
     }
 }
 
