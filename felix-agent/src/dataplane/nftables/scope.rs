@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lower::Lowered;
-use super::table::{Elements, Set, Statement, Table, Value};
+use super::lower::profile::DENY_PREFIX;
+use super::table::{Chain, Elements, Rule, Set, Statement, Table, Value, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -89,26 +90,36 @@ impl Places {
     }
 }
 
-/// What of a table is to be looked at: places, and the chains that must be read to compare what ends do.
+/// What of a table is to be looked at: places, and what must be read to compare what ends do.
 #[derive(Debug)]
 pub struct Window {
     sets: BTreeMap<String, Keys>,
     chains: BTreeSet<String>,
+    /// Chains that have not changed, but that an end has come to or left.
+    read: BTreeSet<String>,
+    /// Chains that have not changed, of ends that stay there: only what asks a set that did matters.
+    glimpsed: BTreeSet<String>,
 }
 
 impl Window {
     /// That of some places, for a table that is there and one that is wanted.
     #[must_use]
     pub fn of(places: &Places, before: &Table, lowered: &Lowered) -> Self {
-        let mut chains: BTreeSet<String> = places.chains.union(&places.ends).cloned().collect();
+        let mut window = Self {
+            sets: places.sets.clone(),
+            chains: places.chains.union(&places.ends).cloned().collect(),
+            read: BTreeSet::new(),
+            glimpsed: BTreeSet::new(),
+        };
         for name in &places.ends {
-            reach(before, name, &mut chains);
+            let had = before.chains.get(name).and_then(profile_of);
             let profile = lowered.ends.get(name).and_then(|end| end.profile.as_ref());
-            if let Some(profile) = profile {
-                reach(&lowered.table, &profile.0, &mut chains);
-            }
+            let profile = profile.map(|profile| profile.0.as_str());
+            let chains = if had == profile { &mut window.glimpsed } else { &mut window.read };
+            had.into_iter().for_each(|chain| reach(before, chain, chains));
+            profile.into_iter().for_each(|chain| reach(&lowered.table, chain, chains));
         }
-        Self { sets: places.sets.clone(), chains }
+        window
     }
 
     /// What a table has there.
@@ -118,9 +129,26 @@ impl Window {
             let set = table.sets.get(name)?;
             Some((name.clone(), within(set, keys)))
         });
-        let chains =
-            self.chains.iter().filter_map(|name| Some((name.clone(), table.chains.get(name)?.clone())));
+        let whole = |name: &String| Some((name.clone(), table.chains.get(name)?.clone()));
+        let glimpse = |name: &String| {
+            let chain = table.chains.get(name)?;
+            let rules = chain.rules.iter().filter(|rule| self.matters(rule)).cloned().collect();
+            Some((name.clone(), Chain { hook: chain.hook, rules }))
+        };
+        // What is looked at as a whole comes last, and counts.
+        let glimpsed = self.glimpsed.iter().filter_map(glimpse);
+        let chains = glimpsed.chain(self.read.iter().chain(&self.chains).filter_map(whole));
         Table { sets: sets.collect(), chains: chains.collect() }
+    }
+
+    /// Whether what a rule does may have changed though the rule has not.
+    fn matters(&self, rule: &Rule) -> bool {
+        rule.statements.iter().any(|statement| {
+            if let Statement::Verdict(verdict) = statement {
+                return leads_on(verdict).is_some();
+            }
+            statement.asks().is_some_and(|(set, _)| self.sets.contains_key(set))
+        })
     }
 
     /// The same of what is wanted, with these ends alone.
@@ -165,16 +193,29 @@ pub struct Part {
     pub after: Table,
 }
 
-/// The chain and all that it leads to.
+/// The profile that an end's chain has.
+fn profile_of(chain: &Chain) -> Option<&str> {
+    chain.rules.iter().flat_map(|rule| &rule.statements).find_map(|statement| {
+        if let Statement::Verdict(Verdict::Jump(profile)) = statement { Some(profile.as_str()) } else { None }
+    })
+}
+
+/// Where a verdict sends packets to be judged further.
+fn leads_on(verdict: &Verdict) -> Option<&str> {
+    verdict.target().filter(|chain| !chain.starts_with(DENY_PREFIX))
+}
+
+/// The chain of a profile and those that it leads to, but for those that deny: what they do is in their names.
 fn reach(table: &Table, name: &str, chains: &mut BTreeSet<String>) {
     let Some(chain) = table.chains.get(name) else { return };
-    chains.insert(name.to_owned());
+    if !chains.insert(name.to_owned()) {
+        return;
+    }
     for statement in chain.rules.iter().flat_map(|rule| &rule.statements) {
         if let Statement::Verdict(verdict) = statement
-            && let Some(target) = verdict.target()
-            && !chains.contains(target)
+            && let Some(next) = leads_on(verdict)
         {
-            reach(table, target, chains);
+            reach(table, next, chains);
         }
     }
 }
