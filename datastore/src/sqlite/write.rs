@@ -86,6 +86,10 @@ fn serve(mut connection: Connection, jobs: &Receiver<Job>, news: &News) {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(BATCH - 1));
         let outcome = commit(&mut connection, &batch);
+        if outcome.is_err() {
+            // What came meanwhile has waited for the same lock, and is not to wait for it all over again.
+            batch.extend(jobs.try_iter());
+        }
         // Whoever waits is told first.
         if let Some((revision, changes)) = answer(batch, outcome) {
             news.tell(revision, changes);

@@ -61,7 +61,10 @@ impl Probe {
         check(&packet)?;
         let random = || RandomState::new().hash_one(0).to_ne_bytes();
         let mut bytes = [0; 16];
-        bytes.iter_mut().zip(random().into_iter().chain(random())).for_each(|(byte, chance)| *byte = chance);
+        // The first two stay zero. In a packet of GRE they are flags and version, and of some versions connection tracking
+        // expects more than that (`gre_pkt_to_tuple`, linux/net/netfilter/nf_conntrack_proto_gre.c).
+        let unguessable = bytes.iter_mut().skip(2);
+        unguessable.zip(random().into_iter().chain(random())).for_each(|(byte, chance)| *byte = chance);
         let sign = Sign { offset: packet::sign_offset(&packet), bytes };
         Ok(Self { origin, packet, sign })
     }

@@ -8,7 +8,7 @@
 //! input, last         the probe? drop
 //! ```
 //!
-//! The probe is known by 16 random bytes of its content, so the table concerns no other packet. It belongs to the tracer's
+//! The probe is known by 16 bytes of its content, 14 of them random, so the table concerns no other packet. It belongs to the tracer's
 //! socket (`NFT_TABLE_F_OWNER`): the kernel removes it with the socket, however the process ends. What is dropped before it
 //! leaves the hook leaves no entry in connection tracking behind.
 
