@@ -135,16 +135,14 @@ impl Worker {
                     conflicts += 1;
                     pause(conflicts).await;
                 }
-                // The first time it may be the answer alone that was lost.
-                Ok(Step::Unknown(error)) if unknown > 0 => {
-                    return self.do_without(batch, &error.into()).await;
-                }
-                Ok(Step::Unknown(_)) => {
-                    unknown += 1;
-                    conflicts += 1;
+                // Pods do not wait for what can be had without it. For the others, the answer alone may have been lost.
+                Ok(Step::Unknown(error)) if unknown == 0 => {
+                    (unknown, conflicts) = (1, conflicts + 1);
+                    self.note(&error.clone().into());
+                    batch = self.promise(batch, &error.to_string()).await;
                     pause(conflicts).await;
                 }
-                // Somebody's trouble must not be everybody's.
+                Ok(Step::Unknown(error)) => return self.do_without(batch, &error.into()).await,
                 // It is known now, and planned around.
                 Err(Error::Store(datastore::Error::Unreadable { key, .. }))
                     if key.kind != datastore::Kind::IpamHandle && unreadable < UNREADABLE =>
@@ -152,6 +150,7 @@ impl Worker {
                     unreadable += 1;
                     self.memory.settle();
                 }
+                // Somebody's trouble must not be everybody's.
                 Err(Error::Store(
                     error @ (datastore::Error::Refused(_) | datastore::Error::Unreadable { .. }),
                 )) if batch.len() > 1 => {

@@ -59,7 +59,7 @@ impl Attacher {
         if open.is_empty() && self.known.away().is_none() {
             return true;
         }
-        if !self.known.is_listed() || !self.is_there(open.is_empty()).await {
+        if !self.known.is_listed() || !self.is_there().await {
             return false;
         }
         let mut is_done = true;
@@ -80,17 +80,17 @@ impl Attacher {
         is_done
     }
 
-    /// Whether the datastore answers. That it reads is taken for that only if nothing waits to be written.
-    async fn is_there(&self, is_enough: bool) -> bool {
-        match self.store.get(&Key::global(Kind::Node, &self.node)).await {
+    /// Whether the datastore does what it is asked, found out by a write that changes nothing: one that can only be read is no
+    /// good, and whoever promises must not wait for it.
+    async fn is_there(&self) -> bool {
+        let nothing = Key::global(Kind::IpamHandle, &format!("standby:{}:none", self.node));
+        match self.store.delete(&nothing, Precondition::None).await {
             Err(Error::Unavailable(why)) => {
                 self.known.lost(&why);
                 false
             }
-            Ok(_) | Err(_) => {
-                if is_enough {
-                    self.known.answered();
-                }
+            Ok(()) | Err(_) => {
+                self.known.answered();
                 true
             }
         }
